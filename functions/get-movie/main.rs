@@ -1,0 +1,21 @@
+//! `GET /api/movies/{id}`: one movie.
+//!
+//! 200 with the movie; 404 `movie_not_found`. Reads `Movies`.
+
+use shared::{
+    app::App,
+    error::ApiError,
+    http::{self, Answer, Request},
+    store::Movies,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), http::Error> {
+    let movies = App::from_env().await.movies()?;
+    http::serve(|request| handle(&movies, request)).await
+}
+
+async fn handle(movies: &Movies, request: Request) -> Answer {
+    let movie = movies.find(http::movie_id(&request)?).await?;
+    http::movie(&movie.ok_or(ApiError::MovieNotFound)?)
+}

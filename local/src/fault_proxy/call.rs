@@ -1,0 +1,45 @@
+//! What the proxy records of a call.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+/// One request that a function made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// The function, by the name its endpoint was made for.
+    pub caller: String,
+    /// The operation, such as `PutItem`.
+    pub operation: String,
+    /// Every table that the request names, without repetition, sorted.
+    pub tables: Vec<String>,
+    /// The index that it reads, if any.
+    pub index: Option<String>,
+    /// The request.
+    pub body: Value,
+    /// The status that the database, or the fault in its place, answered with; 0 while there is none.
+    pub status: u16,
+    /// For a transaction its items' actions with their tables, such as `("ConditionCheck", "UsersTable")`.
+    pub transaction_items: Vec<(String, String)>,
+    /// `ConsumedCapacity` of the answer, if the request asked for it.
+    pub consumed_capacity: Option<Value>,
+}
+
+impl Call {
+    pub(super) fn new(caller: String, operation: String, body: Value) -> Self {
+        let transaction_items: Vec<(String, String)> = body["TransactItems"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|item| item.as_object()?.iter().next())
+            .map(|(action, item)| (action.clone(), item["TableName"].as_str().unwrap_or_default().to_owned()))
+            .collect();
+        let single = body["TableName"].as_str().map(str::to_owned);
+        let batch = body["RequestItems"].as_object().into_iter().flat_map(|tables| tables.keys().cloned());
+        let in_transaction = transaction_items.iter().map(|(_, table)| table.clone());
+        let tables: BTreeSet<String> = single.into_iter().chain(batch).chain(in_transaction).collect();
+        let index = body["IndexName"].as_str().map(str::to_owned);
+        let tables = tables.into_iter().collect();
+        Self { caller, operation, tables, index, body, status: 0, transaction_items, consumed_capacity: None }
+    }
+}

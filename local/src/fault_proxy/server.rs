@@ -1,0 +1,93 @@
+//! The proxy's HTTP side. It speaks to hyper directly, because losing a response means closing a connection without
+//! one, which a web framework does not let its handlers do.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use anyhow::{Context as _, Result, bail};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+    header::{CONNECTION, HOST, TRANSFER_ENCODING},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioIo},
+};
+use serde_json::Value;
+use tokio::{net::TcpListener, task::JoinSet};
+
+use super::{Call, Fault, State, answer, lock};
+
+type Database = Client<HttpConnector, Full<Bytes>>;
+
+pub async fn serve(listener: TcpListener, endpoint: String, state: Arc<Mutex<State>>) {
+    let database: Database = Client::builder(TokioExecutor::new()).build_http();
+    // Connections end with the set, that is with the proxy.
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted: io::Result<_> = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        let Ok((stream, _)) = accepted else { continue };
+        let (database, endpoint, state) = (database.clone(), endpoint.clone(), Arc::clone(&state));
+        let service = service_fn(move |request| {
+            handle(request, database.clone(), endpoint.clone(), Arc::clone(&state))
+        });
+        connections.spawn(async move {
+            // A connection ends with an error when a response is lost on purpose or the function has died.
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+async fn handle(
+    request: Request<Incoming>,
+    database: Database,
+    endpoint: String,
+    state: Arc<Mutex<State>>,
+) -> Result<Response<Full<Bytes>>> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let caller = head.uri.path().trim_matches('/').to_owned();
+    let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+    let call = Call::new(caller, operation, serde_json::from_slice(&body).unwrap_or_default());
+    let call = Arc::new(Mutex::new(call));
+    let fault = lock(&state).arrival(&call);
+
+    let instead = fault.as_ref().and_then(|fault| answer::to(fault, &lock(&call)));
+    if let Some(instead) = instead {
+        lock(&call).status = instead.status().as_u16();
+        return Ok(instead);
+    }
+    match &fault {
+        Some(Fault::Stall) => std::future::pending().await,
+        Some(Fault::Hold(gate)) => gate.pass().await,
+        _ => {}
+    }
+
+    let mut forwarded = Request::from_parts(head, Full::new(body));
+    *forwarded.uri_mut() = format!("{endpoint}/").parse().context("the database's address is not usable")?;
+    for name in [HOST, CONNECTION, TRANSFER_ENCODING] {
+        forwarded.headers_mut().remove(name);
+    }
+    let (head, body) = database.request(forwarded).await?.into_parts();
+    let body = body.collect().await?.to_bytes();
+    {
+        let mut call = lock(&call);
+        call.status = head.status.as_u16();
+        let answered: Value = serde_json::from_slice(&body).unwrap_or_default();
+        call.consumed_capacity = answered.get("ConsumedCapacity").cloned();
+    }
+    if matches!(fault, Some(Fault::LoseResponse)) {
+        bail!("the response is lost");
+    }
+    Ok(Response::from_parts(head, Full::new(body)))
+}

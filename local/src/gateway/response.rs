@@ -1,0 +1,133 @@
+//! What the client gets for a function's answer.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::Value;
+
+use crate::runtime_api::Outcome;
+
+/// An answer as the client sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpResponse {
+    /// The status code.
+    pub status: u16,
+    /// The headers by their lower-case names; repeated ones are joined by commas.
+    pub headers: BTreeMap<String, String>,
+    /// The body, decoded if it was Base64.
+    pub body: String,
+}
+
+impl HttpResponse {
+    /// Reads a function's answer in payload format 2.0. An answer that the gateway could not read becomes its own
+    /// status 500, as does everything but [`Outcome::Response`] in [`HttpResponse::from_outcome`].
+    pub fn from_answer(answer: &Value) -> Self {
+        if answer.get("statusCode").is_none() && !answer.is_null() {
+            // Format 2.0 takes any other JSON for the body of a success.
+            let headers = BTreeMap::from([("content-type".to_owned(), "application/json".to_owned())]);
+            let body = answer.as_str().map_or_else(|| answer.to_string(), str::to_owned);
+            return Self { status: 200, headers, body };
+        }
+        Self::read(answer).unwrap_or_else(Self::gateway_error)
+    }
+
+    /// What the client gets for an invocation's outcome.
+    #[must_use]
+    pub fn from_outcome(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Response(answer) => Self::from_answer(answer),
+            Outcome::Error { .. } | Outcome::Crashed { .. } | Outcome::TimedOut => Self::gateway_error(),
+        }
+    }
+
+    /// The body as JSON, `null` if it is none.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+
+    /// One header, by its lower-case name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+
+    fn read(answer: &Value) -> Option<Self> {
+        let status = &answer["statusCode"];
+        let status = status.as_u64().or_else(|| status.as_str()?.parse().ok())?;
+        let mut headers = BTreeMap::new();
+        let mut add = |name: &str, value: &Value| {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let all: &mut Vec<String> = headers.entry(name.to_lowercase()).or_default();
+            if !all.contains(&value) {
+                all.push(value);
+            }
+        };
+        for (name, value) in answer["headers"].as_object().into_iter().flatten() {
+            add(name, value);
+        }
+        for (name, values) in answer["multiValueHeaders"].as_object().into_iter().flatten() {
+            values.as_array().into_iter().flatten().for_each(|value| add(name, value));
+        }
+        answer["cookies"].as_array().into_iter().flatten().for_each(|cookie| add("set-cookie", cookie));
+        let body = match &answer["body"] {
+            Value::Null => String::new(),
+            Value::String(text) if answer["isBase64Encoded"] == true => {
+                String::from_utf8_lossy(&BASE64_STANDARD.decode(text).ok()?).into_owned()
+            }
+            Value::String(text) => text.clone(),
+            _ => return None,
+        };
+        let headers = headers.into_iter().map(|(name, values)| (name, values.join(","))).collect();
+        Some(Self { status: u16::try_from(status).ok()?, headers, body })
+    }
+
+    fn gateway_error() -> Self {
+        let headers = BTreeMap::from([("content-type".to_owned(), "application/json".to_owned())]);
+        Self { status: 500, headers, body: r#"{"message":"Internal Server Error"}"#.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_answer_is_read_with_its_headers_cookies_and_body() {
+        let response = HttpResponse::from_answer(&json!({
+            "statusCode": 200,
+            "headers": {"Content-Type": "text/plain", "x-count": 3},
+            "multiValueHeaders": {"content-type": ["text/plain"], "link": ["a", "b"]},
+            "cookies": ["c=d"],
+            "body": "aGk=",
+            "isBase64Encoded": true,
+        }));
+        assert_eq!((response.status, response.body.as_str()), (200, "hi"));
+        assert_eq!(response.header("content-type"), Some("text/plain"));
+        assert_eq!(response.header("link"), Some("a,b"));
+        assert_eq!(response.header("set-cookie"), Some("c=d"));
+        assert_eq!(response.header("x-count"), Some("3"));
+    }
+
+    #[test]
+    fn what_is_no_answer_is_the_gateways_own_error() {
+        let crash = Outcome::Crashed { status: "exit status: 1".to_owned(), logs: String::new() };
+        for response in [
+            HttpResponse::from_outcome(&Outcome::TimedOut),
+            HttpResponse::from_outcome(&crash),
+            HttpResponse::from_answer(&json!({"statusCode": "many"})),
+            HttpResponse::from_answer(&Value::Null),
+        ] {
+            assert_eq!(
+                (response.status, response.json()),
+                (500, json!({"message": "Internal Server Error"}))
+            );
+        }
+    }
+
+    #[test]
+    fn json_without_a_status_is_a_success() {
+        let response = HttpResponse::from_answer(&json!({"id": 1}));
+        assert_eq!((response.status, response.json()), (200, json!({"id": 1})));
+    }
+}

@@ -1,0 +1,137 @@
+//! A Lambda Runtime API for tests and benchmarks: it runs a function's real binary, hands it events and takes its
+//! answers, as the Lambda service does.
+
+mod api;
+mod process;
+mod queue;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+use tokio::{sync::watch, task::JoinSet};
+
+use process::Instance;
+use queue::{Logs, Queue};
+
+/// What to run and how.
+#[derive(Debug, Clone)]
+pub struct FunctionOptions {
+    /// The function's name, which its Lambda variables and its ARN carry.
+    pub name: String,
+    /// The executable.
+    pub binary: PathBuf,
+    /// Variables in addition to Lambda's own; nothing is inherited from this process.
+    pub environment: Vec<(String, String)>,
+    /// How many processes serve invocations at the same time.
+    pub instances: usize,
+    /// After this time an invocation's process is killed and replaced.
+    pub timeout: Duration,
+    /// What the function is told that it has; nothing enforces it.
+    pub memory_megabytes: u32,
+}
+
+impl FunctionOptions {
+    /// One instance with ten seconds and 128 MB, and no variables but Lambda's own.
+    pub fn new(name: impl Into<String>, binary: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
+            binary: binary.into(),
+            environment: Vec::new(),
+            instances: 1,
+            timeout: Duration::from_secs(10),
+            memory_megabytes: 128,
+        }
+    }
+}
+
+/// What came of an invocation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// The function's answer.
+    Response(Value),
+    /// The function reported an error to the Runtime API.
+    #[expect(missing_docs, reason = "the Runtime API's own names")]
+    Error { error_type: String, message: String },
+    /// The process ended with the invocation in its hands, or no process is left that could take it.
+    Crashed {
+        /// How it ended, such as `exit status: 101`.
+        status: String,
+        /// What it wrote to its standard output and error.
+        logs: String,
+    },
+    /// The function's time was over; its process was killed.
+    TimedOut,
+}
+
+/// A function whose processes run until it is dropped.
+pub struct Function {
+    queue: Arc<Queue>,
+    logs: Arc<Logs>,
+    kill: watch::Sender<bool>,
+    // Dropping the set aborts the tasks, and each task's process is killed with it.
+    _instances: JoinSet<()>,
+}
+
+impl Function {
+    /// Starts the processes. They may still be initialising, or fail to, when this returns.
+    pub async fn start(options: FunctionOptions) -> Result<Self> {
+        Self::start_with(options, |_| Vec::new()).await
+    }
+
+    /// As [`Function::start`], with more variables for each instance, which are counted from 0.
+    pub async fn start_with(
+        options: FunctionOptions,
+        environment: impl Fn(usize) -> Vec<(String, String)>,
+    ) -> Result<Self> {
+        let queue = Arc::new(Queue::new(options.instances));
+        let logs = Arc::new(Logs::default());
+        let (kill, killed) = watch::channel(false);
+        let mut instances = JoinSet::new();
+        for number in 0..options.instances {
+            let mut options = options.clone();
+            options.environment.extend(environment(number));
+            let instance =
+                Instance::start(options, number, Arc::clone(&queue), Arc::clone(&logs), killed.clone());
+            instances.spawn(instance.await.context("a function cannot be started")?.run());
+        }
+        Ok(Self { queue, logs, kill, _instances: instances })
+    }
+
+    /// Hands an event to the first free instance and waits for what comes of it.
+    pub async fn invoke(&self, event: &Value) -> Outcome {
+        self.invoke_raw(event.to_string().into_bytes()).await
+    }
+
+    /// As [`Function::invoke`], with bytes that need not be JSON.
+    pub async fn invoke_raw(&self, event: Vec<u8>) -> Outcome {
+        self.queue.invoke(event).await
+    }
+
+    /// The lines that all processes have written so far to their standard output and error.
+    #[must_use]
+    pub fn logs(&self) -> Vec<String> {
+        self.logs.lines()
+    }
+
+    /// Whether a process runs.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.running_instances() > 0
+    }
+
+    /// How many processes run. One that ended by itself is not replaced; one that was killed for its time is.
+    #[must_use]
+    pub fn running_instances(&self) -> usize {
+        self.queue.running()
+    }
+
+    /// Kills every process now and waits for their end; invocations they have in hand are [`Outcome::Crashed`].
+    pub async fn kill(&self) {
+        self.kill.send_replace(true);
+        self.queue.nothing_runs().await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! The Runtime API against `examples/obedient_function.rs`, in real processes.
+
+use std::{path::PathBuf, time::Instant};
+
+use serde_json::json;
+
+use super::*;
+
+fn options() -> FunctionOptions {
+    // target/<profile>/deps/<this test> and target/<profile>/examples/obedient_function
+    let test = std::env::current_exe().expect("the test's own path");
+    let profile: PathBuf = test.ancestors().nth(2).expect("the profile's folder").into();
+    FunctionOptions::new("obedient", profile.join("examples/obedient_function"))
+}
+
+fn response(outcome: Outcome) -> Value {
+    match outcome {
+        Outcome::Response(value) => value,
+        other => panic!("a response expected, not {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn events_are_answered_and_errors_reported_by_one_living_process() {
+    let function = Function::start(options()).await.expect("a function");
+    let first = response(function.invoke(&json!({"hello": 1})).await);
+    assert_eq!(first["event"], json!({"hello": 1}));
+    let refusal = function.invoke(&json!({"do": "error"})).await;
+    let expected = Outcome::Error { error_type: "Refusal".into(), message: "I would rather not".into() };
+    assert_eq!(refusal, expected);
+    let nonsense = function.invoke(&json!({"do": "nonsense"})).await;
+    assert!(
+        matches!(nonsense, Outcome::Error { error_type, .. } if error_type == "Runtime.MalformedResponse")
+    );
+    let raw = response(function.invoke_raw(b"not json".to_vec()).await);
+    assert_eq!((&raw["event"], &raw["process"]), (&Value::Null, &first["process"]));
+    assert!(function.logs().contains(&r#"event {"hello":1}"#.to_owned()));
+    assert!(function.is_alive());
+}
+
+#[tokio::test]
+async fn invocations_run_in_parallel_each_in_its_own_instance() {
+    let options = FunctionOptions { instances: 4, ..options() };
+    let variables = |instance: usize| vec![("INSTANCE".to_owned(), instance.to_string())];
+    let function = Function::start_with(options, variables).await.expect("a function");
+    let event = json!({"do": "pause"});
+    let (a, b, c, d) = tokio::join!(
+        function.invoke(&event),
+        function.invoke(&event),
+        function.invoke(&event),
+        function.invoke(&event)
+    );
+    let mut instances: Vec<String> = [a, b, c, d]
+        .into_iter()
+        .map(|outcome| response(outcome)["instance"].as_str().expect("a number").into())
+        .collect();
+    instances.sort();
+    assert_eq!(instances, ["0", "1", "2", "3"]);
+}
+
+#[tokio::test]
+async fn a_process_that_ends_with_an_invocation_in_hand_has_crashed() {
+    let function = Function::start(options()).await.expect("a function");
+    let Outcome::Crashed { status, logs } = function.invoke(&json!({"do": "exit"})).await else {
+        panic!("a crash")
+    };
+    assert_eq!(status, "exit status: 7");
+    assert_eq!(logs, r#"event {"do":"exit"}"#);
+    assert!(matches!(function.invoke(&json!({})).await, Outcome::Crashed { .. }));
+    assert!(!function.is_alive());
+}
+
+#[tokio::test]
+async fn a_function_that_fails_at_start_says_why_at_once() {
+    let environment = vec![("FAIL_AT_START".to_owned(), "set JWT_SECRET_KEY".to_owned())];
+    let function =
+        Function::start(FunctionOptions { environment, instances: 3, ..options() }).await.expect("processes");
+    let outcome = function.invoke(&json!({})).await;
+    let expected = Outcome::Crashed { status: "exit status: 3".into(), logs: "set JWT_SECRET_KEY".into() };
+    assert_eq!(outcome, expected);
+}
+
+#[tokio::test]
+async fn a_process_out_of_time_is_killed_and_replaced() {
+    let timeout = Duration::from_millis(500);
+    let function = Function::start(FunctionOptions { timeout, ..options() }).await.expect("a function");
+    let before = response(function.invoke(&json!({})).await);
+    let start = Instant::now();
+    assert_eq!(function.invoke(&json!({"do": "sleep"})).await, Outcome::TimedOut);
+    assert!((timeout..timeout * 10).contains(&start.elapsed()), "{:?}", start.elapsed());
+    let after = response(function.invoke(&json!({})).await);
+    assert_ne!(before["process"], after["process"]);
+    assert_eq!(function.running_instances(), 1);
+}
+
+#[tokio::test]
+async fn killing_ends_what_is_in_hand() {
+    let function = Function::start(FunctionOptions { instances: 2, ..options() }).await.expect("a function");
+    let sleep = json!({"do": "sleep"});
+    let killing = async {
+        while function.logs().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        function.kill().await;
+        assert_eq!(function.running_instances(), 0);
+    };
+    let (outcome, ()) = tokio::join!(function.invoke(&sleep), killing);
+    assert!(matches!(outcome, Outcome::Crashed { status, .. } if status == "killed"));
+}
+
+#[tokio::test]
+async fn a_missing_binary_is_named() {
+    let error =
+        Function::start(FunctionOptions::new("none", "/nowhere/function")).await.err().expect("no binary");
+    assert!(format!("{error:#}").contains("/nowhere/function does not run"), "{error:#}");
+}

@@ -1,0 +1,134 @@
+//! `template.yaml`, the single source of the tables, the functions and their routes.
+
+mod functions;
+mod intrinsics;
+mod tables;
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde_json::{Map, Value};
+
+pub use functions::{FunctionDefinition, Route};
+pub use tables::{AttributeDefinition, Index, KeyElement, Projection, Stream, TableDefinition, TimeToLive};
+
+pub use intrinsics::REGION;
+use intrinsics::{Place, Resolver};
+
+use crate::yaml;
+
+/// A template that has been read and understood.
+#[derive(Debug, Clone)]
+pub struct Template {
+    document: Value,
+    tables: Vec<TableDefinition>,
+    functions: Vec<FunctionDefinition>,
+}
+
+impl Template {
+    /// Reads the template at `path`. What is wrong with it is said with the place where it is wrong.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        Self::from_document(yaml::read(path)?).with_context(|| format!("{} is not usable", path.display()))
+    }
+
+    /// Reads a template from YAML text.
+    pub fn parse(text: &str) -> Result<Self> {
+        Self::from_document(yaml::parse(text)?)
+    }
+
+    /// Every `AWS::DynamoDB::Table`, in the order of logical ids.
+    #[must_use]
+    pub fn tables(&self) -> &[TableDefinition] {
+        &self.tables
+    }
+
+    /// Every `AWS::Serverless::Function`, in the order of logical ids.
+    #[must_use]
+    pub fn functions(&self) -> &[FunctionDefinition] {
+        &self.functions
+    }
+
+    /// The function of one operation, such as `create-movie`.
+    #[must_use]
+    pub fn function(&self, operation: &str) -> Option<&FunctionDefinition> {
+        self.functions.iter().find(|function| function.operation == operation)
+    }
+
+    /// The whole template, with intrinsic functions in their long form: `{"Ref": …}`, `{"Fn::Sub": …}`.
+    #[must_use]
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+
+    fn from_document(document: Value) -> Result<Self> {
+        let resolver = Resolver::new(&document);
+        let tables = resources(&document, &resolver, "AWS::DynamoDB::Table")?
+            .into_iter()
+            .map(|resource| tables::read(&resolver, &resource))
+            .collect::<Result<_>>()?;
+        let functions = resources(&document, &resolver, "AWS::Serverless::Function")?
+            .into_iter()
+            .map(|resource| functions::read(&document, &resolver, &resource))
+            .collect::<Result<_>>()?;
+        Ok(Self { document, tables, functions })
+    }
+}
+
+/// One entry of `Resources` whose condition holds.
+struct Resource<'a> {
+    logical_id: &'a str,
+    properties: &'a Map<String, Value>,
+    place: Place,
+}
+
+fn resources<'a>(document: &'a Value, resolver: &Resolver, kind: &str) -> Result<Vec<Resource<'a>>> {
+    let all =
+        document.get("Resources").and_then(Value::as_object).context("the template has no Resources")?;
+    let mut found = Vec::new();
+    for (logical_id, resource) in all.iter().filter(|(_, resource)| resource["Type"] == kind) {
+        let place = Place::root().at("Resources").at(logical_id);
+        if let Some(condition) = resource.get("Condition").and_then(Value::as_str)
+            && !resolver.condition(condition, &place.at("Condition"))?
+        {
+            continue;
+        }
+        let place = place.at("Properties");
+        let properties = resource.get("Properties").and_then(Value::as_object);
+        let properties = properties.with_context(|| format!("{place}: a mapping is needed"))?;
+        found.push(Resource { logical_id, properties, place });
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_whose_condition_is_false_is_left_out() {
+        let template = Template::parse(
+            "Conditions:
+  Never: !Equals [a, b]
+  Always: !Not [!Condition Never]
+Resources:
+  AbsentTable: {Type: AWS::DynamoDB::Table, Condition: Never, Properties: {}}
+  PresentTable:
+    Type: AWS::DynamoDB::Table
+    Condition: Always
+    Properties:
+      AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
+      KeySchema: [{AttributeName: pk, KeyType: HASH}]
+",
+        )
+        .expect("a valid template");
+        let names: Vec<&str> = template.tables().iter().map(|table| table.name.as_str()).collect();
+        assert_eq!(names, ["PresentTable"]);
+    }
+
+    #[test]
+    fn a_template_without_resources_is_refused() {
+        let error = Template::parse("Description: nothing\n").expect_err("no resources");
+        assert_eq!(error.to_string(), "the template has no Resources");
+    }
+}

@@ -1,0 +1,198 @@
+//! The world outside: environment variables, the clock, randomness, and the DynamoDB client. The only module that
+//! reads them.
+
+use std::{env, fmt, panic, time::Duration};
+
+use aws_config::{
+    BehaviorVersion, environment::EnvironmentVariableCredentialsProvider, retry::RetryConfig,
+    timeout::TimeoutConfig,
+};
+use aws_sdk_dynamodb::{Client, config};
+use aws_smithy_http_client::{Builder, tls};
+use lambda_http::tracing::{
+    self, Level,
+    subscriber::{self, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt},
+};
+use uuid::Uuid;
+
+use crate::{
+    auth::{password::Hasher, session::Sessions, token::TokenKey},
+    model::Timestamp,
+    store::{Movies, TransactionConflicts, Users},
+};
+
+/// The time that one request to DynamoDB may take: to connect, for one attempt, with all its attempts. Each is less
+/// than the next, and all are less than the function's own 10 seconds in `template.yaml`.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// Retries wait half of this on average before the second attempt, and twice as long each time after.
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
+/// Enough for fifty writers who all count at one user.
+const ATTEMPTS: u32 = 8;
+
+/// The costs that bcrypt may have. Hashing at less than 10 is too quick to be safe, and more than 15 takes seconds.
+/// Tests, which run debug builds, need quick hashes.
+const LOWEST_COST: u32 = if cfg!(debug_assertions) { 4 } else { 10 };
+const HIGHEST_COST: u32 = 15;
+const DEFAULT_COST: u32 = 12;
+
+/// The way to everything a function needs. Each part reads its own environment variables when it is asked for, so a
+/// function needs only those it uses.
+#[derive(Debug, Clone)]
+pub struct App {
+    client: Client,
+}
+
+/// A function that cannot start, and what to set so that it can.
+#[derive(thiserror::Error)]
+pub enum StartError {
+    /// A variable that the function needs is not there.
+    #[error("cannot start: set the environment variable {0}")]
+    Missing(&'static str),
+    /// A variable has a value that cannot be used. The value itself is never shown.
+    #[error("cannot start: the environment variable {name} {problem}")]
+    Unusable {
+        /// The variable.
+        name: &'static str,
+        /// What is wrong with it, and what would be right.
+        problem: String,
+    },
+}
+
+/// Rust shows the error that `main` returns with `Debug`; a person should read the same as in `Display`.
+impl fmt::Debug for StartError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl App {
+    /// Starts logging and makes the DynamoDB client, as the environment says. It connects to nothing yet.
+    pub async fn from_env() -> Self {
+        start_logging();
+        Self { client: client().await }
+    }
+
+    /// The users, in the table that `USERS_TABLE` names.
+    pub fn users(&self) -> Result<Users, StartError> {
+        Ok(Users::new(self.client.clone(), required("USERS_TABLE")?))
+    }
+
+    /// The movies, in the table that `MOVIES_TABLE` names.
+    pub fn movies(&self) -> Result<Movies, StartError> {
+        Ok(Movies::new(self.client.clone(), required("MOVIES_TABLE")?))
+    }
+
+    /// The check of tokens that `JWT_SECRET_KEY` signed.
+    pub fn sessions(&self) -> Result<Sessions, StartError> {
+        Ok(Sessions::new(token_key()?, self.users()?))
+    }
+}
+
+/// The key that `JWT_SECRET_KEY` holds.
+pub fn token_key() -> Result<TokenKey, StartError> {
+    const NAME: &str = "JWT_SECRET_KEY";
+    TokenKey::new(&required(NAME)?)
+        .map_err(|weak| unusable(NAME, format!("{weak}; set at least 32 random bytes, as text")))
+}
+
+/// The password hashing that `BCRYPT_COST` asks for.
+pub fn hasher() -> Result<Hasher, StartError> {
+    const NAME: &str = "BCRYPT_COST";
+    let Some(text) = optional(NAME)? else { return Ok(Hasher::new(DEFAULT_COST)) };
+    match text.parse() {
+        Ok(cost) if (LOWEST_COST..=HIGHEST_COST).contains(&cost) => Ok(Hasher::new(cost)),
+        _ => Err(unusable(NAME, format!("must be a number from {LOWEST_COST} to {HIGHEST_COST}"))),
+    }
+}
+
+/// The time.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
+pub fn now() -> Timestamp {
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let milliseconds = i128::try_from(since_1970.as_millis()).unwrap_or(i128::MAX);
+    Timestamp::from_unix_milliseconds(milliseconds).unwrap_or(Timestamp::EPOCH)
+}
+
+/// A new id: `UUIDv7` (RFC 9562 section 5.7), so that ids of one process sort by their time.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is where randomness comes from")]
+pub fn new_id() -> Uuid {
+    Uuid::now_v7()
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+fn optional(name: &'static str) -> Result<Option<String>, StartError> {
+    match env::var(name) {
+        Ok(value) if value.is_empty() => Ok(None),
+        Ok(value) => Ok(Some(value)),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(unusable(name, "is not UTF-8".to_owned())),
+    }
+}
+
+fn required(name: &'static str) -> Result<String, StartError> {
+    optional(name)?.ok_or(StartError::Missing(name))
+}
+
+fn unusable(name: &'static str, problem: String) -> StartError {
+    StartError::Unusable { name, problem }
+}
+
+/// The client, as lean as Lambda allows: credentials and region straight from the environment, one HTTP stack, TLS
+/// with ring. Everything else, such as `AWS_ENDPOINT_URL_DYNAMODB`, is the SDK's own behaviour.
+async fn client() -> Client {
+    let https = Builder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .build_https();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build();
+    let retries = RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS)
+        .with_initial_backoff(FIRST_BACKOFF)
+        .with_max_backoff(LONGEST_BACKOFF);
+    let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .http_client(https)
+        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
+        .region(aws_config::environment::EnvironmentVariableRegionProvider::new())
+        .retry_config(retries)
+        .timeout_config(timeouts)
+        .load()
+        .await;
+    Client::from_conf(config::Builder::from(&shared).retry_classifier(TransactionConflicts).build())
+}
+
+/// Logs to the standard output: JSON where Lambda asks for it, text otherwise. Other crates only warn, because some
+/// show whole requests when they are asked for more.
+fn start_logging() {
+    let setting = |name| optional(name).ok().flatten();
+    let level = setting("AWS_LAMBDA_LOG_LEVEL").and_then(|level| level.parse().ok()).unwrap_or(Level::INFO);
+    let targets = Targets::new().with_default(Level::WARN).with_target("shared", level);
+    let json = setting("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"));
+    let registry = subscriber::registry().with(targets);
+    if json {
+        registry
+            .with(
+                subscriber::fmt::layer()
+                    .json()
+                    .flatten_event(true)
+                    .with_current_span(true)
+                    .with_span_list(false),
+            )
+            .init();
+    } else {
+        registry.with(subscriber::fmt::layer().with_target(false).without_time().with_ansi(false)).init();
+    }
+    // A panic's message can hold what a client sent, so only its place is told.
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panic");
+    }));
+}

@@ -1,0 +1,199 @@
+//! Everything that can go wrong as a client sees it: one variant per outcome, with its status and its public text.
+
+use lambda_http::{
+    Body, Response,
+    http::{HeaderValue, StatusCode, header},
+};
+use serde::Serialize;
+
+use crate::{
+    auth::{
+        password::HashingFailed,
+        token::{SigningFailed, TokenFault},
+    },
+    http::json::Malformed,
+    store::StoreError,
+};
+
+/// What a client is told instead of a success. `Display` is the public text; the source is for the log only.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// No bearer token in the `authorization` header.
+    #[error("A bearer token is required")]
+    MissingToken,
+    /// A token that is not good, whatever the reason.
+    #[error("The token is not valid")]
+    InvalidToken(TokenFault),
+    /// A wrong password, or nobody with that email.
+    #[error("Email or password invalid")]
+    InvalidCredentials,
+    /// The body is not declared as JSON.
+    #[error("The content-type must be application/json")]
+    UnsupportedMediaType,
+    /// The body is larger than 64 KiB.
+    #[error("The body must have at most 64 KiB")]
+    PayloadTooLarge,
+    /// The body is not one JSON object.
+    #[error("The body is not one valid JSON object: {0}")]
+    MalformedJson(Malformed),
+    /// Fields or query parameters that break their rules, all of them.
+    #[error("Some fields are not valid")]
+    ValidationFailed(Vec<FieldError>),
+    /// A cursor that this API did not give out.
+    #[error("The cursor is not valid")]
+    InvalidCursor,
+    /// Nothing has this id.
+    #[error("There is no movie with this id")]
+    MovieNotFound,
+    /// The movie was added by somebody else.
+    #[error("Only the user who added a movie may change or delete it")]
+    NotOwner,
+    /// Somebody has signed up with this email.
+    #[error("A user with this email already exists")]
+    EmailTaken,
+    /// There is a movie with this name.
+    #[error("A movie with this name already exists")]
+    MovieNameTaken,
+    /// DynamoDB is throttling, failing or too slow, or a write kept meeting others. Trying again is right.
+    #[error("The service is busy, please try again")]
+    Unavailable(#[source] Cause),
+    /// A fault of ours.
+    #[error("Something went wrong on our side")]
+    Internal(#[source] Cause),
+}
+
+/// The private reason for an error.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// One faulty field and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// The field's name, with an index for one item of a list: `casts[2]`.
+    pub field: String,
+    /// What is wrong, completing the sentence "this field …".
+    pub message: String,
+}
+
+/// After how many seconds a client may try again.
+const RETRY_AFTER_SECONDS: &str = "1";
+
+/// The body of an error: problem details (RFC 9457).
+#[derive(Serialize)]
+struct Problem<'a> {
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    detail: &'a str,
+    /// The same text again, under the name that the clients of the tutorial read.
+    error: &'a str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<&'a [FieldError]>,
+}
+
+impl ApiError {
+    /// The HTTP status that a client gets.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::MissingToken | Self::InvalidToken(_) | Self::InvalidCredentials => StatusCode::UNAUTHORIZED,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::MalformedJson(_) | Self::ValidationFailed(_) | Self::InvalidCursor => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::MovieNotFound => StatusCode::NOT_FOUND,
+            Self::NotOwner => StatusCode::FORBIDDEN,
+            Self::EmailTaken | Self::MovieNameTaken => StatusCode::CONFLICT,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The name of the outcome for programs. It never changes.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::MissingToken => "missing_token",
+            Self::InvalidToken(_) => "invalid_token",
+            Self::InvalidCredentials => "invalid_credentials",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::PayloadTooLarge => "payload_too_large",
+            Self::MalformedJson(_) => "malformed_json",
+            Self::ValidationFailed(_) => "validation_failed",
+            Self::InvalidCursor => "invalid_cursor",
+            Self::MovieNotFound => "movie_not_found",
+            Self::NotOwner => "not_owner",
+            Self::EmailTaken => "email_taken",
+            Self::MovieNameTaken => "movie_name_taken",
+            Self::Unavailable(_) => "unavailable",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// The answer that tells a client of this error.
+    #[must_use]
+    pub fn into_response(self, request_id: &str) -> Response<Body> {
+        let status = self.status();
+        let detail = self.to_string();
+        let problem = Problem {
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            code: self.code(),
+            detail: &detail,
+            error: &detail,
+            request_id,
+            errors: if let Self::ValidationFailed(errors) = &self { Some(errors) } else { None },
+        };
+        let body = serde_json::to_string(&problem).unwrap_or_default();
+        let mut response = Response::new(Body::Text(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        match &self {
+            // RFC 6750 section 3: the error is named only to those who sent a token.
+            Self::InvalidToken(_) => {
+                let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+                headers.insert(header::WWW_AUTHENTICATE, challenge);
+            }
+            Self::MissingToken | Self::InvalidCredentials => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::Unavailable(_) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+            }
+            Self::UnsupportedMediaType
+            | Self::PayloadTooLarge
+            | Self::MalformedJson(_)
+            | Self::ValidationFailed(_)
+            | Self::InvalidCursor
+            | Self::MovieNotFound
+            | Self::NotOwner
+            | Self::EmailTaken
+            | Self::MovieNameTaken
+            | Self::Internal(_) => {}
+        }
+        response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable { .. } => Self::Unavailable(error.into()),
+            StoreError::Refused { .. } | StoreError::Corrupt { .. } => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<HashingFailed> for ApiError {
+    fn from(error: HashingFailed) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+impl From<SigningFailed> for ApiError {
+    fn from(error: SigningFailed) -> Self {
+        Self::Internal(error.into())
+    }
+}

@@ -1,0 +1,17 @@
+//! HTTP as API Gateway hands it to a function: requests in, responses out.
+
+pub mod fields;
+pub mod json;
+mod request;
+mod response;
+mod screen;
+mod serve;
+
+pub use fields::{Fields, FromBody};
+pub use lambda_http::{Body, Error, Request, Response};
+pub use request::{MovieQuery, bearer_token, body, movie_id, movie_query};
+pub use response::{created, movie, movies, ok};
+pub use serve::serve;
+
+/// What a handler answers with.
+pub type Answer = Result<Response<Body>, crate::error::ApiError>;

@@ -1,0 +1,104 @@
+//! Events as `lambda_http` can take them.
+//!
+//! It builds a URL from what a client sent and panics where that is none: on `<`, `"` or a space in the query, and on
+//! an `x-forwarded-proto` of `https,http`. It refuses a whole event for one header that HTTP does not allow. A client
+//! can send all of these through API Gateway, and none is a reason to fail.
+
+use lambda_http::{
+    aws_lambda_events::apigw::ApiGatewayV2httpRequest,
+    http::{HeaderName, HeaderValue},
+    request::LambdaRequest,
+};
+use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::Value;
+
+/// An event of API Gateway's HTTP API (payload format 2.0) that has been made safe.
+pub(super) struct ScreenedEvent(pub(super) LambdaRequest);
+
+impl<'de> Deserialize<'de> for ScreenedEvent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut event = Value::deserialize(deserializer)?;
+        screen(&mut event);
+        // The parser's own words would repeat parts of the event in the log.
+        serde_json::from_value::<ApiGatewayV2httpRequest>(event)
+            .map(|event| Self(LambdaRequest::ApiGatewayV2(event)))
+            .map_err(|_| D::Error::custom("not an event of an HTTP API in payload format 2.0"))
+    }
+}
+
+fn screen(event: &mut Value) {
+    if let Some(Value::String(query)) = event.get_mut("rawQueryString") {
+        *query = percent_encoded(query);
+    }
+    if let Some(Value::String(path)) = event.get_mut("rawPath") {
+        *path = format!("/{}", percent_encoded(path.trim_start_matches('/')));
+    }
+    if let Some(Value::Object(headers)) = event.get_mut("headers") {
+        headers.retain(|name, value| {
+            let name = HeaderName::try_from(name.as_str());
+            let good = value.as_str().is_some_and(|value| HeaderValue::from_str(value).is_ok());
+            // Without them the URL gets a fixed scheme and API Gateway's own domain. Nothing here reads either.
+            good && name.is_ok_and(|name| name != "x-forwarded-proto" && name != "host")
+        });
+    }
+    if let Some(context) = event.get_mut("requestContext").and_then(Value::as_object_mut) {
+        context.remove("domainName");
+    }
+}
+
+/// Encodes every byte that a URL's path or query may not hold as it is (RFC 3986 section 3.4), and so leaves what is
+/// encoded already alone.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => encoded.push(byte.into()),
+            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b','
+            | b';' | b'=' | b':' | b'@' | b'/' | b'?' | b'%' => encoded.push(byte.into()),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use lambda_http::{Request, RequestExt};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::ScreenedEvent;
+
+    fn request(event: Value) -> Request {
+        serde_json::from_value::<ScreenedEvent>(event).expect("an event").0.into()
+    }
+
+    fn event(path: &str, query: &str, headers: Value) -> Value {
+        json!({
+            "version": "2.0", "routeKey": "GET /api/movies", "rawPath": path, "rawQueryString": query,
+            "headers": headers,
+            "requestContext": {"stage": "$default", "domainName": "x y", "http": {"method": "GET", "path": path}},
+        })
+    }
+
+    #[test]
+    fn what_a_client_may_send_becomes_a_request() {
+        let headers = json!({
+            "x-forwarded-proto": "https,http", "host": "a b<>", "x-note": "a\nb", "bad name": "x", "x-list": ["x"],
+            "accept": "*/*",
+        });
+        let request = request(event("/api/movies", "limit=<\"> |^`{}&cursor=%C3%A9 é", headers));
+        let query = request.query_string_parameters_ref().expect("a query");
+        assert_eq!(query.first("limit"), Some("<\"> |^`{}"));
+        assert_eq!(query.first("cursor"), Some("é é"));
+        assert_eq!(request.headers().keys().map(ToString::to_string).collect::<Vec<_>>(), ["accept"]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(path in "\\PC{0,40}", query in "\\PC{0,40}", header in "\\PC{0,20}") {
+            let headers = json!({"x-forwarded-proto": header, "host": header, header.clone(): header});
+            request(event(&path, &query, headers));
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The loop around every handler: each event becomes an answer, each answer one log line.
+
+use std::{any::Any, future::Future, panic::AssertUnwindSafe, time::Duration};
+
+use futures_util::FutureExt;
+use lambda_http::{
+    Adapter, LambdaEvent, RequestExt, Service,
+    http::{HeaderValue, header},
+    request::RequestContext,
+    service_fn,
+    tracing::{self, Instrument, field::Empty},
+};
+
+use super::{Answer, Body, Error, Request, Response, screen::ScreenedEvent};
+use crate::{app, error::ApiError};
+
+/// What is kept of a function's time to tell the client that it ran out.
+const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
+
+/// Answers events with `handler` until Lambda ends the process. An error, a panic and running out of time become
+/// answers, too, and leave the process alive.
+pub async fn serve<Handler, Handling>(handler: Handler) -> Result<(), Error>
+where
+    Handler: Fn(Request) -> Handling,
+    Handling: Future<Output = Answer> + Send,
+{
+    let mut adapter = Adapter::from(service_fn(|request: Request| answer(&handler, request)));
+    let screened = service_fn(move |event: LambdaEvent<ScreenedEvent>| {
+        let (ScreenedEvent(request), context) = event.into_parts();
+        adapter.call(LambdaEvent::new(request, context))
+    });
+    lambda_http::lambda_runtime::run(screened).await
+}
+
+fn answer<'a, Handler, Handling>(
+    handler: &Handler,
+    request: Request,
+) -> impl Future<Output = Result<Response<Body>, Error>> + Send + use<'a, Handler, Handling>
+where
+    Handler: Fn(Request) -> Handling,
+    Handling: Future<Output = Answer> + Send + 'a,
+{
+    let started = app::now();
+    let call = Call::of(&request);
+    let span =
+        tracing::info_span!("request", route = call.route, request_id = call.request_id, user_id = Empty);
+    let time_left = call.time_left;
+    let handling = AssertUnwindSafe(handler(request)).catch_unwind();
+    async move {
+        let answer = match tokio::time::timeout(time_left, handling).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(panic)) => Err(ApiError::Internal(panic_reason(&*panic).into())),
+            Err(_) => Err(ApiError::Unavailable("the function ran out of time".into())),
+        };
+        let milliseconds = app::now().unix_milliseconds() - started.unix_milliseconds();
+        Ok(call.finish(answer, milliseconds))
+    }
+    .instrument(span)
+}
+
+/// What is known of a call before its handler runs.
+struct Call {
+    request_id: String,
+    route: String,
+    time_left: Duration,
+    /// Whether the answer may hold what no cache should keep: accounts and tokens.
+    private: bool,
+}
+
+impl Call {
+    fn of(request: &Request) -> Self {
+        let lambda = request.lambda_context_ref();
+        let (request_id, route) = match request.request_context_ref() {
+            Some(RequestContext::ApiGatewayV2(context)) => {
+                (context.request_id.clone(), context.route_key.clone())
+            }
+            _ => (None, None),
+        };
+        let deadline = lambda.map_or(0, |context| i128::from(context.deadline));
+        let milliseconds = u64::try_from(deadline - app::now().unix_milliseconds()).unwrap_or_default();
+        Self {
+            request_id: request_id
+                .or_else(|| lambda.map(|context| context.request_id.clone()))
+                .unwrap_or_default(),
+            route: route.unwrap_or_default(),
+            time_left: Duration::from_millis(milliseconds).saturating_sub(TIME_TO_ANSWER),
+            private: request.raw_http_path().starts_with("/api/auth/"),
+        }
+    }
+
+    fn finish(&self, answer: Answer, milliseconds: i128) -> Response<Body> {
+        let mut response = match answer {
+            Ok(response) => {
+                tracing::info!(status = response.status().as_u16(), milliseconds, "request completed");
+                response
+            }
+            Err(error) => {
+                log(&error, milliseconds);
+                error.into_response(&self.request_id)
+            }
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if self.private {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        response
+    }
+}
+
+fn log(error: &ApiError, milliseconds: i128) {
+    let (status, code) = (error.status().as_u16(), error.code());
+    match error {
+        ApiError::Internal(cause) => {
+            tracing::error!(status, code, milliseconds, cause = chain(&**cause), "request completed");
+        }
+        ApiError::Unavailable(cause) => {
+            tracing::warn!(status, code, milliseconds, cause = chain(&**cause), "request completed");
+        }
+        ApiError::InvalidToken(fault) => {
+            tracing::info!(status, code, milliseconds, reason = %fault, "request completed");
+        }
+        ApiError::MissingToken
+        | ApiError::InvalidCredentials
+        | ApiError::UnsupportedMediaType
+        | ApiError::PayloadTooLarge
+        | ApiError::MalformedJson(_)
+        | ApiError::ValidationFailed(_)
+        | ApiError::InvalidCursor
+        | ApiError::MovieNotFound
+        | ApiError::NotOwner
+        | ApiError::EmailTaken
+        | ApiError::MovieNameTaken => tracing::info!(status, code, milliseconds, "request completed"),
+    }
+}
+
+/// An error with everything that caused it.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// What is told of a panic: that there was one. Its message can hold what the client sent; the place is logged by the
+/// panic hook.
+fn panic_reason(_panic: &(dyn Any + Send)) -> &'static str {
+    "the handler panicked"
+}

@@ -1,0 +1,80 @@
+//! Points in time, as the API shows them and the tables hold them.
+
+use std::fmt;
+
+use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
+
+/// A point in time with milliseconds: RFC 3339, always UTC, always three decimals, so that texts sort like times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(OffsetDateTime);
+
+const RFC_3339_MILLISECONDS: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+
+impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(OffsetDateTime::UNIX_EPOCH);
+
+    /// The time that is `milliseconds` after 1970-01-01T00:00:00Z; `None` beyond the years a calendar can name.
+    #[must_use]
+    pub fn from_unix_milliseconds(milliseconds: i128) -> Option<Self> {
+        OffsetDateTime::from_unix_timestamp_nanos(milliseconds.checked_mul(1_000_000)?).ok().map(Self)
+    }
+
+    /// Whole seconds since 1970-01-01T00:00:00Z, as tokens count time (RFC 7519, `NumericDate`).
+    #[must_use]
+    pub fn unix_seconds(self) -> i64 {
+        self.0.unix_timestamp()
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn unix_milliseconds(self) -> i128 {
+        self.0.unix_timestamp_nanos() / 1_000_000
+    }
+
+    /// Reads what [`Display`](fmt::Display) writes; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        time::PrimitiveDateTime::parse(text, RFC_3339_MILLISECONDS).ok().map(|time| Self(time.assume_utc()))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.format(RFC_3339_MILLISECONDS).map_err(|_| fmt::Error)?;
+        formatter.write_str(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Timestamp;
+
+    #[test]
+    fn a_timestamp_is_utc_with_three_decimals_and_survives_its_text() {
+        for (milliseconds, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_700_000_000_120, "2023-11-14T22:13:20.120Z"),
+            (4_102_444_799_999, "2099-12-31T23:59:59.999Z"),
+        ] {
+            let time = Timestamp::from_unix_milliseconds(milliseconds).expect("a time a calendar can name");
+            assert_eq!(time.to_string(), text);
+            assert_eq!(Timestamp::parse(text), Some(time));
+            assert_eq!(time.unix_milliseconds(), milliseconds);
+        }
+    }
+
+    #[test]
+    fn other_texts_are_not_timestamps() {
+        for text in [
+            "",
+            "2023-11-14",
+            "2023-11-14T22:13:20Z",
+            "2023-11-14T22:13:20.120+01:00",
+            "2023-13-14T22:13:20.120Z",
+        ] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
+    }
+}

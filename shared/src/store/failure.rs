@@ -1,0 +1,90 @@
+//! What can go wrong between a function and DynamoDB, and what it means.
+
+use aws_sdk_dynamodb::{
+    error::{BuildError, ProvideErrorMetadata, SdkError},
+    operation::transact_write_items::TransactWriteItemsError,
+    types::CancellationReason,
+};
+
+use super::retry;
+use crate::error::Cause;
+
+/// A request that brought no outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// DynamoDB is throttling, failing or too slow, or a transaction kept meeting others, for as long as there was
+    /// time. The same request may work later.
+    #[error("DynamoDB is unavailable")]
+    Unavailable {
+        /// What it said at last.
+        #[source]
+        cause: Cause,
+    },
+    /// DynamoDB refuses the request: access is denied, a table is missing, or the request is wrong. Trying again
+    /// does not help.
+    #[error("DynamoDB refused the request")]
+    Refused {
+        /// What it said.
+        #[source]
+        cause: Cause,
+    },
+    /// An item is not what this system writes.
+    #[error("the item {key:?} is corrupt: {problem}")]
+    Corrupt {
+        /// The item's partition key.
+        key: String,
+        /// Which attribute is wrong, and how.
+        problem: String,
+    },
+}
+
+impl From<BuildError> for StoreError {
+    fn from(error: BuildError) -> Self {
+        Self::Refused { cause: error.into() }
+    }
+}
+
+impl<E> From<SdkError<E>> for StoreError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    fn from(error: SdkError<E>) -> Self {
+        let passing = match &error {
+            SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
+            SdkError::DispatchFailure(failure) => failure.is_io() || failure.is_timeout(),
+            SdkError::ServiceError(service) => {
+                service.raw().status().is_server_error()
+                    || service.err().code().is_some_and(retry::is_passing)
+            }
+            _ => false,
+        };
+        let cause = error.into();
+        if passing { Self::Unavailable { cause } } else { Self::Refused { cause } }
+    }
+}
+
+/// A transaction that was cancelled because conditions did not hold: one reason for each of its items, in order.
+pub(super) struct FailedConditions(Vec<CancellationReason>);
+
+impl FailedConditions {
+    /// The reasons of a cancelled transaction; any other error is a failure.
+    pub(super) fn of(error: SdkError<TransactWriteItemsError>) -> Result<Self, StoreError> {
+        match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                let reasons = cancelled.cancellation_reasons();
+                if reasons.iter().any(|reason| reason.code() == Some(retry::CONDITION_FAILED)) {
+                    return Ok(Self(reasons.to_vec()));
+                }
+                let passing = reasons.iter().filter_map(CancellationReason::code).any(retry::is_passing);
+                let cause = error.into();
+                Err(if passing { StoreError::Unavailable { cause } } else { StoreError::Refused { cause } })
+            }
+            _ => Err(error.into()),
+        }
+    }
+
+    /// The reason at a position, if the condition of that item did not hold.
+    pub(super) fn at(&self, position: usize) -> Option<&CancellationReason> {
+        self.0.get(position).filter(|reason| reason.code() == Some(retry::CONDITION_FAILED))
+    }
+}

@@ -1,0 +1,62 @@
+//! The keys of the tables: the only place that spells them.
+
+use uuid::Uuid;
+
+use crate::model::email::CanonicalEmail;
+
+/// The attribute that is the partition key of every table.
+pub(super) const PARTITION: &str = "pk";
+
+/// The index of all movies by canonical name.
+pub(super) const CATALOG_INDEX: &str = "catalog";
+
+/// The value of the `catalog` attribute, and so the index's partition key, of every listed movie.
+pub(super) const CATALOG: &str = "movies";
+
+/// A user, in the users' table.
+pub(super) fn user(id: Uuid) -> String {
+    format!("user#{id}")
+}
+
+/// The claim that makes an email unique, in the users' table.
+pub(super) fn email(email: &CanonicalEmail) -> String {
+    format!("email#{}", email.as_str())
+}
+
+/// A movie, in the movies' table.
+pub(super) fn movie(id: Uuid) -> String {
+    format!("movie#{id}")
+}
+
+/// The id in the key of a movie.
+pub(super) fn movie_id(key: &str) -> Option<Uuid> {
+    key.strip_prefix("movie#")?.parse().ok()
+}
+
+/// The claim that makes a name unique, in the movies' table.
+pub(super) fn name(name_key: &str) -> String {
+    format!("name#{name_key}")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::{movie, movie_id, name, user};
+
+    proptest! {
+        #[test]
+        fn the_key_of_a_movie_names_it(id: u128) {
+            let id = Uuid::from_u128(id);
+            prop_assert_eq!(movie_id(&movie(id)), Some(id));
+        }
+
+        #[test]
+        fn no_name_makes_the_key_of_something_else(name_key in "\\PC{1,100}", id: u128) {
+            let id = Uuid::from_u128(id);
+            prop_assert_eq!(movie_id(&name(&name_key)), None);
+            prop_assert_ne!(movie(id), user(id));
+        }
+    }
+}

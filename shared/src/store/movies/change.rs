@@ -1,0 +1,196 @@
+//! Changing a movie, and moving the claim when its name becomes another one.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::update_item::UpdateItemError,
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update},
+};
+use uuid::Uuid;
+
+use super::{ATTEMPTS, KeepsChanging, MovieItem, Movies, NameClaim, claim_is_missing, decode_movie};
+use crate::{
+    model::{Movie, MovieChanges, Timestamp},
+    store::{
+        failure::{FailedConditions, StoreError},
+        item::{self, Item},
+        keys,
+    },
+};
+
+/// What came of changing a movie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The movie as it is now.
+    Done(Movie),
+    /// There is no such movie.
+    NotFound,
+    /// Somebody else added it.
+    NotOwner,
+    /// Another movie has the new name.
+    NameTaken,
+}
+
+impl Movies {
+    /// Changes a movie of `owner` at `now`.
+    ///
+    /// Without a name: `UpdateItem`, only if the owner's. With one: a consistent `GetItem`; then `UpdateItem` if the
+    /// canonical name stays, and otherwise `TransactWriteItems`: update the movie, delete the old claim if it is the
+    /// movie's, put the new one if free. Both only if the movie is as it was read; if not, it is looked at again.
+    /// IAM: `GetItem`, `UpdateItem`, `DeleteItem`, `PutItem`.
+    pub async fn change(
+        &self,
+        id: Uuid,
+        owner: Uuid,
+        changes: MovieChanges,
+        now: Timestamp,
+    ) -> Result<Change, StoreError> {
+        let Some(name) = changes.name.clone() else {
+            return self.change_details(id, owner, &changes, now).await;
+        };
+        for _ in 0..ATTEMPTS {
+            let Some(old) = self.find(id).await? else { return Ok(Change::NotFound) };
+            if old.added_by != owner {
+                return Ok(Change::NotOwner);
+            }
+            let new = changes.clone().applied_to(old.clone(), now);
+            let outcome = if name.key() == old.name.key() {
+                self.replace(&old, new).await
+            } else {
+                self.rename(&old, new).await
+            };
+            match outcome? {
+                Attempt::Ended(change) => return Ok(change),
+                Attempt::Outdated => {}
+            }
+        }
+        Err(KeepsChanging.into())
+    }
+
+    async fn change_details(
+        &self,
+        id: Uuid,
+        owner: Uuid,
+        changes: &MovieChanges,
+        now: Timestamp,
+    ) -> Result<Change, StoreError> {
+        let mut request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key(keys::PARTITION, AttributeValue::S(keys::movie(id)))
+            .condition_expression("#added_by = :owner")
+            .expression_attribute_names("#added_by", "added_by")
+            .expression_attribute_names("#updated_at", "updated_at")
+            .expression_attribute_values(":owner", AttributeValue::S(owner.to_string()))
+            .expression_attribute_values(":updated_at", AttributeValue::S(now.to_string()))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let mut expression = "SET #updated_at = :updated_at".to_owned();
+        for (attribute, texts) in [
+            ("casts", changes.casts.as_ref().map(|casts| casts.as_slice())),
+            ("genres", changes.genres.as_ref().map(|genres| genres.as_slice())),
+        ] {
+            if let Some(texts) = texts {
+                expression.push_str(&format!(", #{attribute} = :{attribute}"));
+                request = request
+                    .expression_attribute_names(format!("#{attribute}"), attribute)
+                    .expression_attribute_values(format!(":{attribute}"), strings(texts));
+            }
+        }
+        match request.update_expression(expression).send().await {
+            Ok(answer) => Ok(Change::Done(decode_movie(answer.attributes.unwrap_or_default())?)),
+            Err(error) => match condition_failure(error)? {
+                Some(_) => Ok(Change::NotOwner),
+                None => Ok(Change::NotFound),
+            },
+        }
+    }
+
+    /// Writes a movie whose canonical name stays.
+    async fn replace(&self, old: &Movie, new: Movie) -> Result<Attempt, StoreError> {
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key(keys::PARTITION, AttributeValue::S(keys::movie(old.id)))
+            .update_expression(REPLACE)
+            .condition_expression(UNCHANGED)
+            .set_expression_attribute_names(Some(names()))
+            .set_expression_attribute_values(Some(values(old, &new)?));
+        match request.send().await {
+            Ok(_) => Ok(Attempt::Ended(Change::Done(new))),
+            Err(error) => condition_failure(error).map(|_| Attempt::Outdated),
+        }
+    }
+
+    /// Writes a movie that gets another canonical name, and moves its claim.
+    async fn rename(&self, old: &Movie, new: Movie) -> Result<Attempt, StoreError> {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .key(keys::PARTITION, AttributeValue::S(keys::movie(old.id)))
+            .update_expression(REPLACE)
+            .condition_expression(UNCHANGED)
+            .set_expression_attribute_names(Some(names()))
+            .set_expression_attribute_values(Some(values(old, &new)?))
+            .build()?;
+        let claim = NameClaim { pk: keys::name(new.name.key()), movie_id: new.id };
+        let request = self
+            .client
+            .transact_write_items()
+            .transact_items(TransactWriteItem::builder().update(update).build())
+            .transact_items(self.release_name(old)?)
+            .transact_items(self.put_new(&claim)?);
+        let Err(error) = request.send().await else { return Ok(Attempt::Ended(Change::Done(new))) };
+        let failed = FailedConditions::of(error)?;
+        if failed.at(0).is_some() {
+            Ok(Attempt::Outdated)
+        } else if failed.at(1).is_some() {
+            Err(claim_is_missing(old))
+        } else {
+            Ok(Attempt::Ended(Change::NameTaken))
+        }
+    }
+}
+
+/// What came of one try.
+enum Attempt {
+    Ended(Change),
+    /// The movie is no longer as it was read.
+    Outdated,
+}
+
+const REPLACE: &str = "SET #name = :name, #name_key = :name_key, #casts = :casts, #genres = :genres, \
+                       #updated_at = :updated_at";
+const UNCHANGED: &str = "#added_by = :owner AND #name_key = :old_name_key AND #updated_at = :old_updated_at";
+
+fn names() -> HashMap<String, String> {
+    ["name", "name_key", "casts", "genres", "updated_at", "added_by"]
+        .map(|attribute| (format!("#{attribute}"), attribute.to_owned()))
+        .into()
+}
+
+fn values(old: &Movie, new: &Movie) -> Result<Item, StoreError> {
+    let written = item::encode(&MovieItem::from(new))?;
+    let mut values: Item = ["name", "name_key", "casts", "genres", "updated_at"]
+        .into_iter()
+        .filter_map(|attribute| Some((format!(":{attribute}"), written.get(attribute)?.clone())))
+        .collect();
+    values.insert(":owner".to_owned(), AttributeValue::S(old.added_by.to_string()));
+    values.insert(":old_name_key".to_owned(), AttributeValue::S(old.name.key().to_owned()));
+    values.insert(":old_updated_at".to_owned(), AttributeValue::S(old.updated_at.to_string()));
+    Ok(values)
+}
+
+fn strings(texts: &[String]) -> AttributeValue {
+    AttributeValue::L(texts.iter().cloned().map(AttributeValue::S).collect())
+}
+
+/// The item whose condition did not hold, `None` if there is none; any other error is a failure.
+fn condition_failure(error: SdkError<UpdateItemError>) -> Result<Option<Item>, StoreError> {
+    match error.as_service_error() {
+        Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(failed.item.clone()),
+        _ => Err(error.into()),
+    }
+}

@@ -1,0 +1,66 @@
+//! Deleting a movie.
+
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
+use uuid::Uuid;
+
+use super::{ATTEMPTS, KeepsChanging, Movies, claim_is_missing};
+use crate::{
+    model::Movie,
+    store::{
+        Users,
+        failure::{FailedConditions, StoreError},
+        keys,
+    },
+};
+
+/// What came of deleting a movie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    /// The movie is gone and its name free.
+    Done,
+    /// There is no such movie.
+    NotFound,
+    /// Somebody else added it.
+    NotOwner,
+}
+
+impl Movies {
+    /// Deletes a movie of `owner` and its claim, and counts it off at them.
+    ///
+    /// Consistent `GetItem`, then `TransactWriteItems`: delete the movie, only if still the owner's and of the same
+    /// name; delete the claim, only if it is the movie's; update the user. A movie that was renamed in between is
+    /// looked at again. IAM: `GetItem`, `DeleteItem`; `UpdateItem` on the users' table.
+    pub async fn delete(&self, id: Uuid, owner: Uuid, users: &Users) -> Result<Deletion, StoreError> {
+        for _ in 0..ATTEMPTS {
+            let Some(movie) = self.find(id).await? else { return Ok(Deletion::NotFound) };
+            if movie.added_by != owner {
+                return Ok(Deletion::NotOwner);
+            }
+            let request = self
+                .client
+                .transact_write_items()
+                .transact_items(self.delete_unchanged(&movie)?)
+                .transact_items(self.release_name(&movie)?)
+                .transact_items(users.count_one_less(owner)?);
+            let Err(error) = request.send().await else { return Ok(Deletion::Done) };
+            let failed = FailedConditions::of(error)?;
+            if failed.at(0).is_none() {
+                return Err(claim_is_missing(&movie));
+            }
+        }
+        Err(KeepsChanging.into())
+    }
+
+    fn delete_unchanged(&self, movie: &Movie) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .key(keys::PARTITION, AttributeValue::S(keys::movie(movie.id)))
+            .condition_expression("#added_by = :owner AND #name_key = :name_key")
+            .expression_attribute_names("#added_by", "added_by")
+            .expression_attribute_names("#name_key", "name_key")
+            .expression_attribute_values(":owner", AttributeValue::S(movie.added_by.to_string()))
+            .expression_attribute_values(":name_key", AttributeValue::S(movie.name.key().to_owned()))
+            .build()?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+}

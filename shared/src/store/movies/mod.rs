@@ -1,0 +1,189 @@
+//! The `Movies` table: movies, the claims that make their names unique, and the list of all of them.
+
+mod change;
+mod delete;
+mod insert;
+
+use aws_sdk_dynamodb::{
+    Client,
+    types::{AttributeValue, Delete, Put, TransactWriteItem},
+};
+use lambda_http::tracing;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub use change::Change;
+pub use delete::Deletion;
+pub use insert::Insertion;
+
+use super::{
+    Cursor,
+    failure::StoreError,
+    item::{self, Item},
+    keys,
+};
+use crate::model::{Casts, Genres, Movie, MovieName, Timestamp};
+
+/// How often an operation looks again when a movie changed between its read and its write. Each time somebody else
+/// got something done, so more than a few in a row mean trouble.
+const ATTEMPTS: usize = 5;
+
+/// Where movies are kept.
+#[derive(Debug, Clone)]
+pub struct Movies {
+    client: Client,
+    table: String,
+}
+
+/// A part of the list of all movies.
+#[derive(Debug)]
+pub struct Page {
+    /// The movies, in the order of their canonical names.
+    pub movies: Vec<Movie>,
+    /// Where the next page begins; `None` when this is the last.
+    pub next: Option<Cursor>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MovieItem {
+    pk: String,
+    id: Uuid,
+    name: String,
+    name_key: String,
+    casts: Vec<String>,
+    genres: Vec<String>,
+    added_by: Uuid,
+    created_at: String,
+    updated_at: String,
+    catalog: String,
+}
+
+#[derive(Serialize)]
+struct NameClaim {
+    pk: String,
+    movie_id: Uuid,
+}
+
+impl Movies {
+    /// The movies in `table`.
+    #[must_use]
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// The movie with this id.
+    ///
+    /// Consistent `GetItem`. IAM: `GetItem`.
+    pub async fn find(&self, id: Uuid) -> Result<Option<Movie>, StoreError> {
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key(keys::PARTITION, AttributeValue::S(keys::movie(id)))
+            .consistent_read(true);
+        request.send().await?.item.map(decode_movie).transpose()
+    }
+
+    /// Up to `limit` movies after `cursor`, or from the beginning. A corrupt item is logged and left out, so that it
+    /// hides nothing but itself.
+    ///
+    /// One `Query` of the index `catalog`, eventually consistent. IAM: `Query` on the index.
+    pub async fn list(&self, limit: u16, cursor: Option<&Cursor>) -> Result<Page, StoreError> {
+        let limit = usize::from(limit);
+        let request = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(keys::CATALOG_INDEX)
+            .key_condition_expression("#catalog = :movies")
+            .expression_attribute_names("#catalog", "catalog")
+            .expression_attribute_values(":movies", AttributeValue::S(keys::CATALOG.to_owned()))
+            // One more than the page has tells whether there is a next one.
+            .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(cursor.map(Cursor::start_key));
+        let answer = request.send().await?;
+        let mut items = answer.items.unwrap_or_default();
+        let more = items.len() > limit || answer.last_evaluated_key.is_some();
+        items.truncate(limit);
+        let next = if more { items.last().and_then(Cursor::of) } else { None };
+        Ok(Page { movies: items.into_iter().filter_map(readable).collect(), next })
+    }
+
+    fn put_new(&self, new: &impl Serialize) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item::encode(new)?))
+            .condition_expression("attribute_not_exists(#pk)")
+            .expression_attribute_names("#pk", keys::PARTITION)
+            .build()?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// The part of a transaction that gives up a movie's claim to its name.
+    fn release_name(&self, movie: &Movie) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .key(keys::PARTITION, AttributeValue::S(keys::name(movie.name.key())))
+            .condition_expression("#movie_id = :movie_id")
+            .expression_attribute_names("#movie_id", "movie_id")
+            .expression_attribute_values(":movie_id", AttributeValue::S(movie.id.to_string()))
+            .build()?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+}
+
+/// An operation kept finding the movie changed between its read and its write.
+#[derive(Debug, thiserror::Error)]
+#[error("the movie kept changing")]
+struct KeepsChanging;
+
+impl From<KeepsChanging> for StoreError {
+    fn from(error: KeepsChanging) -> Self {
+        Self::Unavailable { cause: error.into() }
+    }
+}
+
+/// A movie whose claim is not its own: the two are written in one transaction, so this is never met.
+fn claim_is_missing(movie: &Movie) -> StoreError {
+    StoreError::Corrupt { key: keys::movie(movie.id), problem: "its name is not claimed by it".to_owned() }
+}
+
+impl From<&Movie> for MovieItem {
+    fn from(movie: &Movie) -> Self {
+        Self {
+            pk: keys::movie(movie.id),
+            id: movie.id,
+            name: movie.name.as_str().to_owned(),
+            name_key: movie.name.key().to_owned(),
+            casts: movie.casts.as_slice().to_vec(),
+            genres: movie.genres.as_slice().to_vec(),
+            added_by: movie.added_by,
+            created_at: movie.created_at.to_string(),
+            updated_at: movie.updated_at.to_string(),
+            catalog: keys::CATALOG.to_owned(),
+        }
+    }
+}
+
+fn decode_movie(item: Item) -> Result<Movie, StoreError> {
+    let item: MovieItem = item::decode(item)?;
+    let time = |text: &str, attribute: &str| {
+        Timestamp::parse(text).ok_or_else(|| StoreError::Corrupt {
+            key: item.pk.clone(),
+            problem: format!("{attribute} is not a time"),
+        })
+    };
+    Ok(Movie {
+        id: item.id,
+        created_at: time(&item.created_at, "created_at")?,
+        updated_at: time(&item.updated_at, "updated_at")?,
+        name: MovieName::from_stored(item.name, item.name_key),
+        casts: Casts::from_stored(item.casts),
+        genres: Genres::from_stored(item.genres),
+        added_by: item.added_by,
+    })
+}
+
+fn readable(item: Item) -> Option<Movie> {
+    decode_movie(item).inspect_err(|error| tracing::error!(%error, "an item was left out of the list")).ok()
+}

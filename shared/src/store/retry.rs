@@ -1,0 +1,64 @@
+//! Which cancelled transactions are tried again.
+
+use aws_sdk_dynamodb::{
+    config::{
+        interceptors::InterceptorContext,
+        retry::{ClassifyRetry, RetryAction},
+    },
+    operation::transact_write_items::TransactWriteItemsError,
+    types::CancellationReason,
+};
+
+/// The reason code of an item whose condition did not hold.
+pub(super) const CONDITION_FAILED: &str = "ConditionalCheckFailed";
+
+/// Whether an error or cancellation code tells of a state that passes by itself.
+pub(super) fn is_passing(code: &str) -> bool {
+    matches!(
+        code,
+        "TransactionConflict"
+            | "TransactionConflictException"
+            | "TransactionInProgressException"
+            | "ThrottlingError"
+            | "ThrottlingException"
+            | "ProvisionedThroughputExceeded"
+            | "ProvisionedThroughputExceededException"
+            | "RequestLimitExceeded"
+            | "InternalServerError"
+    )
+}
+
+/// Makes the SDK retry a transaction that met another one or was throttled, with its backoff, its jitter and, above
+/// all, the same client request token: a transaction that was committed although its answer got lost is then a
+/// success, and not a conflict with itself. By default the SDK gives up on every cancelled transaction.
+#[derive(Debug)]
+pub struct TransactionConflicts;
+
+impl ClassifyRetry for TransactionConflicts {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let error =
+            context.output_or_error().and_then(Result::err).and_then(|error| error.as_operation_error());
+        match error.and_then(|error| error.downcast_ref()) {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                retry_action(cancelled.cancellation_reasons())
+            }
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "cancelled transactions"
+    }
+}
+
+fn retry_action(reasons: &[CancellationReason]) -> RetryAction {
+    let mut codes = reasons.iter().filter_map(CancellationReason::code);
+    if codes.clone().any(|code| code == CONDITION_FAILED) {
+        // A condition that does not hold is an answer, whatever else happened.
+        RetryAction::NoActionIndicated
+    } else if codes.any(is_passing) {
+        RetryAction::throttling_error()
+    } else {
+        RetryAction::NoActionIndicated
+    }
+}

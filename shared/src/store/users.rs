@@ -1,0 +1,201 @@
+//! The `Users` table: users, and the claims that make their emails unique.
+
+use aws_sdk_dynamodb::{
+    Client,
+    error::BuildError,
+    types::{AttributeValue, Put, TransactWriteItem, Update},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+use super::{
+    failure::{FailedConditions, StoreError},
+    item, keys,
+};
+use crate::{
+    auth::password::PasswordHash,
+    model::{User, email::CanonicalEmail},
+};
+
+/// Where users are kept.
+#[derive(Debug, Clone)]
+pub struct Users {
+    client: Client,
+    table: String,
+}
+
+/// What came of signing up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signup {
+    /// The user exists from now on.
+    Done,
+    /// Somebody else has the email.
+    EmailTaken,
+}
+
+/// What a login is checked against and made of, from one consistent read.
+#[derive(Debug)]
+pub struct Login {
+    /// The user's id.
+    pub user_id: Uuid,
+    /// The hash that the password must match.
+    pub password_hash: PasswordHash,
+    /// The epoch of the session that the login begins.
+    pub session_epoch: u64,
+}
+
+#[derive(Serialize)]
+struct UserItem<'a> {
+    pk: String,
+    id: Uuid,
+    email: &'a str,
+    password_hash: &'a str,
+    created_at: String,
+    status: Status,
+    session_epoch: u64,
+    movie_count: u64,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Active,
+    Leaving,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EmailClaim {
+    pk: String,
+    user_id: Uuid,
+}
+
+#[derive(Deserialize)]
+struct LoginItem {
+    id: Uuid,
+    password_hash: String,
+    status: Status,
+    session_epoch: u64,
+}
+
+#[derive(Deserialize)]
+struct SessionItem {
+    status: Status,
+    session_epoch: u64,
+}
+
+impl Users {
+    /// The users in `table`.
+    #[must_use]
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// Adds a user and the claim to their email.
+    ///
+    /// `TransactWriteItems`: put the user, put the claim, both only if new. IAM: `PutItem`.
+    pub async fn insert(&self, user: &User) -> Result<Signup, StoreError> {
+        let user_item = UserItem {
+            pk: keys::user(user.id),
+            id: user.id,
+            email: user.email.as_str(),
+            password_hash: user.password_hash.as_stored(),
+            created_at: user.created_at.to_string(),
+            status: Status::Active,
+            session_epoch: 0,
+            movie_count: 0,
+        };
+        let claim = EmailClaim { pk: keys::email(&user.email.canonical()), user_id: user.id };
+        let request = self
+            .client
+            .transact_write_items()
+            .transact_items(self.put_new(&user_item)?)
+            .transact_items(self.put_new(&claim)?);
+        let Err(error) = request.send().await else { return Ok(Signup::Done) };
+        let failed = FailedConditions::of(error)?;
+        if failed.at(1).is_some() {
+            return Ok(Signup::EmailTaken);
+        }
+        Err(StoreError::Corrupt { key: user_item.pk, problem: "a new id is taken".to_owned() })
+    }
+
+    /// What a login with this email is checked against; `None` if nobody who may log in has it.
+    ///
+    /// Consistent `GetItem` of the claim, then of its user. IAM: `GetItem`.
+    pub async fn login(&self, email: &CanonicalEmail) -> Result<Option<Login>, StoreError> {
+        let claim: Option<EmailClaim> = self.read(keys::email(email), "#pk, user_id").await?;
+        let Some(claim) = claim else { return Ok(None) };
+        let user: Option<LoginItem> =
+            self.read(keys::user(claim.user_id), "#pk, id, password_hash, #status, session_epoch").await?;
+        Ok(user.filter(|user| user.status == Status::Active).map(|user| Login {
+            user_id: user.id,
+            password_hash: PasswordHash::from_stored(user.password_hash),
+            session_epoch: user.session_epoch,
+        }))
+    }
+
+    /// The epoch that a user's tokens must carry; `None` for a user who is gone or leaving.
+    ///
+    /// Consistent `GetItem`. IAM: `GetItem`.
+    pub async fn session_epoch(&self, id: Uuid) -> Result<Option<u64>, StoreError> {
+        let user: Option<SessionItem> = self.read(keys::user(id), "#pk, #status, session_epoch").await?;
+        Ok(user.filter(|user| user.status == Status::Active).map(|user| user.session_epoch))
+    }
+
+    /// The part of a transaction that counts a movie more at a user who is here to stay. IAM: `UpdateItem`.
+    pub(super) fn count_one_more(&self, id: Uuid) -> Result<TransactWriteItem, BuildError> {
+        let update = self
+            .count(id)
+            .update_expression("ADD movie_count :one")
+            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
+            .condition_expression("#status = :active")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":active", AttributeValue::S("active".to_owned()))
+            .build()?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// The part of a transaction that counts a movie less at a user. IAM: `UpdateItem`.
+    pub(super) fn count_one_less(&self, id: Uuid) -> Result<TransactWriteItem, BuildError> {
+        let update = self
+            .count(id)
+            .update_expression("ADD movie_count :minus_one")
+            .expression_attribute_values(":minus_one", AttributeValue::N("-1".to_owned()))
+            .condition_expression("attribute_exists(#pk)")
+            .expression_attribute_names("#pk", keys::PARTITION)
+            .build()?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    fn count(&self, id: Uuid) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+        Update::builder().table_name(&self.table).key(keys::PARTITION, AttributeValue::S(keys::user(id)))
+    }
+
+    fn put_new(&self, new: &impl Serialize) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item::encode(new)?))
+            .condition_expression("attribute_not_exists(#pk)")
+            .expression_attribute_names("#pk", keys::PARTITION)
+            .build()?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    async fn read<T: DeserializeOwned>(
+        &self,
+        key: String,
+        projection: &str,
+    ) -> Result<Option<T>, StoreError> {
+        let mut request = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key(keys::PARTITION, AttributeValue::S(key))
+            .consistent_read(true)
+            .projection_expression(projection)
+            .expression_attribute_names("#pk", keys::PARTITION);
+        if projection.contains("#status") {
+            request = request.expression_attribute_names("#status", "status");
+        }
+        request.send().await?.item.map(item::decode).transpose()
+    }
+}

@@ -1,0 +1,250 @@
+//! The movie bag as tests meet it: the real functions behind a gateway, with a database of their own.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use local::{
+    database::{EmbeddedDatabase, Storage},
+    fault_proxy::FaultProxy,
+    gateway::{Gateway, HttpRequest, HttpResponse},
+    runtime_api::{Function, FunctionOptions, Outcome},
+    template::Template,
+};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use crate::contract;
+
+/// The key that the functions under test sign with.
+pub const TOKEN_KEY: &str = "a key for tests alone, which is long enough";
+
+/// A password that may be set.
+pub const PASSWORD: &str = "a bag full of old movies";
+
+/// The tables of the template, as they are called on one machine.
+pub const USERS: &str = "UsersTable";
+/// See [`USERS`].
+pub const MOVIES: &str = "MoviesTable";
+
+/// A whole system of its own: an empty database in memory, a proxy that records and can inject faults, and the
+/// functions, each started when it is first called.
+pub struct Bag {
+    pub template: Template,
+    pub database: EmbeddedDatabase,
+    pub proxy: FaultProxy,
+    gateway: Gateway,
+    functions: BTreeMap<String, OnceCell<Arc<Function>>>,
+    instances: usize,
+    overrides: Vec<(String, String)>,
+    /// What must never be in a log: passwords, tokens and emails that were sent or received.
+    secrets: Mutex<Vec<String>>,
+}
+
+/// A user who signed up and logged in.
+pub struct Person {
+    pub id: String,
+    pub email: String,
+    pub token: String,
+}
+
+impl Bag {
+    /// A system with one instance of each function.
+    pub async fn start() -> Self {
+        Self::start_with(1, &[]).await
+    }
+
+    /// A system with this many instances of each function, and some environment variables other than usual.
+    pub async fn start_with(instances: usize, overrides: &[(&str, &str)]) -> Self {
+        let template = Template::load("template.yaml").expect("template.yaml is readable");
+        let database = EmbeddedDatabase::start(Storage::Memory, 0).await.expect("a database");
+        database.create_tables(template.tables()).expect("tables");
+        let proxy = FaultProxy::start(database.endpoint()).await.expect("a proxy");
+        let functions = template.functions().iter().map(|f| (f.operation.clone(), OnceCell::new())).collect();
+        let overrides =
+            overrides.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let gateway = Gateway::new(&template);
+        let secrets = Mutex::default();
+        Self { template, database, proxy, gateway, functions, instances, overrides, secrets }
+    }
+
+    /// The function of an operation, started with exactly the variables that the template gives it.
+    pub async fn function(&self, operation: &str) -> Arc<Function> {
+        let started =
+            self.functions.get(operation).unwrap_or_else(|| panic!("template.yaml has no {operation}"));
+        started.get_or_init(|| self.start_function(operation)).await.clone()
+    }
+
+    async fn start_function(&self, operation: &str) -> Arc<Function> {
+        let defined = self.template.function(operation).expect("a function");
+        let mut environment =
+            vec![("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), self.proxy.endpoint_for(operation))];
+        for name in defined.environment.keys() {
+            let usual = usual_value(name);
+            let value =
+                self.overrides.iter().find(|(other, _)| other == name).map_or(usual, |(_, value)| value);
+            environment.push((name.clone(), value.to_owned()));
+        }
+        let options = FunctionOptions {
+            environment,
+            instances: self.instances,
+            timeout: defined.timeout,
+            memory_megabytes: defined.memory_megabytes,
+            ..FunctionOptions::new(operation, binary(operation))
+        };
+        Arc::new(Function::start(options).await.expect("the function starts"))
+    }
+
+    /// Sends a request through the gateway. The response is checked against `openapi.yaml`, and for secrets.
+    pub async fn send(&self, request: HttpRequest) -> HttpResponse {
+        let (operation, event) = self.gateway.event(&request).expect("a route of the template");
+        self.note_secrets(&event);
+        let response = self.invoke(&operation, &event).await;
+        contract::check(&operation, &response);
+        response
+    }
+
+    /// Sends a raw event to a function that must answer it as HTTP.
+    pub async fn invoke(&self, operation: &str, event: &Value) -> HttpResponse {
+        let outcome = self.function(operation).await.invoke(event).await;
+        let Outcome::Response(_) = &outcome else { panic!("{operation} answered {outcome:?}") };
+        let response = HttpResponse::from_outcome(&outcome);
+        for secret in [PASSWORD, TOKEN_KEY, "$2b$"] {
+            assert!(!response.body.contains(secret), "{operation} shows a secret: {}", response.body);
+        }
+        if let Some(token) = response.json()["token"].as_str() {
+            self.note_secret(token);
+        }
+        response
+    }
+
+    /// Signs somebody up and gives the response.
+    pub async fn sign_up(&self, email: &str) -> HttpResponse {
+        self.send(post("/api/auth/signup", &json!({"email": email, "password": PASSWORD}))).await
+    }
+
+    /// Logs somebody in and gives the response.
+    pub async fn log_in(&self, email: &str, password: &str) -> HttpResponse {
+        self.send(post("/api/auth/login", &json!({"email": email, "password": password}))).await
+    }
+
+    /// Somebody new, signed up and logged in.
+    pub async fn person(&self, name: &str) -> Person {
+        let email = format!("{name}@example.com");
+        let id = self.sign_up(&email).await.json()["id"].as_str().expect("an id").to_owned();
+        let token = self.log_in(&email, PASSWORD).await.json()["token"].as_str().expect("a token").to_owned();
+        Person { id, email, token }
+    }
+
+    /// A movie of somebody's, with this name.
+    pub async fn movie(&self, owner: &Person, name: &str) -> Value {
+        let response = self.send(post("/api/movies", &movie(name)).bearer(&owner.token)).await;
+        assert_eq!(response.status, 200, "{}", response.body);
+        response.json()
+    }
+
+    /// The items of a table whose partition key begins with `prefix`.
+    pub fn items(&self, table: &str, prefix: &str) -> Vec<Value> {
+        let items = self.database.items(table).expect("items");
+        items
+            .into_iter()
+            .filter(|item| item["pk"]["S"].as_str().is_some_and(|key| key.starts_with(prefix)))
+            .collect()
+    }
+
+    /// The number of items whose partition key begins with `prefix`.
+    pub fn count(&self, table: &str, prefix: &str) -> usize {
+        self.items(table, prefix).len()
+    }
+
+    /// All log lines of all functions so far.
+    pub fn logs(&self) -> Vec<String> {
+        self.functions.values().filter_map(OnceCell::get).flat_map(|function| function.logs()).collect()
+    }
+
+    fn note_secrets(&self, event: &Value) {
+        let body: Value =
+            event["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
+        for field in ["email", "password"] {
+            if let Some(secret) = body[field].as_str() {
+                self.note_secret(secret);
+            }
+        }
+        if let Some((_, token)) =
+            event["headers"]["authorization"].as_str().and_then(|value| value.split_once(' '))
+        {
+            self.note_secret(token);
+        }
+    }
+
+    fn note_secret(&self, secret: &str) {
+        // Short texts turn up in logs by chance.
+        if secret.len() >= 8 {
+            self.secrets.lock().unwrap_or_else(PoisonError::into_inner).push(secret.to_owned());
+        }
+    }
+}
+
+impl Drop for Bag {
+    /// Whatever a test was about, nothing secret may have been logged on the way.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        secrets.extend([TOKEN_KEY.to_owned(), "$2b$".to_owned()]);
+        for line in self.logs() {
+            let secret = secrets.iter().find(|secret| line.contains(*secret));
+            assert!(secret.is_none(), "a secret was logged: {line}");
+        }
+    }
+}
+
+/// A `POST` with a JSON body.
+pub fn post(path: &str, body: &Value) -> HttpRequest {
+    HttpRequest::new("POST", path).json(body)
+}
+
+/// A `PUT` with a JSON body.
+pub fn put(path: &str, body: &Value) -> HttpRequest {
+    HttpRequest::new("PUT", path).json(body)
+}
+
+/// A `GET`.
+pub fn get(path: &str) -> HttpRequest {
+    HttpRequest::new("GET", path)
+}
+
+/// A `DELETE`.
+pub fn delete(path: &str) -> HttpRequest {
+    HttpRequest::new("DELETE", path)
+}
+
+/// A movie as a client sends one.
+pub fn movie(name: &str) -> Value {
+    json!({"name": name, "casts": ["Tim Robbins", "Morgan Freeman"], "genres": ["Drama"]})
+}
+
+fn usual_value(name: &str) -> &'static str {
+    match name {
+        "JWT_SECRET_KEY" => TOKEN_KEY,
+        "USERS_TABLE" => USERS,
+        "MOVIES_TABLE" => MOVIES,
+        "BCRYPT_COST" => "4",
+        other => panic!("template.yaml gives a function {other}, which the tests do not know"),
+    }
+}
+
+fn binary(operation: &str) -> &'static str {
+    match operation {
+        "signup" => env!("CARGO_BIN_EXE_signup"),
+        "login" => env!("CARGO_BIN_EXE_login"),
+        "list-movies" => env!("CARGO_BIN_EXE_list-movies"),
+        "get-movie" => env!("CARGO_BIN_EXE_get-movie"),
+        "create-movie" => env!("CARGO_BIN_EXE_create-movie"),
+        "update-movie" => env!("CARGO_BIN_EXE_update-movie"),
+        "delete-movie" => env!("CARGO_BIN_EXE_delete-movie"),
+        other => panic!("{other} has no binary"),
+    }
+}
