@@ -46,12 +46,8 @@ async fn handle(users: &Users, hasher: Hasher, key: &TokenKey, request: Request)
     let body: LoginBody = http::body(&request)?;
     let login = users.login(&CanonicalEmail::of(&body.email.0)).await?;
     let matches = hasher.verify(&body.password, login.as_ref().map(|login| &login.password_hash))?;
-    match login {
-        Some(login) if matches => {
-            let claims = Claims::new(login.user_id, login.session_epoch, app::new_id(), app::now());
-            let token = key.sign(&claims)?;
-            http::ok(&LoggedIn { token, token_type: "Bearer", expires_in: LIFETIME_SECONDS })
-        }
-        Some(_) | None => Err(ApiError::InvalidCredentials),
-    }
+    let Some(login) = login.filter(|_| matches) else { return Err(ApiError::InvalidCredentials) };
+    let claims = Claims::new(login.user_id, login.session_epoch, app::new_id(), app::now());
+    let token = key.sign(&claims)?;
+    http::ok(&LoggedIn { token, token_type: "Bearer", expires_in: LIFETIME_SECONDS })
 }

@@ -115,13 +115,11 @@ impl Hasher {
         attempt: &PasswordAttempt,
         hash: Option<&PasswordHash>,
     ) -> Result<bool, HashingFailed> {
-        let matches = match hash {
-            Some(hash) => bcrypt::verify(&attempt.0, &hash.0)?,
-            None => {
-                bcrypt::verify(&attempt.0, &self.hash_of_nobody())?;
-                false
-            }
+        let Some(hash) = hash else {
+            bcrypt::verify(&attempt.0, &self.hash_of_nobody())?;
+            return Ok(false);
         };
+        let matches = bcrypt::verify(&attempt.0, &hash.0)?;
         Ok(matches && attempt.is_possible())
     }
 

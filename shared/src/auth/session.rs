@@ -3,7 +3,7 @@
 use lambda_http::tracing;
 use uuid::Uuid;
 
-use super::token::{Claims, TokenFault, TokenKey};
+use super::token::{TokenFault, TokenKey};
 use crate::{
     app,
     error::ApiError,
@@ -37,16 +37,13 @@ impl Sessions {
     pub async fn authenticate(&self, request: &Request) -> Result<SignedIn, ApiError> {
         let token = http::bearer_token(request)?;
         let claims = self.key.verify(token, app::now()).map_err(ApiError::InvalidToken)?;
-        self.check_user(&claims).await?;
-        tracing::Span::current().record("user_id", tracing::field::display(claims.sub));
-        Ok(SignedIn { user_id: claims.sub })
-    }
-
-    async fn check_user(&self, claims: &Claims) -> Result<(), ApiError> {
         match self.users.session_epoch(claims.sub).await? {
             None => Err(ApiError::InvalidToken(TokenFault::UserGone)),
             Some(epoch) if epoch != claims.epoch => Err(ApiError::InvalidToken(TokenFault::Revoked)),
-            Some(_) => Ok(()),
+            Some(_) => {
+                tracing::Span::current().record("user_id", tracing::field::display(claims.sub));
+                Ok(SignedIn { user_id: claims.sub })
+            }
         }
     }
 }

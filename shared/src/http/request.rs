@@ -6,9 +6,8 @@ use lambda_http::{
 };
 use uuid::Uuid;
 
-pub use lambda_http::Request;
-
 use super::{
+    Request,
     fields::{Fields, FromBody},
     json,
 };

@@ -9,6 +9,7 @@ use lambda_http::{
     http::{HeaderName, HeaderValue},
     request::LambdaRequest,
 };
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::Value;
 
@@ -46,19 +47,32 @@ fn screen(event: &mut Value) {
     }
 }
 
-/// Encodes every byte that a URL's path or query may not hold as it is (RFC 3986 section 3.4), and so leaves what is
-/// encoded already alone.
+/// The characters that a URL's path or query may hold as they are (RFC 3986 section 3.4), and `%`, so that what is
+/// encoded already is left alone.
+const NOT_IN_URLS: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'/')
+    .remove(b'?')
+    .remove(b'%');
+
 fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => encoded.push(byte.into()),
-            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b','
-            | b';' | b'=' | b':' | b'@' | b'/' | b'?' | b'%' => encoded.push(byte.into()),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
+    utf8_percent_encode(text, NOT_IN_URLS).to_string()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The loop around every handler: each event becomes an answer, each answer one log line.
 
-use std::{any::Any, future::Future, panic::AssertUnwindSafe, time::Duration};
+use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt;
 use lambda_http::{
@@ -49,7 +49,8 @@ where
     async move {
         let answer = match tokio::time::timeout(time_left, handling).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(panic)) => Err(ApiError::Internal(panic_reason(&*panic).into())),
+            // Its message can hold what the client sent. The panic hook logs its place.
+            Ok(Err(_panic)) => Err(ApiError::Internal("the handler panicked".into())),
             Err(_) => Err(ApiError::Unavailable("the function ran out of time".into())),
         };
         let milliseconds = app::now().unix_milliseconds() - started.unix_milliseconds();
@@ -144,10 +145,4 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         source = cause.source();
     }
     text
-}
-
-/// What is told of a panic: that there was one. Its message can hold what the client sent; the place is logged by the
-/// panic hook.
-fn panic_reason(_panic: &(dyn Any + Send)) -> &'static str {
-    "the handler panicked"
 }

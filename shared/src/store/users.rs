@@ -49,6 +49,8 @@ struct UserItem<'a> {
     pk: String,
     id: Uuid,
     email: &'a str,
+    /// The canonical email, by which the claim is found again.
+    email_key: &'a str,
     password_hash: &'a str,
     created_at: String,
     status: Status,
@@ -94,17 +96,19 @@ impl Users {
     ///
     /// `TransactWriteItems`: put the user, put the claim, both only if new. IAM: `PutItem`.
     pub async fn insert(&self, user: &User) -> Result<Signup, StoreError> {
+        let email_key = user.email.canonical();
         let user_item = UserItem {
             pk: keys::user(user.id),
             id: user.id,
             email: user.email.as_str(),
+            email_key: email_key.as_str(),
             password_hash: user.password_hash.as_stored(),
             created_at: user.created_at.to_string(),
             status: Status::Active,
             session_epoch: 0,
             movie_count: 0,
         };
-        let claim = EmailClaim { pk: keys::email(&user.email.canonical()), user_id: user.id };
+        let claim = EmailClaim { pk: keys::email(&email_key), user_id: user.id };
         let request = self
             .client
             .transact_write_items()

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{ATTEMPTS, KeepsChanging, MovieItem, Movies, NameClaim, claim_is_missing, decode_movie};
 use crate::{
-    model::{Movie, MovieChanges, Timestamp},
+    model::{Casts, Genres, Movie, MovieChanges, Timestamp},
     store::{
         failure::{FailedConditions, StoreError},
         item::{self, Item},
@@ -87,19 +87,19 @@ impl Movies {
             .expression_attribute_values(":updated_at", AttributeValue::S(now.to_string()))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let mut expression = "SET #updated_at = :updated_at".to_owned();
+        let mut assignments = vec!["#updated_at = :updated_at".to_owned()];
         for (attribute, texts) in [
-            ("casts", changes.casts.as_ref().map(|casts| casts.as_slice())),
-            ("genres", changes.genres.as_ref().map(|genres| genres.as_slice())),
+            ("casts", changes.casts.as_ref().map(Casts::as_slice)),
+            ("genres", changes.genres.as_ref().map(Genres::as_slice)),
         ] {
             if let Some(texts) = texts {
-                expression.push_str(&format!(", #{attribute} = :{attribute}"));
+                assignments.push(format!("#{attribute} = :{attribute}"));
                 request = request
                     .expression_attribute_names(format!("#{attribute}"), attribute)
                     .expression_attribute_values(format!(":{attribute}"), strings(texts));
             }
         }
-        match request.update_expression(expression).send().await {
+        match request.update_expression(format!("SET {}", assignments.join(", "))).send().await {
             Ok(answer) => Ok(Change::Done(decode_movie(answer.attributes.unwrap_or_default())?)),
             Err(error) => match condition_failure(error)? {
                 Some(_) => Ok(Change::NotOwner),
