@@ -17,6 +17,9 @@ use crate::{app, error::ApiError};
 /// What is kept of a function's time to tell the client that it ran out.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
 
+/// What a function has where no deadline is known: `cargo lambda watch` gives one in 1970.
+const USUAL_TIME: Duration = Duration::from_secs(10);
+
 /// Answers events with `handler` until Lambda ends the process. An error, a panic and running out of time become
 /// answers, too, and leave the process alive.
 pub async fn serve<Handler, Handling>(handler: Handler) -> Result<(), Error>
@@ -77,14 +80,18 @@ impl Call {
             }
             _ => (None, None),
         };
-        let deadline = lambda.map_or(0, |context| i128::from(context.deadline));
-        let milliseconds = u64::try_from(deadline - app::now().unix_milliseconds()).unwrap_or_default();
+        let deadline = lambda.map_or(0, |context| context.deadline);
+        let time_left =
+            match deadline.checked_sub(u64::try_from(app::now().unix_milliseconds()).unwrap_or_default()) {
+                Some(milliseconds) => Duration::from_millis(milliseconds),
+                None => USUAL_TIME,
+            };
         Self {
             request_id: request_id
                 .or_else(|| lambda.map(|context| context.request_id.clone()))
                 .unwrap_or_default(),
             route: route.unwrap_or_default(),
-            time_left: Duration::from_millis(milliseconds).saturating_sub(TIME_TO_ANSWER),
+            time_left: time_left.saturating_sub(TIME_TO_ANSWER),
             private: request.raw_http_path().starts_with("/api/auth/"),
         }
     }
