@@ -69,8 +69,9 @@ pub struct Function {
     queue: Arc<Queue>,
     logs: Arc<Logs>,
     kill: watch::Sender<bool>,
+    instances: usize,
     // Dropping the set aborts the tasks, and each task's process is killed with it.
-    _instances: JoinSet<()>,
+    _tasks: JoinSet<()>,
 }
 
 impl Function {
@@ -87,15 +88,21 @@ impl Function {
         let queue = Arc::new(Queue::new(options.instances));
         let logs = Arc::new(Logs::default());
         let (kill, killed) = watch::channel(false);
-        let mut instances = JoinSet::new();
+        let mut tasks = JoinSet::new();
         for number in 0..options.instances {
             let mut options = options.clone();
             options.environment.extend(environment(number));
             let instance =
                 Instance::start(options, number, Arc::clone(&queue), Arc::clone(&logs), killed.clone());
-            instances.spawn(instance.await.context("a function cannot be started")?.run());
+            tasks.spawn(instance.await.context("a function cannot be started")?.run());
         }
-        Ok(Self { queue, logs, kill, _instances: instances })
+        Ok(Self { queue, logs, kill, instances: options.instances, _tasks: tasks })
+    }
+
+    /// Waits until every instance has initialised, which is until it asks for its first event. If they end instead,
+    /// this gives the [`Outcome::Crashed`] of the last one.
+    pub async fn ready(&self) -> Result<(), Outcome> {
+        self.queue.ready(self.instances).await
     }
 
     /// Hands an event to the first free instance and waits for what comes of it.

@@ -33,7 +33,9 @@ pub fn router(serving: watch::Receiver<Arc<Process>>) -> Router {
 
 async fn next(State(serving): Serving) -> Response {
     let process = Arc::clone(&serving.borrow());
-    process.ready.store(true, Ordering::Relaxed);
+    if !process.ready.swap(true, Ordering::Relaxed) {
+        process.queue.instance_ready();
+    }
     let mut ended = process.ended.subscribe();
     let invocation = tokio::select! {
         biased;

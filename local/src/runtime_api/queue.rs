@@ -24,13 +24,14 @@ pub struct Queue {
 struct State {
     waiting: VecDeque<Invocation>,
     running: usize,
+    ready: usize,
     last_end: Outcome,
 }
 
 impl Queue {
     pub fn new(instances: usize) -> Self {
         let last_end = Outcome::Crashed { status: "never started".to_owned(), logs: String::new() };
-        let state = State { waiting: VecDeque::new(), running: instances, last_end };
+        let state = State { waiting: VecDeque::new(), running: instances, ready: 0, last_end };
         Self { state: Mutex::new(state), changed: Notify::new() }
     }
 
@@ -76,6 +77,22 @@ impl Queue {
         }
         drop(state);
         self.changed.notify_waiters();
+    }
+
+    /// One more instance has initialised.
+    pub fn instance_ready(&self) {
+        self.state().ready += 1;
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until so many instances have initialised; gives the end of the last one if none runs any more.
+    pub async fn ready(&self, instances: usize) -> Result<(), Outcome> {
+        self.when(|state| match state {
+            state if state.ready >= instances => Some(Ok(())),
+            state if state.running == 0 => Some(Err(state.last_end.clone())),
+            _ => None,
+        })
+        .await
     }
 
     pub fn running(&self) -> usize {

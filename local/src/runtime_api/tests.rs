@@ -23,6 +23,7 @@ fn response(outcome: Outcome) -> Value {
 #[tokio::test]
 async fn events_are_answered_and_errors_reported_by_one_living_process() {
     let function = Function::start(options()).await.expect("a function");
+    assert_eq!(function.ready().await, Ok(()));
     let first = response(function.invoke(&json!({"hello": 1})).await);
     assert_eq!(first["event"], json!({"hello": 1}));
     let refusal = function.invoke(&json!({"do": "error"})).await;
@@ -76,6 +77,7 @@ async fn a_function_that_fails_at_start_says_why_at_once() {
     let function =
         Function::start(FunctionOptions { environment, instances: 3, ..options() }).await.expect("processes");
     let outcome = function.invoke(&json!({})).await;
+    assert_eq!(function.ready().await, Err(outcome.clone()));
     let expected = Outcome::Crashed { status: "exit status: 3".into(), logs: "set JWT_SECRET_KEY".into() };
     assert_eq!(outcome, expected);
 }

@@ -1,0 +1,180 @@
+//! Finds `cargo lambda`, or installs the version this project is tested with into `target/tools`.
+
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, bail};
+use tokio::process::Command;
+
+use crate::processes::Program;
+
+/// The version this project is tested with.
+pub const VERSION: &str = "1.9.2";
+
+/// The path of a `cargo-lambda` that runs. One on the `PATH` is taken whatever its version, else the one in
+/// `target/tools` under `root`, which is installed if it is missing. `say` is told what happens.
+pub async fn locate(root: &Path, say: impl Fn(&str)) -> Result<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "programs are found by the PATH")]
+    let path = std::env::var("PATH").unwrap_or_default();
+    let tools = root.join("target/tools");
+    locate_in(OsStr::new(&path), &tools, say).await
+}
+
+async fn locate_in(path: &OsStr, tools: &Path, say: impl Fn(&str)) -> Result<PathBuf> {
+    for folder in std::env::split_paths(path) {
+        let program = folder.join("cargo-lambda");
+        let Some(version) = version(&program).await else { continue };
+        if version != VERSION {
+            say(&format!(
+                "Using cargo-lambda {version} from the PATH; this project is tested with {VERSION}."
+            ));
+        }
+        return Ok(program);
+    }
+    let program = tools.join("bin/cargo-lambda");
+    if version(&program).await.as_deref() == Some(VERSION) {
+        return Ok(program);
+    }
+    say(&format!("cargo-lambda is not installed. Installing version {VERSION} into {} …", tools.display()));
+    std::fs::create_dir_all(tools.join("bin"))
+        .with_context(|| format!("cannot create {}", tools.display()))?;
+    if let Err(reason) = install_wheel(path, tools, &program, &say).await {
+        say(&format!(
+            "The prebuilt package cannot be used ({reason:#}). Building it from source; this takes minutes."
+        ));
+        install_from_source(path, tools, &say).await.context("cargo-lambda cannot be installed")?;
+    }
+    match version(&program).await {
+        Some(version) => say(&format!("cargo-lambda {version} is installed.")),
+        None => bail!("cargo-lambda was installed as {}, but does not run", program.display()),
+    }
+    Ok(program)
+}
+
+/// The version that a program says it has, if it runs at all.
+async fn version(program: &Path) -> Option<String> {
+    if !program.is_file() {
+        return None;
+    }
+    let output = Command::new(program).args(["lambda", "--version"]).output().await.ok()?;
+    let text = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
+    text.split_whitespace().nth(1).map(str::to_owned)
+}
+
+/// Takes the prebuilt binary out of its Python package. The package is unpacked into a temporary folder first, so that
+/// several processes may do this at once.
+async fn install_wheel(path: &OsStr, tools: &Path, program: &Path, say: &impl Fn(&str)) -> Result<()> {
+    let folder = tempfile::Builder::new().prefix("cargo-lambda-").tempdir_in(tools)?;
+    let package = format!("cargo-lambda=={VERSION}");
+    let mut reason = anyhow::anyhow!("there is no Python with pip");
+    for python in ["python3", "python"] {
+        let mut command = Command::new(python);
+        // `--target` is allowed in Pythons that their system manages; without `--only-binary` pip might try to compile.
+        command.args(["-m", "pip", "install", "--no-deps", "--only-binary", ":all:", "--no-cache-dir"]);
+        command.args(["--disable-pip-version-check", "--no-input", "--quiet", "--upgrade", "--target"]);
+        command.arg(folder.path()).arg(&package).env("PATH", path).env("PIP_ROOT_USER_ACTION", "ignore");
+        say(&shown(&command));
+        match run(command).await {
+            Ok(()) => {
+                let unpacked = folder.path().join("bin/cargo-lambda");
+                let found = version(&unpacked).await;
+                anyhow::ensure!(found.as_deref() == Some(VERSION), "its program does not run here");
+                return std::fs::rename(unpacked, program).context("it cannot be moved into place");
+            }
+            Err(error) => reason = error,
+        }
+    }
+    Err(reason)
+}
+
+async fn install_from_source(path: &OsStr, tools: &Path, say: &impl Fn(&str)) -> Result<()> {
+    let mut command = Command::new("cargo");
+    command
+        .args(["install", "--locked", "--force", "--root"])
+        .arg(tools)
+        .arg(format!("cargo-lambda@{VERSION}"));
+    command.env("PATH", path);
+    say(&shown(&command));
+    run(command).await
+}
+
+async fn run(command: Command) -> Result<()> {
+    let name = command.as_std().get_program().display().to_string();
+    let status = Program::start(command)?.child.wait().await?;
+    anyhow::ensure!(status.success(), "{name} ended with {status}");
+    Ok(())
+}
+
+fn shown(command: &Command) -> String {
+    let command = command.as_std();
+    let parts = std::iter::once(command.get_program()).chain(command.get_args());
+    let parts: Vec<String> = parts.map(|part| part.to_string_lossy().into_owned()).collect();
+    format!("  {}", parts.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    /// Writes a program, by another process: a file that this one has just had open might be refused as busy, because
+    /// another test may have been starting a program meanwhile.
+    fn write(path: &Path, script: &str) {
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        let write = r#"printf '#!/bin/sh\n%s\n' "$1" > "$2" && chmod +x "$2""#;
+        let mut shell = std::process::Command::new("/bin/sh");
+        let status = shell.args(["-c", write, "sh", script]).arg(path).status().expect("a shell");
+        assert!(status.success());
+    }
+
+    fn program(folder: &Path, version: &str) {
+        write(&folder.join("cargo-lambda"), &format!("echo 'cargo-lambda {version} (0000000 2026-01-01Z)'"));
+    }
+
+    #[tokio::test]
+    async fn one_on_the_path_is_taken_and_another_version_is_mentioned() {
+        let folder = tempfile::tempdir().expect("a folder");
+        program(&folder.path().join("path"), "1.8.0");
+        program(&folder.path().join("tools/bin"), VERSION);
+        let said = RefCell::new(Vec::new());
+        let say = |line: &str| said.borrow_mut().push(line.to_owned());
+        let tools = folder.path().join("tools");
+        let found = locate_in(folder.path().join("path").as_os_str(), &tools, say).await.expect("a program");
+        assert_eq!(found, folder.path().join("path/cargo-lambda"));
+        let note = format!("Using cargo-lambda 1.8.0 from the PATH; this project is tested with {VERSION}.");
+        assert_eq!(said.into_inner(), [note]);
+    }
+
+    #[tokio::test]
+    async fn an_installed_one_is_used_again_silently() {
+        let folder = tempfile::tempdir().expect("a folder");
+        program(&folder.path().join("bin"), VERSION);
+        let found = locate_in(OsStr::new("/nowhere"), folder.path(), |line| panic!("{line}"))
+            .await
+            .expect("a program");
+        assert_eq!(found, folder.path().join("bin/cargo-lambda"));
+    }
+
+    #[tokio::test]
+    async fn without_python_it_is_built_from_source() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, tools) = (folder.path().join("path"), folder.path().join("tools"));
+        program(&folder.path().join("built"), VERSION);
+        let copy = "/bin/cp built/cargo-lambda tools/bin/cargo-lambda; echo \"$@\" > asked";
+        write(&path.join("cargo"), &format!("cd {}; {copy}", folder.path().display()));
+        let said = RefCell::new(Vec::new());
+        let found = locate_in(path.as_os_str(), &tools, |line| said.borrow_mut().push(line.to_owned())).await;
+        assert_eq!(found.expect("a program"), tools.join("bin/cargo-lambda"));
+        let asked = std::fs::read_to_string(folder.path().join("asked")).expect("the arguments");
+        let tools = tools.display();
+        assert_eq!(asked, format!("install --locked --force --root {tools} cargo-lambda@{VERSION}\n"));
+        let said = said.into_inner().join("\n");
+        assert!(
+            said.contains("The prebuilt package cannot be used (python does not start: No such file"),
+            "{said}"
+        );
+    }
+}

@@ -1,0 +1,224 @@
+//! `cargo local`: the whole system on this machine until it is told to stop.
+
+mod build;
+mod instances;
+mod output;
+
+use std::{
+    fmt::Display,
+    io::Write as _,
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Bytes;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tokio::{
+    process::Command,
+    signal::unix::{SignalKind, signal},
+};
+
+use crate::{
+    cargo_lambda,
+    database::{EmbeddedDatabase, Storage},
+    environment,
+    processes::Program,
+    template::Template,
+};
+
+/// The functions' package.
+const PACKAGE: &str = "movie-bag";
+
+/// How long the functions may take to answer for the first time; they are built by then.
+const FIRST_ANSWER: Duration = Duration::from_mins(2);
+
+/// Runs the movie bag on this machine: an embedded DynamoDB with the tables of template.yaml, and the functions behind
+/// `cargo lambda watch`, which builds them anew when their code changes.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(name = "cargo local", bin_name = "cargo local", verbatim_doc_comment)]
+pub struct Options {
+    /// Serve only the database with its tables, for a `cargo lambda watch --env-file .env` of your own
+    #[arg(long)]
+    pub database_only: bool,
+    /// Build the functions with optimisation
+    #[arg(long)]
+    pub release: bool,
+    /// The port of the HTTP API
+    #[arg(long, default_value_t = 9000, value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: u16,
+    /// The port of the database
+    #[arg(long, default_value_t = 8000)]
+    pub database_port: u16,
+    /// Keep the data in memory instead of .local/
+    #[arg(long)]
+    pub in_memory: bool,
+    /// How many requests each function serves at the same time
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..))]
+    pub concurrency: u8,
+}
+
+/// Serves until Ctrl-C, which is a success, or until something fails. Whatever it has started has ended when this
+/// returns.
+pub async fn run(options: Options) -> Result<()> {
+    let mut running = Running::default();
+    let result = tokio::select! {
+        result = serve(&options, &mut running) => result,
+        result = told_to_stop() => result,
+    };
+    running.stop().await;
+    result
+}
+
+/// What has to be stopped in the end.
+#[derive(Default)]
+struct Running {
+    program: Option<Program>,
+    database: Option<EmbeddedDatabase>,
+}
+
+impl Running {
+    async fn stop(self) {
+        if let Some(program) = self.program {
+            program.stop().await;
+        }
+        if let Some(database) = self.database {
+            database.stop().await;
+        }
+    }
+}
+
+async fn told_to_stop() -> Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
+    }
+    Ok(())
+}
+
+async fn serve(options: &Options, running: &mut Running) -> Result<()> {
+    let root = root()?;
+    let template = Template::load(root.join("template.yaml"))?;
+    if !options.database_only {
+        // `cargo lambda watch` itself would end without a word.
+        TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).with_context(|| {
+            format!("the API cannot listen on 127.0.0.1:{}; choose another port with --port", options.port)
+        })?;
+    }
+    let storage = if options.in_memory { Storage::Memory } else { Storage::Directory(root.join(".local")) };
+    let database =
+        EmbeddedDatabase::start(storage, options.database_port).await.map_err(|error| match options {
+            Options { database_port: 0, .. } => error,
+            _ => error.context("the database does not start (--database-port chooses another port)"),
+        })?;
+    let endpoint = database.endpoint();
+    running.database.insert(database).create_tables(template.tables())?;
+    let variables = environment::refresh(&root.join(".env"), &template, &endpoint)?;
+    let data = if options.in_memory { "in memory" } else { "in .local/" };
+    if options.database_only {
+        say(format!(
+            "The database is ready at {endpoint} (data {data}; Ctrl-C stops it). To run the functions:"
+        ));
+        say(format!("  cargo lambda watch --package {PACKAGE} --invoke-address 127.0.0.1 --env-file .env"));
+        return std::future::pending().await;
+    }
+
+    let cargo_lambda = cargo_lambda::locate(&root, |line| say(line)).await?;
+    let binaries = build::functions(&root, options.release, &mut running.program).await?;
+    build::check_that_they_start(&template, &binaries, &variables).await?;
+
+    let mut watch = Program::start(watch_command(&cargo_lambda, &root, options))?;
+    let output = output::show(&mut watch);
+    let watch = running.program.insert(watch);
+    let address = format!("http://127.0.0.1:{}", options.port);
+    tokio::select! {
+        answered = first_answer(&address) => answered?,
+        status = watch.child.wait() => bail!("cargo lambda watch has ended ({})", status?),
+    }
+    say(format!("The movie bag is ready at {address} (data {data}; Ctrl-C stops it). To begin, sign up:"));
+    say(format!(
+        "  curl -i {address}/api/auth/signup -H 'content-type: application/json' \
+         -d '{{\"email\": \"ada@example.com\", \"password\": \"correct horse battery\"}}'"
+    ));
+    let status = watch.child.wait().await?;
+    drop(output);
+    bail!("cargo lambda watch has ended ({status})")
+}
+
+fn watch_command(cargo_lambda: &Path, root: &Path, options: &Options) -> Command {
+    let mut command = build::command(cargo_lambda, root);
+    command.args([
+        "lambda",
+        "watch",
+        "--package",
+        PACKAGE,
+        "--env-file",
+        ".env",
+        "--invoke-address",
+        "127.0.0.1",
+    ]);
+    command.args([
+        "--invoke-port",
+        &options.port.to_string(),
+        "--concurrency",
+        &options.concurrency.to_string(),
+    ]);
+    if options.release {
+        command.arg("--release");
+    }
+    if output::is_coloured() {
+        command.args(["--color", "always"]);
+    }
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// The folder of the workspace: the nearest one, from here upwards, that holds the template.
+fn root() -> Result<PathBuf> {
+    let here = std::env::current_dir().context("there is no current folder")?;
+    let found = here.ancestors().find(|folder| folder.join("template.yaml").is_file());
+    Ok(found
+        .with_context(|| format!("there is no template.yaml in {} or above it", here.display()))?
+        .to_owned())
+}
+
+/// Waits until the list of movies is answered through the whole system.
+async fn first_answer(address: &str) -> Result<()> {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let url: hyper::Uri = format!("{address}/api/movies").parse()?;
+    let asking = async {
+        let mut failures = 0;
+        loop {
+            // Before `cargo lambda watch` listens there is no connection, and then an answer takes a moment.
+            if let Ok(answer) = client.get(url.clone()).await {
+                let status = answer.status();
+                if status.is_success() {
+                    return Ok(());
+                }
+                failures += 1;
+                if failures == 3 {
+                    let body = answer.into_body().collect().await?.to_bytes();
+                    bail!("GET /api/movies answers {status}: {}", String::from_utf8_lossy(&body));
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let seconds = FIRST_ANSWER.as_secs();
+    let answered = tokio::time::timeout(FIRST_ANSWER, asking).await;
+    answered.with_context(|| format!("GET /api/movies was not answered in {seconds} seconds"))?
+}
+
+/// Tells the person at the terminal something. That nobody listens any more is no reason to stop.
+fn say(line: impl Display) {
+    let mut output = std::io::stdout();
+    let _ = writeln!(output, "{line}");
+    let _ = output.flush();
+}
