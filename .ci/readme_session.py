@@ -80,12 +80,7 @@ def play(steps):
     return failures == 0
 
 
-def main():
-    with open("README.md", encoding="utf-8") as file:
-        steps = list(session(file.read()))
-    if len(steps) < 10:
-        sys.exit("README.md has no session to play")
-    shutil.rmtree(".local", ignore_errors=True)
+def serve(steps):
     with Local():
         good = play(steps)
     # The user who signed up in the session is in the data, so the restarted system refuses the same email.
@@ -94,7 +89,23 @@ def main():
     if '"code":"email_taken"' not in signup:
         sys.exit(f"the data did not survive a restart: {signup}")
     print("the data survived a restart")
-    sys.exit(0 if good else 1)
+    return good
 
+
+def main():
+    with open("README.md", encoding="utf-8") as file:
+        steps = list(session(file.read()))
+    if len(steps) < 10:
+        sys.exit("README.md has no session to play")
+    # Whoever runs this in their own checkout keeps their data.
+    if os.path.exists(".local"):
+        os.rename(".local", ".local.kept")
+    try:
+        good = serve(steps)
+    finally:
+        shutil.rmtree(".local", ignore_errors=True)
+        if os.path.exists(".local.kept"):
+            os.rename(".local.kept", ".local")
+    sys.exit(0 if good else 1)
 
 main()
