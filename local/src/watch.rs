@@ -56,6 +56,9 @@ pub struct Options {
     /// Keep the data in memory instead of .local/
     #[arg(long)]
     pub in_memory: bool,
+    /// The file that keeps the functions' environment variables, in the folder of the workspace unless absolute
+    #[arg(long, default_value = ".env")]
+    pub env_file: PathBuf,
     /// How many requests each function serves at the same time
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..))]
     pub concurrency: u8,
@@ -120,13 +123,16 @@ async fn serve(options: &Options, running: &mut Running) -> Result<()> {
         })?;
     let endpoint = database.endpoint();
     running.database.insert(database).create_tables(template.tables())?;
-    let variables = environment::refresh(&root.join(".env"), &template, &endpoint)?;
+    let variables = environment::refresh(&root.join(&options.env_file), &template, &endpoint)?;
     let data = if options.in_memory { "in memory" } else { "in .local/" };
     if options.database_only {
         say(format!(
             "The database is ready at {endpoint} (data {data}; Ctrl-C stops it). To run the functions:"
         ));
-        say(format!("  cargo lambda watch --package {PACKAGE} --invoke-address 127.0.0.1 --env-file .env"));
+        let env_file = options.env_file.display();
+        say(format!(
+            "  cargo lambda watch --package {PACKAGE} --invoke-address 127.0.0.1 --env-file {env_file}"
+        ));
         return std::future::pending().await;
     }
 
@@ -154,16 +160,8 @@ async fn serve(options: &Options, running: &mut Running) -> Result<()> {
 
 fn watch_command(cargo_lambda: &Path, root: &Path, options: &Options) -> Command {
     let mut command = build::command(cargo_lambda, root);
-    command.args([
-        "lambda",
-        "watch",
-        "--package",
-        PACKAGE,
-        "--env-file",
-        ".env",
-        "--invoke-address",
-        "127.0.0.1",
-    ]);
+    command.args(["lambda", "watch", "--package", PACKAGE, "--invoke-address", "127.0.0.1", "--env-file"]);
+    command.arg(&options.env_file);
     command.args([
         "--invoke-port",
         &options.port.to_string(),
