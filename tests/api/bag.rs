@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use local::{
@@ -158,6 +159,36 @@ impl Bag {
         self.items(table, prefix).len()
     }
 
+    /// Everything that both tables hold, to compare with later.
+    pub fn contents(&self) -> BTreeMap<String, Value> {
+        let keyed = |table| {
+            let items = self.items(table, "").into_iter();
+            items.map(move |item| (format!("{table} {}", item["pk"]["S"]), item))
+        };
+        [USERS, MOVIES].into_iter().flat_map(keyed).collect()
+    }
+
+    /// Changes the stored item of a user.
+    pub fn edit_user(&self, id: &str, edit: impl FnOnce(&mut Value)) {
+        let mut item = self.items(USERS, &format!("user#{id}")).pop().expect("a user");
+        edit(&mut item);
+        self.database.put_item(USERS, item).expect("an item");
+    }
+
+    /// The log line that has this text in it, once it is there.
+    pub async fn logged(&self, text: &str) -> String {
+        let line = async {
+            loop {
+                if let Some(line) = self.logs().into_iter().find(|line| line.contains(text)) {
+                    return line;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let line = tokio::time::timeout(Duration::from_secs(10), line).await;
+        line.unwrap_or_else(|_| panic!("nobody logged {text}: {:#?}", self.logs()))
+    }
+
     /// All log lines of all functions so far.
     pub fn logs(&self) -> Vec<String> {
         self.functions.values().filter_map(OnceCell::get).flat_map(|function| function.logs()).collect()
@@ -201,6 +232,11 @@ impl Drop for Bag {
     }
 }
 
+/// The status and the code of a refusal.
+pub fn refusal(response: &HttpResponse) -> (u16, String) {
+    (response.status, response.json()["code"].as_str().unwrap_or_default().to_owned())
+}
+
 /// A `POST` with a JSON body.
 pub fn post(path: &str, body: &Value) -> HttpRequest {
     HttpRequest::new("POST", path).json(body)
@@ -226,7 +262,8 @@ pub fn movie(name: &str) -> Value {
     json!({"name": name, "casts": ["Tim Robbins", "Morgan Freeman"], "genres": ["Drama"]})
 }
 
-fn usual_value(name: &str) -> &'static str {
+/// The value that a function's variable has in tests.
+pub fn usual_value(name: &str) -> &'static str {
     match name {
         "JWT_SECRET_KEY" => TOKEN_KEY,
         "USERS_TABLE" => USERS,
@@ -236,7 +273,8 @@ fn usual_value(name: &str) -> &'static str {
     }
 }
 
-fn binary(operation: &str) -> &'static str {
+/// The executable of an operation.
+pub fn binary(operation: &str) -> &'static str {
     match operation {
         "signup" => env!("CARGO_BIN_EXE_signup"),
         "login" => env!("CARGO_BIN_EXE_login"),

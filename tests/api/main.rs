@@ -3,4 +3,8 @@
 mod bag;
 mod contract;
 
+mod configuration;
+mod login;
+mod secrets;
 mod signup;
+mod tokens;

@@ -131,7 +131,12 @@ impl Hasher {
 
 #[cfg(test)]
 mod tests {
+    use std::{fmt::Debug, marker::PhantomData};
+
+    use bcrypt::HashParts;
+
     use super::{Hasher, Password, PasswordAttempt, PasswordHash};
+    use crate::model::User;
 
     const QUICK: Hasher = Hasher::new(4);
 
@@ -209,6 +214,62 @@ mod tests {
         let attempt = PasswordAttempt::new("anything at all".to_owned());
         assert!(!Hasher::new(4).verify(&attempt, None).expect("a well-formed hash"));
         assert!(!Hasher::new(10).verify(&attempt, None).expect("a well-formed hash"));
+    }
+
+    #[test]
+    fn refusing_nobody_costs_what_refusing_somebody_does() {
+        for cost in 4..=15 {
+            let nobody: HashParts = Hasher::new(cost).hash_of_nobody().parse().expect("a well-formed hash");
+            assert_eq!(nobody.get_cost(), cost);
+        }
+        // A cost that bcrypt does not know is an error exactly if bcrypt was asked, so these show without a clock that
+        // it is asked, at that cost, with and without a user, also for what could never be set.
+        let impossible = Hasher::new(32);
+        let stored = PasswordHash::from_stored(impossible.hash_of_nobody());
+        for text in
+            ["anything at all".to_owned(), String::new(), "\0".to_owned(), "x".repeat(73), "x".repeat(1024)]
+        {
+            let attempt = PasswordAttempt::new(text);
+            assert!(impossible.verify(&attempt, None).is_err());
+            assert!(QUICK.verify(&attempt, Some(&stored)).is_err());
+            assert!(!QUICK.verify(&attempt, None).expect("a well-formed hash"));
+        }
+    }
+
+    #[test]
+    fn what_is_stored_and_is_no_hash_is_an_error_that_does_not_repeat_it() {
+        for text in [
+            "",
+            "plain text",
+            "$2b$04$short",
+            "$2b$99$......................................................",
+        ] {
+            let attempt = PasswordAttempt::new("anything at all".to_owned());
+            let error = QUICK.verify(&attempt, Some(&PasswordHash::from_stored(text.to_owned())));
+            let error = error.expect_err("no hash");
+            assert!(text.is_empty() || !format!("{error:?} {error}").contains(text), "{error:?}");
+        }
+    }
+
+    /// Tells whether a type has `Debug`: the constant of the type itself, where there is one, hides the trait's.
+    struct Probe<T>(PhantomData<T>);
+
+    trait WithoutDebug {
+        const HAS_DEBUG: bool = false;
+    }
+
+    impl<T> WithoutDebug for Probe<T> {}
+
+    impl<T: Debug> Probe<T> {
+        const HAS_DEBUG: bool = true;
+    }
+
+    #[test]
+    fn nothing_that_holds_a_password_can_be_shown() {
+        const { assert!(Probe::<PasswordHash>::HAS_DEBUG) };
+        const { assert!(!Probe::<Password>::HAS_DEBUG) };
+        const { assert!(!Probe::<PasswordAttempt>::HAS_DEBUG) };
+        const { assert!(!Probe::<User>::HAS_DEBUG) };
     }
 
     #[test]

@@ -215,3 +215,6 @@ fn fault(error: &jsonwebtoken::errors::Error) -> TokenFault {
         _ => TokenFault::Malformed,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ pub(super) fn encode(value: &impl Serialize) -> Result<Item, StoreError> {
 
 /// The struct of an item. One that does not fit is named by its key.
 pub(super) fn decode<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
-    let key = key_of(&item);
+    let key = keys::without_email(&key_of(&item)).to_owned();
     serde_dynamo::from_item(item).map_err(|error| StoreError::Corrupt { key, problem: error.to_string() })
 }
 

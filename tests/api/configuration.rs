@@ -1,0 +1,131 @@
+//! Starting: which environment variables a function needs, and what it says of those it cannot use.
+
+use local::{
+    runtime_api::{Function, FunctionOptions, Outcome},
+    template::Template,
+};
+use serde_json::json;
+
+use crate::bag::{Bag, TOKEN_KEY, USERS, binary, usual_value};
+
+fn template() -> Template {
+    Template::load("template.yaml").expect("template.yaml is readable")
+}
+
+/// The names of the variables that the template gives a function.
+fn variables(template: &Template, operation: &str) -> Vec<String> {
+    template.function(operation).expect("a function").environment.keys().cloned().collect()
+}
+
+/// Starts a function with the template's variables, one of them changed, or left out where the value is `None`.
+/// Gives what it wrote when it ended at once, and `None` when it runs.
+async fn refusal_to_start(
+    template: &Template,
+    operation: &str,
+    name: &str,
+    value: Option<&str>,
+) -> Option<String> {
+    let mut environment: Vec<(String, String)> = variables(template, operation)
+        .into_iter()
+        .filter(|variable| variable != name)
+        .map(|variable| (variable.clone(), usual_value(&variable).to_owned()))
+        .collect();
+    environment.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+    let options = FunctionOptions { environment, ..FunctionOptions::new(operation, binary(operation)) };
+    let function = Function::start(options).await.expect("a process");
+    // An event that is none is good enough to see whether anybody is there to take it.
+    match function.invoke(&json!("are you there?")).await {
+        Outcome::Crashed { status, logs } => {
+            assert_eq!(status, "exit status: 1", "{operation}: {logs}");
+            Some(logs)
+        }
+        Outcome::Response(_) | Outcome::Error { .. } => {
+            assert!(function.is_alive());
+            None
+        }
+        Outcome::TimedOut => panic!("{operation} does not answer"),
+    }
+}
+
+#[tokio::test]
+async fn every_function_starts_with_exactly_the_variables_of_the_template() {
+    let template = template();
+    assert!(!template.functions().is_empty());
+    for function in template.functions() {
+        let refusal = refusal_to_start(&template, &function.operation, "", None).await;
+        assert_eq!(refusal, None, "{}", function.operation);
+    }
+}
+
+#[tokio::test]
+async fn a_function_without_a_variable_it_needs_names_it_and_ends() {
+    let template = template();
+    for function in template.functions() {
+        for name in variables(&template, &function.operation).iter().filter(|name| *name != "BCRYPT_COST") {
+            for value in [None, Some("")] {
+                let refusal = refusal_to_start(&template, &function.operation, name, value).await;
+                let expected = format!("Error: cannot start: set the environment variable {name}");
+                assert_eq!(refusal, Some(expected), "{} {value:?}", function.operation);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_weak_token_key_is_refused_and_never_shown() {
+    let template = template();
+    let users: Vec<&str> = template
+        .functions()
+        .iter()
+        .filter(|function| function.environment.contains_key("JWT_SECRET_KEY"))
+        .map(|function| function.operation.as_str())
+        .collect();
+    assert!(users.contains(&"login") && users.contains(&"delete-movie"), "{users:?}");
+    let short = "cannot start: the environment variable JWT_SECRET_KEY has fewer than 32 bytes";
+    let published =
+        "cannot start: the environment variable JWT_SECRET_KEY is the one printed in the tutorial";
+    for operation in users {
+        for (key, expected) in
+            [("weakling", short), (&TOKEN_KEY[..31], short), ("t1NP63m4wnBg6nyHYKfmc2TpCOGI4nss", published)]
+        {
+            let refusal = refusal_to_start(&template, operation, "JWT_SECRET_KEY", Some(key)).await;
+            let refusal = refusal.unwrap_or_else(|| panic!("{operation} starts with the key {key}"));
+            assert!(refusal.starts_with(&format!("Error: {expected}")), "{refusal}");
+            assert!(refusal.ends_with("set at least 32 random bytes, as text"), "{refusal}");
+            assert!(!refusal.contains(key) && !refusal.contains(&key[..8]), "{refusal}");
+            assert_eq!(refusal.lines().count(), 1, "{refusal}");
+        }
+        let long_enough =
+            refusal_to_start(&template, operation, "JWT_SECRET_KEY", Some(&TOKEN_KEY[..32])).await;
+        assert_eq!(long_enough, None, "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn a_bcrypt_cost_that_is_too_cheap_too_dear_or_no_number_is_refused() {
+    let template = template();
+    // Release builds begin at 10.
+    let lowest = if cfg!(debug_assertions) { 4 } else { 10 };
+    let expected = format!(
+        "Error: cannot start: the environment variable BCRYPT_COST must be a number from {lowest} to 15"
+    );
+    for operation in ["signup", "login"] {
+        for value in ["0", "3", "16", "31", "-4", "4.5", " 12", "x", "4294967300"] {
+            let refusal = refusal_to_start(&template, operation, "BCRYPT_COST", Some(value)).await;
+            assert_eq!(refusal.as_ref(), Some(&expected), "{operation} {value:?}");
+        }
+    }
+    for value in [lowest, 9.max(lowest), 10, 15] {
+        let refusal = refusal_to_start(&template, "signup", "BCRYPT_COST", Some(&value.to_string())).await;
+        assert_eq!(refusal, None, "{value}");
+    }
+    assert_eq!(refusal_to_start(&template, "signup", "BCRYPT_COST", None).await, None);
+}
+
+#[tokio::test]
+async fn without_a_bcrypt_cost_passwords_are_hashed_at_12() {
+    let bag = Bag::start_with(1, &[("BCRYPT_COST", "")]).await;
+    assert_eq!(bag.sign_up("ann@example.com").await.status, 200);
+    let user = bag.items(USERS, "user#").remove(0);
+    assert_eq!(&user["password_hash"]["S"].as_str().expect("a hash")[..7], "$2b$12$");
+}

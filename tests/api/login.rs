@@ -1,0 +1,254 @@
+//! `POST /api/auth/login`.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use local::gateway::HttpResponse;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::bag::{Bag, PASSWORD, USERS, post, refusal};
+
+/// The header and the claims of a token.
+fn parts(token: &str) -> (Value, Value) {
+    let parts: Vec<Value> = token
+        .split('.')
+        .take(2)
+        .map(|part| {
+            let json = URL_SAFE_NO_PAD.decode(part).expect("base64url");
+            serde_json::from_slice(&json).expect("JSON")
+        })
+        .collect();
+    (parts[0].clone(), parts[1].clone())
+}
+
+fn token(response: &HttpResponse) -> String {
+    assert_eq!(response.status, 200, "{}", response.body);
+    response.json()["token"].as_str().expect("a token").to_owned()
+}
+
+/// Everything a client sees of a response, but for the id of the request.
+fn without_request_id(response: &HttpResponse) -> HttpResponse {
+    let id = response.json()["request_id"].as_str().expect("an id").to_owned();
+    HttpResponse { body: response.body.replace(&id, "[id]"), ..response.clone() }
+}
+
+/// The time in an id, in milliseconds.
+fn milliseconds_of(id: &Value) -> u64 {
+    let id = Uuid::parse_str(id.as_str().expect("an id")).expect("a UUID");
+    assert_eq!(id.get_version_num(), 7);
+    let (seconds, nanoseconds) = id.get_timestamp().expect("UUIDv7 has a time").to_unix();
+    seconds * 1000 + u64::from(nanoseconds / 1_000_000)
+}
+
+#[tokio::test]
+async fn a_login_gives_a_token_for_seven_days() {
+    let bag = Bag::start().await;
+    let id = bag.sign_up("Ann@Example.com").await.json()["id"].clone();
+    let response = bag.log_in("Ann@Example.com", PASSWORD).await;
+    insta::assert_json_snapshot!(response.json(), {".token" => "[token]"}, @r#"
+    {
+      "expires_in": 604800,
+      "token": "[token]",
+      "token_type": "Bearer"
+    }
+    "#);
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
+
+    let (header, claims) = parts(&token(&response));
+    assert_eq!(header, json!({"alg": "HS256", "typ": "JWT", "kid": header["kid"]}));
+    assert_eq!(header["kid"].as_str().expect("a kid").len(), 11, "eight bytes in base64url");
+    let issued = claims["iat"].as_u64().expect("a time in whole seconds");
+    let expected = json!({
+        "sub": id, "epoch": 0, "iat": issued, "exp": issued + 604_800, "iss": "movie-bag", "aud": "movie-bag",
+        "jti": claims["jti"],
+    });
+    assert_eq!(claims, expected);
+    let later = bag.sign_up("bob@example.com").await.json()["id"].clone();
+    assert!(milliseconds_of(&id) <= milliseconds_of(&claims["jti"]));
+    assert!((milliseconds_of(&id) / 1000..=milliseconds_of(&later) / 1000).contains(&issued), "{issued}");
+}
+
+#[tokio::test]
+async fn every_login_gives_another_token_of_the_epoch_the_user_has() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    let again = token(&bag.log_in(&ann.email, PASSWORD).await);
+    let (first, second) = (parts(&ann.token).1, parts(&again).1);
+    assert_ne!(first["jti"], second["jti"]);
+    bag.edit_user(&ann.id, |user| user["session_epoch"] = json!({"N": "7"}));
+    assert_eq!(parts(&token(&bag.log_in(&ann.email, PASSWORD).await)).1["epoch"], 7);
+}
+
+#[tokio::test]
+async fn an_email_may_be_written_in_any_case() {
+    let bag = Bag::start().await;
+    let id = bag.sign_up("Ann@Example.com").await.json()["id"].clone();
+    for email in ["ann@example.com", "ANN@EXAMPLE.COM", "aNN@eXAMPLE.com"] {
+        assert_eq!(parts(&token(&bag.log_in(email, PASSWORD).await)).1["sub"], id, "{email}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_login_does_not_tell_why() {
+    let bag = Bag::start().await;
+    let (ann, eve) = (bag.person("ann").await, bag.person("eve").await);
+    bag.edit_user(&eve.id, |user| user["status"] = json!({"S": "leaving"}));
+    // A claim whose user is gone.
+    let orphan =
+        json!({"pk": {"S": "email#nobody@example.com"}, "user_id": {"S": Uuid::from_u128(7).to_string()}});
+    bag.database.put_item(USERS, orphan).expect("an item");
+    let before = bag.contents();
+
+    let reference = bag.log_in(&ann.email, "a wrong password").await;
+    insta::assert_json_snapshot!(reference.json(), {".request_id" => "[id]"}, @r#"
+    {
+      "code": "invalid_credentials",
+      "detail": "Email or password invalid",
+      "error": "Email or password invalid",
+      "request_id": "[id]",
+      "status": 401,
+      "title": "Unauthorized"
+    }
+    "#);
+    assert_eq!(reference.header("www-authenticate"), Some("Bearer"));
+    let longest = "x".repeat(1024);
+    for (email, password) in [
+        (ann.email.as_str(), ""),
+        (&ann.email, "short"),
+        (&ann.email, "password1"),
+        (&ann.email, &PASSWORD.to_uppercase()),
+        (&ann.email, &format!("{PASSWORD} ")),
+        (&ann.email, &format!("{PASSWORD}\0{PASSWORD}")),
+        (&ann.email, &format!("{PASSWORD}\0")),
+        (&ann.email, "\0"),
+        (&ann.email, &"x".repeat(73)),
+        (&ann.email, &longest),
+        (&ann.email, &"é".repeat(512)),
+        (&eve.email, PASSWORD),
+        (&eve.email, "a wrong password"),
+        ("nobody@example.com", PASSWORD),
+        ("unknown@example.com", PASSWORD),
+        ("unknown@example.com", &longest),
+        ("unknown@example.com", "\0"),
+        ("", PASSWORD),
+        ("", ""),
+        ("not an address", PASSWORD),
+        (" ann@example.com", PASSWORD),
+        ("ann@example.com\0", PASSWORD),
+        ("Ann <ann@example.com>", PASSWORD),
+        ("änn@example.com", PASSWORD),
+        (&longest, PASSWORD),
+    ] {
+        let response = bag.log_in(email, password).await;
+        assert_eq!(without_request_id(&response), without_request_id(&reference), "{email:?} {password:?}");
+    }
+    assert_eq!(bag.contents(), before);
+    assert_eq!(bag.log_in(&ann.email, PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
+async fn only_type_and_size_of_a_credential_are_checked() {
+    let bag = Bag::start().await;
+    let credentials = |email: &Value, password: &Value| json!({"email": email, "password": password});
+    let (good, size) = (json!("any text"), "must have at most 1024 bytes");
+    for (value, message) in [
+        (json!("x".repeat(1025)), size),
+        (json!(format!("{}x", "é".repeat(512))), size),
+        (json!("x".repeat(60_000)), size),
+        (json!(null), "must be a string"),
+        (json!(1), "must be a string"),
+        (json!(["x"]), "must be a string"),
+        (json!({"S": "x"}), "must be a string"),
+    ] {
+        for (field, body) in [("email", credentials(&value, &good)), ("password", credentials(&good, &value))]
+        {
+            let response = bag.send(post("/api/auth/login", &body)).await;
+            assert_eq!(refusal(&response), (400, "validation_failed".to_owned()), "{body}");
+            assert_eq!(response.json()["errors"], json!([{"field": field, "message": message}]));
+            assert_eq!(response.header("cache-control"), Some("no-store"));
+        }
+    }
+    let body = json!({"email": 1, "token": "x", "epoch": 1});
+    let errors = bag.send(post("/api/auth/login", &body)).await.json()["errors"].clone();
+    let expected = json!([
+        {"field": "email", "message": "must be a string"},
+        {"field": "password", "message": "is required"},
+        {"field": "epoch", "message": "is not a known field"},
+        {"field": "token", "message": "is not a known field"},
+    ]);
+    assert_eq!(errors, expected);
+    for request in [post("/api/auth/login", &json!([])), post("/api/auth/login", &json!("x"))] {
+        assert_eq!(refusal(&bag.send(request).await), (400, "malformed_json".to_owned()));
+    }
+    assert!(bag.proxy.calls().is_empty(), "the database was asked for what could not be read");
+}
+
+#[tokio::test]
+async fn a_password_of_72_bytes_works_and_what_bcrypt_would_cut_to_it_does_not() {
+    let bag = Bag::start().await;
+    let longest = "0123456789ab".repeat(6);
+    let body = json!({"email": "ann@example.com", "password": longest});
+    assert_eq!(bag.send(post("/api/auth/signup", &body)).await.status, 200);
+    assert_eq!(bag.log_in("ann@example.com", &longest).await.status, 200);
+    for wrong in [format!("{longest}x"), format!("{longest}\0"), longest[..71].to_owned(), longest.repeat(2)]
+    {
+        assert_eq!(bag.log_in("ann@example.com", &wrong).await.status, 401, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_changes_nothing_and_reads_consistently() {
+    let bag = Bag::start().await;
+    bag.sign_up("ann@example.com").await;
+    let before = bag.contents();
+    bag.log_in("ann@example.com", PASSWORD).await;
+    assert_eq!(bag.contents(), before);
+    let calls = bag.proxy.calls_of("login");
+    let read: Vec<_> =
+        calls.iter().map(|call| (call.operation.as_str(), &call.body["ConsistentRead"])).collect();
+    assert_eq!(read, [("GetItem", &json!(true)), ("GetItem", &json!(true))]);
+}
+
+#[tokio::test]
+async fn a_corrupt_user_is_our_own_fault_and_the_log_names_it_without_secrets() {
+    let bag = Bag::start().await;
+    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
+    for corrupt in
+        ["", "not a hash", "$2b$04$short", "$2b$99$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuvwxyzabcde"]
+    {
+        bag.edit_user(&ann.id, |user| user["password_hash"] = json!({"S": corrupt}));
+        let response = bag.log_in(&ann.email, PASSWORD).await;
+        assert_eq!(refusal(&response), (500, "internal".to_owned()), "{corrupt:?}");
+        let line = bag.logged(response.json()["request_id"].as_str().expect("an id")).await;
+        assert!(line.contains("password hashing failed"), "{line}");
+        assert!(corrupt.is_empty() || !line.contains(corrupt), "{line}");
+    }
+    for (attribute, value) in [
+        ("password_hash", json!({"N": "5"})),
+        ("status", json!({"S": "asleep"})),
+        ("session_epoch", json!({"N": "-1"})),
+        ("id", json!({"S": "not an id"})),
+    ] {
+        let stored = bag.items(USERS, &format!("user#{}", bob.id)).remove(0);
+        bag.edit_user(&bob.id, |user| user[attribute] = value);
+        let response = bag.log_in(&bob.email, PASSWORD).await;
+        assert_eq!(refusal(&response), (500, "internal".to_owned()), "{attribute}");
+        let line = bag.logged(response.json()["request_id"].as_str().expect("an id")).await;
+        assert!(line.contains(&format!("user#{}", bob.id)) && line.contains("corrupt"), "{line}");
+        bag.database.put_item(USERS, stored).expect("an item");
+    }
+    assert_eq!(bag.log_in(&bob.email, PASSWORD).await.status, 200, "the function lives on");
+}
+
+#[tokio::test]
+async fn a_corrupt_claim_is_logged_without_the_email_in_its_key() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    let claim = json!({"pk": {"S": format!("email#{}", ann.email)}, "user_id": {"S": "not an id"}});
+    bag.database.put_item(USERS, claim).expect("an item");
+    let response = bag.log_in(&ann.email, PASSWORD).await;
+    assert_eq!(refusal(&response), (500, "internal".to_owned()));
+    let line = bag.logged(response.json()["request_id"].as_str().expect("an id")).await;
+    assert!(line.contains("corrupt") && !line.contains(&ann.email), "{line}");
+}

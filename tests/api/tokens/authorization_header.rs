@@ -1,0 +1,106 @@
+//! The one place where a token is looked for.
+
+use local::gateway::HttpRequest;
+use serde_json::json;
+
+use super::assert_refused;
+use crate::bag::{Bag, delete, put};
+
+#[tokio::test]
+async fn a_token_is_taken_from_the_authorization_header_and_from_nowhere_else() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    let id = bag.movie(&ann, "Heat").await["id"].as_str().expect("an id").to_owned();
+    let before = bag.contents();
+    let (path, token) = (format!("/api/movies/{id}"), ann.token.as_str());
+    let request = || delete(&path);
+    let bearer = format!("Bearer {token}");
+    let elsewhere: [(&str, HttpRequest); 8] = [
+        ("nowhere", request()),
+        ("query token", request().query(format!("token={token}"))),
+        ("query access_token", request().query(format!("access_token={token}"))),
+        ("query authorization", request().query(format!("authorization=Bearer%20{token}"))),
+        ("cookie", request().header("cookie", format!("token={token}; authorization={bearer}"))),
+        (
+            "another header",
+            request().header("x-authorization", &bearer).header("proxy-authorization", &bearer),
+        ),
+        ("JSON body", request().json(&json!({"token": token, "access_token": token}))),
+        (
+            "form body",
+            request()
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(format!("access_token={token}")),
+        ),
+    ];
+    for (place, request) in elsewhere {
+        assert_refused(&bag.send(request).await, "missing_token", place);
+    }
+    assert_eq!(bag.contents(), before);
+}
+
+#[tokio::test]
+async fn a_header_that_brings_no_bearer_token_is_told_apart_from_one_that_brings_a_bad_one() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    let id = bag.movie(&ann, "Heat").await["id"].as_str().expect("an id").to_owned();
+    let before = bag.contents();
+    let (path, token) = (format!("/api/movies/{id}"), ann.token.as_str());
+    for value in [
+        String::new(),
+        " ".to_owned(),
+        "Bearer".to_owned(),
+        "Bearer ".to_owned(),
+        "Basic YW5uOnBhc3N3b3Jk".to_owned(),
+        format!("Basic {token}"),
+        format!("Token {token}"),
+        format!("Bearer{token}"),
+        format!("Bearer:{token}"),
+        token.to_owned(),
+    ] {
+        let response = bag.send(delete(&path).header("authorization", &value)).await;
+        assert_refused(&response, "missing_token", &value);
+    }
+    for value in [
+        "Bearer x".to_owned(),
+        "Bearer ..".to_owned(),
+        format!("Bearer {token} {token}"),
+        format!("Bearer {token},{token}"),
+        format!("Bearer {token}, Bearer {token}"),
+        format!("Bearer {token},"),
+        format!("Bearer ,{token}"),
+        format!("Bearer \"{token}\""),
+        format!("Bearer token={token}"),
+        format!("Bearer Bearer {token}"),
+        format!("Bearer {token}é"),
+    ] {
+        let response = bag.send(delete(&path).header("authorization", &value)).await;
+        assert_refused(&response, "invalid_token", &value);
+    }
+    // What HTTP does not allow in a header is as good as not there.
+    for value in [format!("Bearer {token}\u{7f}"), format!("Bearer {token}\n")] {
+        assert_refused(
+            &bag.send(delete(&path).header("authorization", &value)).await,
+            "missing_token",
+            &value,
+        );
+    }
+    // API Gateway joins repeated headers with a comma.
+    let twice = delete(&path).bearer(token).bearer(token);
+    assert_refused(&bag.send(twice).await, "invalid_token", "the same token twice");
+    let twice = delete(&path).bearer(token).bearer("another");
+    assert_refused(&bag.send(twice).await, "invalid_token", "two tokens");
+    assert_eq!(bag.contents(), before);
+}
+
+#[tokio::test]
+async fn the_scheme_may_be_written_in_any_case() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    let id = bag.movie(&ann, "Heat").await["id"].as_str().expect("an id").to_owned();
+    for scheme in ["Bearer", "bearer", "BEARER", "bEARER", "Bearer  "] {
+        let request = put(&format!("/api/movies/{id}"), &json!({"genres": ["Crime"]}));
+        let response = bag.send(request.header("Authorization", format!("{scheme} {}", ann.token))).await;
+        assert_eq!(response.status, 200, "{scheme}: {}", response.body);
+    }
+}
