@@ -43,6 +43,9 @@ async fn a_new_user_gets_an_id_and_is_stored_with_a_claim_on_the_email() {
         "email": {
           "S": "Ann@Example.com"
         },
+        "email_key": {
+          "S": "ann@example.com"
+        },
         "id": {
           "S": "[id]"
         },
