@@ -1,5 +1,7 @@
 //! The movie bag as tests meet it: the real functions behind a gateway, with a database of their own.
 
+mod tables;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -8,7 +10,7 @@ use std::{
 
 use local::{
     database::{EmbeddedDatabase, Storage},
-    fault_proxy::FaultProxy,
+    fault_proxy::{Fault, FaultProxy, Gate, Rule},
     gateway::{Gateway, HttpRequest, HttpResponse},
     runtime_api::{Function, FunctionOptions, Outcome},
     template::Template,
@@ -145,7 +147,7 @@ impl Bag {
         response.json()
     }
 
-    /// The items of a table whose partition key begins with `prefix`.
+    /// The items of a table whose partition key begins with `prefix`, in the order of keys.
     pub fn items(&self, table: &str, prefix: &str) -> Vec<Value> {
         let items = self.database.items(table).expect("items");
         items
@@ -159,39 +161,41 @@ impl Bag {
         self.items(table, prefix).len()
     }
 
-    /// Everything that both tables hold, to compare with later.
-    pub fn contents(&self) -> BTreeMap<String, Value> {
-        let keyed = |table| {
-            let items = self.items(table, "").into_iter();
-            items.map(move |item| (format!("{table} {}", item["pk"]["S"]), item))
-        };
-        [USERS, MOVIES].into_iter().flat_map(keyed).collect()
-    }
-
-    /// Changes the stored item of a user.
-    pub fn edit_user(&self, id: &str, edit: impl FnOnce(&mut Value)) {
-        let mut item = self.items(USERS, &format!("user#{id}")).pop().expect("a user");
-        edit(&mut item);
-        self.database.put_item(USERS, item).expect("an item");
-    }
-
-    /// The log line that has this text in it, once it is there.
-    pub async fn logged(&self, text: &str) -> String {
-        let line = async {
-            loop {
-                if let Some(line) = self.logs().into_iter().find(|line| line.contains(text)) {
-                    return line;
-                }
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        };
-        let line = tokio::time::timeout(Duration::from_secs(10), line).await;
-        line.unwrap_or_else(|_| panic!("nobody logged {text}: {:#?}", self.logs()))
+    /// Sends a request, and does something while its first call of `operation` stands before the database.
+    pub async fn send_interrupted(
+        &self,
+        request: HttpRequest,
+        operation: &str,
+        meanwhile: impl FnOnce(),
+    ) -> HttpResponse {
+        let gate = Gate::new();
+        self.proxy.inject(Rule::once(Fault::Hold(gate.clone())).on(operation));
+        let mut sending = std::pin::pin!(self.send(request));
+        tokio::select! {
+            response = &mut sending => panic!("there was no {operation} before {response:?}"),
+            () = gate.reached() => meanwhile(),
+        }
+        gate.open();
+        sending.await
     }
 
     /// All log lines of all functions so far.
     pub fn logs(&self) -> Vec<String> {
         self.functions.values().filter_map(OnceCell::get).flat_map(|function| function.logs()).collect()
+    }
+
+    /// Waits for a log line with this text: it may arrive a moment after the response.
+    pub async fn logged(&self, text: &str) -> String {
+        let found = async {
+            loop {
+                if let Some(line) = self.logs().into_iter().find(|line| line.contains(text)) {
+                    return line;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(10), found).await;
+        waited.unwrap_or_else(|_| panic!("no log line has {text:?}: {:#?}", self.logs()))
     }
 
     fn note_secrets(&self, event: &Value) {
@@ -232,11 +236,6 @@ impl Drop for Bag {
     }
 }
 
-/// The status and the code of a refusal.
-pub fn refusal(response: &HttpResponse) -> (u16, String) {
-    (response.status, response.json()["code"].as_str().unwrap_or_default().to_owned())
-}
-
 /// A `POST` with a JSON body.
 pub fn post(path: &str, body: &Value) -> HttpRequest {
     HttpRequest::new("POST", path).json(body)
@@ -255,6 +254,11 @@ pub fn get(path: &str) -> HttpRequest {
 /// A `DELETE`.
 pub fn delete(path: &str) -> HttpRequest {
     HttpRequest::new("DELETE", path)
+}
+
+/// A path segment of this text and nothing but this text.
+pub fn segment(text: &str) -> String {
+    text.bytes().fold(String::new(), |encoded, byte| encoded + &format!("%{byte:02x}"))
 }
 
 /// A movie as a client sends one.

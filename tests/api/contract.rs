@@ -1,6 +1,9 @@
 //! `openapi.yaml` as a test: what every response must look like.
 
-use std::sync::OnceLock;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
 use jsonschema::Validator;
 use local::{gateway::HttpResponse, yaml};
@@ -59,12 +62,24 @@ fn check_headers(operation: &str, promised: &'static Value, response: &HttpRespo
     }
 }
 
-fn check_value(operation: &str, schema: &Value, value: &Value) {
-    let mut schema = schema.clone();
-    schema["components"] = document()["components"].clone();
-    let validator = Validator::new(&schema).expect("a schema");
+fn check_value(operation: &str, schema: &'static Value, value: &Value) {
+    let validator = validator(schema);
     let problems: Vec<String> = validator.iter_errors(value).map(|error| error.to_string()).collect();
     assert!(problems.is_empty(), "{operation} breaks openapi.yaml: {problems:?} in {value:#}");
+}
+
+/// The validator of a schema of the document, made once: making one takes longer than most requests.
+fn validator(schema: &'static Value) -> Arc<Validator> {
+    static VALIDATORS: Mutex<BTreeMap<usize, Arc<Validator>>> = Mutex::new(BTreeMap::new());
+    let mut validators = VALIDATORS.lock().unwrap_or_else(PoisonError::into_inner);
+    // The document never moves, so a place in memory is a place in the document.
+    let place = std::ptr::from_ref(schema).addr();
+    let validator = validators.entry(place).or_insert_with(|| {
+        let mut schema = schema.clone();
+        schema["components"] = document()["components"].clone();
+        Arc::new(Validator::new(&schema).expect("a schema"))
+    });
+    Arc::clone(validator)
 }
 
 /// Follows a reference inside the document.

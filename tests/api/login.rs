@@ -5,7 +5,10 @@ use local::gateway::HttpResponse;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::bag::{Bag, PASSWORD, USERS, post, refusal};
+use crate::{
+    bag::{Bag, PASSWORD, USERS, post},
+    expect::refusal,
+};
 
 /// The header and the claims of a token.
 fn parts(token: &str) -> (Value, Value) {

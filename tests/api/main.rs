@@ -2,9 +2,21 @@
 
 mod bag;
 mod contract;
+mod expect;
 
 mod configuration;
+mod coverage;
+mod create_movie;
+mod delete_movie;
+mod events;
+mod get_movie;
+mod list_movies;
+mod list_walk;
 mod login;
+mod movie_ids;
+mod requests;
 mod secrets;
 mod signup;
+mod strict_input;
 mod tokens;
+mod update_movie;

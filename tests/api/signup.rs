@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use shared::auth::password::{Hasher, PasswordAttempt, PasswordHash};
 use uuid::Uuid;
 
-use crate::bag::{Bag, MOVIES, PASSWORD, USERS, post, refusal};
+use crate::{
+    bag::{Bag, MOVIES, PASSWORD, USERS, post},
+    expect::refusal,
+};
 
 /// Signs up with any body that is JSON.
 async fn sign_up_with(bag: &Bag, body: &Value) -> HttpResponse {

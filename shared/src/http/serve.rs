@@ -80,6 +80,10 @@ impl Call {
             }
             _ => (None, None),
         };
+        // A domain of one's own can put something in front of the path, but never of the route.
+        let path_of_route = route.as_deref().and_then(|route| route.split_once(' ')).map(|(_, path)| path);
+        let paths = [request.raw_http_path(), path_of_route.unwrap_or_default()];
+        let private = paths.iter().any(|path| path.starts_with("/api/auth/"));
         let deadline = lambda.map_or(0, |context| context.deadline);
         let time_left =
             match deadline.checked_sub(u64::try_from(app::now().unix_milliseconds()).unwrap_or_default()) {
@@ -92,7 +96,7 @@ impl Call {
                 .unwrap_or_default(),
             route: route.unwrap_or_default(),
             time_left: time_left.saturating_sub(TIME_TO_ANSWER),
-            private: request.raw_http_path().starts_with("/api/auth/"),
+            private,
         }
     }
 

@@ -1,25 +1,24 @@
 //! Places in the list of movies, as clients carry them.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use uuid::Uuid;
 
-use super::keys;
+use super::{item::Item, keys};
 
 /// The first byte of every cursor. A change of what follows needs another one.
 const VERSION: u8 = 1;
 
-/// The longest canonical name, in bytes, as DynamoDB takes sort keys.
+/// The most bytes that DynamoDB takes as a partition key.
+const KEY_BYTES: usize = 2048;
+/// The most bytes that DynamoDB takes as a sort key.
 const NAME_KEY_BYTES: usize = 1024;
 
-/// The movie after which a page begins. As text it is a version, the movie's id, its canonical name and a checksum,
-/// in base64url: it holds nothing that the list does not show.
+/// The item after which a page begins. As text it is a version, the item's key and its canonical name, each with its
+/// length, and a checksum, in base64url: it holds nothing that the list does not show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
+    key: String,
     name_key: String,
-    movie_id: Uuid,
 }
 
 impl Cursor {
@@ -27,8 +26,10 @@ impl Cursor {
     #[must_use]
     pub fn encode(&self) -> String {
         let mut bytes = vec![VERSION];
-        bytes.extend_from_slice(self.movie_id.as_bytes());
-        bytes.extend_from_slice(self.name_key.as_bytes());
+        for part in [&self.key, &self.name_key] {
+            bytes.extend_from_slice(&u16::try_from(part.len()).unwrap_or(u16::MAX).to_be_bytes());
+            bytes.extend_from_slice(part.as_bytes());
+        }
         bytes.extend_from_slice(&crc32fast::hash(&bytes).to_be_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
     }
@@ -38,42 +39,46 @@ impl Cursor {
     pub fn decode(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (content, checksum) = bytes.split_last_chunk::<4>()?;
-        if crc32fast::hash(content) != u32::from_be_bytes(*checksum) {
+        let content = content.strip_prefix(&[VERSION])?;
+        if crc32fast::hash(&bytes[..bytes.len() - checksum.len()]) != u32::from_be_bytes(*checksum) {
             return None;
         }
-        let (&version, content) = content.split_first()?;
-        let (id, name_key) = content.split_first_chunk::<16>()?;
-        let name_key = String::from_utf8(name_key.to_vec()).ok()?;
-        ((1..=NAME_KEY_BYTES).contains(&name_key.len()) && version == VERSION)
-            .then(|| Self { name_key, movie_id: Uuid::from_bytes(*id) })
+        let (key, content) = split_part(content)?;
+        let (name_key, rest) = split_part(content)?;
+        let lengths_fit =
+            (1..=KEY_BYTES).contains(&key.len()) && (1..=NAME_KEY_BYTES).contains(&name_key.len());
+        (lengths_fit && rest.is_empty()).then_some(Self { key, name_key })
     }
 
     /// The place of an item of the list. It takes only the keys, which an item has even when the rest is corrupt.
-    pub(super) fn of(item: &HashMap<String, AttributeValue>) -> Option<Self> {
-        let name_key = item.get("name_key")?.as_s().ok()?.clone();
-        let movie_id = keys::movie_id(item.get(keys::PARTITION)?.as_s().ok()?)?;
-        Some(Self { name_key, movie_id })
+    pub(super) fn of(item: &Item) -> Option<Self> {
+        let text = |attribute: &str| item.get(attribute)?.as_s().ok().cloned();
+        Some(Self { key: text(keys::PARTITION)?, name_key: text("name_key")? })
     }
 
     /// The place as DynamoDB takes it.
-    pub(super) fn start_key(&self) -> HashMap<String, AttributeValue> {
-        HashMap::from([
-            (keys::PARTITION.to_owned(), AttributeValue::S(keys::movie(self.movie_id))),
+    pub(super) fn start_key(&self) -> Item {
+        Item::from([
+            (keys::PARTITION.to_owned(), AttributeValue::S(self.key.clone())),
             ("catalog".to_owned(), AttributeValue::S(keys::CATALOG.to_owned())),
             ("name_key".to_owned(), AttributeValue::S(self.name_key.clone())),
         ])
     }
 }
 
+fn split_part(bytes: &[u8]) -> Option<(String, &[u8])> {
+    let (length, bytes) = bytes.split_first_chunk::<2>()?;
+    let (part, rest) = bytes.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+    Some((String::from_utf8(part.to_vec()).ok()?, rest))
+}
+
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-    use uuid::Uuid;
-
     use super::Cursor;
+    use proptest::prelude::*;
 
     fn example() -> Cursor {
-        Cursor { name_key: "amélie".to_owned(), movie_id: Uuid::from_u128(7) }
+        Cursor { key: "movie#7".to_owned(), name_key: "amélie".to_owned() }
     }
 
     #[test]
@@ -104,14 +109,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_survives_its_text(name_key in "\\PC{1,100}", id: u128) {
-            let cursor = Cursor { name_key, movie_id: Uuid::from_u128(id) };
+        fn a_cursor_survives_its_text(key in "\\PC{1,100}", name_key in "\\PC{1,100}") {
+            let cursor = Cursor { key, name_key };
             prop_assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
         }
 
         #[test]
         fn no_text_makes_it_panic(text in "\\PC{0,100}") {
-            Cursor::decode(&text);
+            let _ = Cursor::decode(&text);
         }
     }
 }

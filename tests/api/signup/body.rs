@@ -3,7 +3,10 @@
 use local::gateway::HttpRequest;
 use serde_json::json;
 
-use crate::bag::{Bag, PASSWORD, refusal};
+use crate::{
+    bag::{Bag, PASSWORD},
+    expect::refusal,
+};
 
 /// The most bytes that a body may have.
 const LIMIT: usize = 65_536;

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::sign_up_with;
-use crate::bag::{Bag, PASSWORD, refusal};
+use crate::{
+    bag::{Bag, PASSWORD},
+    expect::refusal,
+};
 
 /// Asserts that each of these values is refused for this one field, with this message, and that nobody signs up.
 async fn refused(field: &str, cases: &[(Value, &str)]) {

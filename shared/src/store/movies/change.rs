@@ -163,7 +163,9 @@ enum Attempt {
 
 const REPLACE: &str = "SET #name = :name, #name_key = :name_key, #casts = :casts, #genres = :genres, \
                        #updated_at = :updated_at";
-const UNCHANGED: &str = "#added_by = :owner AND #name_key = :old_name_key AND #updated_at = :old_updated_at";
+/// Nothing that is about to be written over has changed since it was read.
+const UNCHANGED: &str = "#added_by = :owner AND #name = :old_name AND #name_key = :old_name_key \
+                         AND #casts = :old_casts AND #genres = :old_genres";
 
 fn names() -> HashMap<String, String> {
     ["name", "name_key", "casts", "genres", "updated_at", "added_by"]
@@ -172,14 +174,15 @@ fn names() -> HashMap<String, String> {
 }
 
 fn values(old: &Movie, new: &Movie) -> Result<Item, StoreError> {
-    let written = item::encode(&MovieItem::from(new))?;
-    let mut values: Item = ["name", "name_key", "casts", "genres", "updated_at"]
-        .into_iter()
-        .filter_map(|attribute| Some((format!(":{attribute}"), written.get(attribute)?.clone())))
-        .collect();
+    let (mut read, mut written) =
+        (item::encode(&MovieItem::from(old))?, item::encode(&MovieItem::from(new))?);
+    let mut values = Item::new();
+    for attribute in ["name", "name_key", "casts", "genres"] {
+        values.extend(read.remove(attribute).map(|value| (format!(":old_{attribute}"), value)));
+        values.extend(written.remove(attribute).map(|value| (format!(":{attribute}"), value)));
+    }
     values.insert(":owner".to_owned(), AttributeValue::S(old.added_by.to_string()));
-    values.insert(":old_name_key".to_owned(), AttributeValue::S(old.name.key().to_owned()));
-    values.insert(":old_updated_at".to_owned(), AttributeValue::S(old.updated_at.to_string()));
+    values.insert(":updated_at".to_owned(), AttributeValue::S(new.updated_at.to_string()));
     Ok(values)
 }
 

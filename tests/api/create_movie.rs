@@ -1,0 +1,154 @@
+//! `POST /api/movies`.
+
+mod fields;
+mod names;
+
+use serde_json::json;
+
+use crate::{
+    bag::{Bag, MOVIES, USERS, delete, get, movie, post},
+    expect::{expect_problem, whole},
+};
+
+#[tokio::test]
+async fn a_new_movie_is_answered_and_stored_whole() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    let body = json!({
+        "name": "  Ame\u{301}lie  from Montmartre ",
+        "casts": [" Audrey Tautou ", "Audrey Tautou"],
+        "genres": ["Comedy", "\u{a0}Romance\u{2003}"],
+    });
+    let response = bag.send(post("/api/movies", &body).bearer(&ann.token)).await;
+
+    insta::assert_json_snapshot!(whole(&response), {
+        ".headers.location" => "[location]",
+        ".body.id" => "[id]",
+        ".body.added_by" => "[user id]",
+        ".body.created_at" => "[time]",
+        ".body.updated_at" => "[time]",
+    }, @r#"
+    {
+      "body": {
+        "added_by": "[user id]",
+        "casts": [
+          "Audrey Tautou",
+          "Audrey Tautou"
+        ],
+        "created_at": "[time]",
+        "genres": [
+          "Comedy",
+          "Romance"
+        ],
+        "id": "[id]",
+        "name": "Amélie  from Montmartre",
+        "updated_at": "[time]"
+      },
+      "headers": {
+        "content-type": "application/json",
+        "location": "[location]",
+        "x-content-type-options": "nosniff"
+      },
+      "status": 200
+    }
+    "#);
+    let created = response.json();
+    let id = created["id"].as_str().expect("an id");
+    assert_eq!(response.header("location"), Some(format!("/api/movies/{id}").as_str()));
+    assert_eq!(created["added_by"], ann.id);
+    assert_eq!(created["created_at"], created["updated_at"]);
+
+    let stored = json!({
+        "pk": {"S": format!("movie#{id}")},
+        "id": {"S": id},
+        "name": {"S": "Amélie  from Montmartre"},
+        "name_key": {"S": "amélie from montmartre"},
+        "casts": {"L": [{"S": "Audrey Tautou"}, {"S": "Audrey Tautou"}]},
+        "genres": {"L": [{"S": "Comedy"}, {"S": "Romance"}]},
+        "added_by": {"S": ann.id},
+        "created_at": {"S": created["created_at"]},
+        "updated_at": {"S": created["updated_at"]},
+        "catalog": {"S": "movies"},
+    });
+    let claim = json!({"pk": {"S": "name#amélie from montmartre"}, "movie_id": {"S": id}});
+    assert_eq!(bag.items(MOVIES, ""), [stored, claim]);
+    assert_eq!(bag.item(USERS, &format!("user#{}", ann.id)).expect("ann")["movie_count"]["N"], "1");
+}
+
+#[tokio::test]
+async fn the_location_works_at_once_and_the_list_shows_the_movie() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    let response = bag.send(post("/api/movies", &movie("Alien")).bearer(&ann.token)).await;
+    let location = response.header("location").expect("a location");
+    assert_eq!(bag.send(get(location)).await.json(), response.json());
+    assert_eq!(bag.send(get("/api/movies")).await.json(), json!([response.json()]));
+}
+
+#[tokio::test]
+async fn a_users_movies_are_counted() {
+    let bag = Bag::start().await;
+    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
+    let count =
+        |id: &str| bag.item(USERS, &format!("user#{id}")).expect("a user")["movie_count"]["N"].clone();
+    let first = bag.movie(&ann, "Alien").await;
+    bag.movie(&ann, "Aliens").await;
+    bag.movie(&bob, "Alien 3").await;
+    assert_eq!((count(&ann.id), count(&bob.id)), (json!("2"), json!("1")));
+    let path = format!("/api/movies/{}", first["id"].as_str().expect("an id"));
+    assert_eq!(bag.send(delete(&path).bearer(&ann.token)).await.status, 200);
+    assert_eq!((count(&ann.id), count(&bob.id)), (json!("1"), json!("1")));
+}
+
+#[tokio::test]
+async fn nobody_adds_a_movie_without_a_token() {
+    let bag = Bag::start().await;
+    let response = bag.send(post("/api/movies", &movie("Alien"))).await;
+    expect_problem(&response, 401, "missing_token");
+    assert_eq!(bag.count(MOVIES, ""), 0);
+}
+
+/// The token was good when it was looked at; the write itself must still notice.
+#[tokio::test]
+async fn an_owner_who_leaves_before_the_write_adds_nothing() {
+    let bag = Bag::start().await;
+    let create = |token: &str, name: &str| post("/api/movies", &movie(name)).bearer(token);
+
+    let ann = bag.person("ann").await;
+    let key = format!("user#{}", ann.id);
+    let response = bag
+        .send_interrupted(create(&ann.token, "Alien"), "TransactWriteItems", || {
+            bag.edit(USERS, &key, |user| user["status"]["S"] = json!("leaving"));
+        })
+        .await;
+    expect_problem(&response, 401, "invalid_token");
+    assert_eq!(bag.count(MOVIES, ""), 0);
+    assert_eq!(bag.item(USERS, &key).expect("ann")["movie_count"]["N"], "0");
+
+    let bob = bag.person("bob").await;
+    let key = format!("user#{}", bob.id);
+    let response = bag
+        .send_interrupted(create(&bob.token, "Alien"), "TransactWriteItems", || bag.remove(USERS, &key))
+        .await;
+    expect_problem(&response, 401, "invalid_token");
+    assert_eq!(bag.count(MOVIES, ""), 0);
+    assert_eq!(bag.item(USERS, &key), None);
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_before_the_write_stays_with_who_has_it() {
+    let bag = Bag::start_with(2, &[]).await;
+    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
+    let claim = json!({"pk": {"S": "name#alien"}, "movie_id": {"S": "somebody else's"}});
+    let response = bag
+        .send_interrupted(
+            post("/api/movies", &movie("Alien")).bearer(&ann.token),
+            "TransactWriteItems",
+            || bag.database.put_item(MOVIES, claim.clone()).expect("an item"),
+        )
+        .await;
+    expect_problem(&response, 409, "movie_name_taken");
+    assert_eq!(bag.items(MOVIES, ""), [claim]);
+    let response = bag.send(post("/api/movies", &movie("ALIEN")).bearer(&bob.token)).await;
+    expect_problem(&response, 409, "movie_name_taken");
+}

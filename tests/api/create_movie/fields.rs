@@ -1,0 +1,226 @@
+//! The rules of `name`, `casts` and `genres`, at their bounds and one over.
+
+use serde_json::{Value, json};
+
+use crate::{
+    bag::{Bag, MOVIES, movie, post},
+    expect::{expect_faults, expect_problem, whole},
+};
+
+/// A movie with one field other than usual.
+fn with(field: &str, value: Value) -> Value {
+    let mut body = movie("Alien");
+    body[field] = value;
+    body
+}
+
+fn texts(count: usize, text: &str) -> Value {
+    json!(vec![text; count])
+}
+
+#[tokio::test]
+async fn values_at_their_bounds_are_taken() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    let cases = [
+        with("name", json!("a")),
+        with("name", json!("🎬".repeat(200))),
+        with("name", json!(format!("  {}  ", "b".repeat(200)))),
+        json!({"name": "casts 100", "casts": texts(100, "Ripley"), "genres": ["Drama"]}),
+        json!({"name": "casts 1", "casts": ["X"], "genres": ["Drama"]}),
+        json!({"name": "casts long", "casts": texts(100, &"🎬".repeat(100)), "genres": ["Drama"]}),
+        json!({"name": "genres 20", "casts": ["X"], "genres": texts(20, "Drama")}),
+        json!({"name": "genres long", "casts": ["X"], "genres": texts(20, &"🎬".repeat(50))}),
+        json!({"name": "trimmed", "casts": [format!(" {} ", "c".repeat(100))], "genres": [format!(" {} ", "d".repeat(50))]}),
+        json!({"name": r#"<b>"quotes" & \back\slashes</b>"#, "casts": ["\"\\/"], "genres": ["\u{2028}é"]}),
+    ];
+    for body in &cases {
+        let response = bag.send(post("/api/movies", body).bearer(&ann.token)).await;
+        assert_eq!(response.status, 200, "{}", response.body);
+        let created = response.json();
+        for field in ["name", "casts", "genres"] {
+            assert_eq!(created[field], trimmed(&body[field]), "{field}");
+        }
+    }
+    assert_eq!((bag.count(MOVIES, "movie#"), bag.count(MOVIES, "name#")), (cases.len(), cases.len()));
+}
+
+fn trimmed(value: &Value) -> Value {
+    match value {
+        Value::String(text) => json!(text.trim()),
+        Value::Array(items) => items.iter().map(trimmed).collect(),
+        other => other.clone(),
+    }
+}
+
+#[tokio::test]
+async fn values_beyond_their_bounds_are_refused() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    let before = bag.contents();
+    let control = "must not contain control characters";
+    for (field, value, fault) in [
+        ("name", json!(""), ("name", "must not be empty")),
+        ("name", json!(" \u{a0}\u{2003} "), ("name", "must not be empty")),
+        ("name", json!("a".repeat(201)), ("name", "must have at most 200 characters")),
+        ("name", json!("🎬".repeat(201)), ("name", "must have at most 200 characters")),
+        ("name", json!("a\0b"), ("name", control)),
+        ("name", json!("a\nb"), ("name", control)),
+        ("name", json!("a\u{85}b"), ("name", control)),
+        ("name", json!(7), ("name", "must be a string")),
+        ("name", json!(null), ("name", "must be a string")),
+        ("name", json!(["Alien"]), ("name", "must be a string")),
+        ("name", json!({"text": "Alien"}), ("name", "must be a string")),
+        ("casts", json!([]), ("casts", "must have 1 to 100 items")),
+        ("casts", texts(101, "Ripley"), ("casts", "must have 1 to 100 items")),
+        ("casts", json!("Ripley"), ("casts", "must be an array of strings")),
+        ("casts", json!(null), ("casts", "must be an array of strings")),
+        ("casts", json!({"0": "Ripley"}), ("casts", "must be an array of strings")),
+        ("casts", json!(["a", "b", ""]), ("casts[2]", "must not be empty")),
+        ("casts", json!(["a", "\u{3000}"]), ("casts[1]", "must not be empty")),
+        ("casts", json!(["é".repeat(101)]), ("casts[0]", "must have at most 100 characters")),
+        ("casts", json!(["a\tb"]), ("casts[0]", control)),
+        ("casts", json!(["a", 1]), ("casts[1]", "must be a string")),
+        ("casts", json!([null]), ("casts[0]", "must be a string")),
+        ("casts", json!([["a"]]), ("casts[0]", "must be a string")),
+        ("genres", json!([]), ("genres", "must have 1 to 20 items")),
+        ("genres", texts(21, "Drama"), ("genres", "must have 1 to 20 items")),
+        ("genres", json!(true), ("genres", "must be an array of strings")),
+        ("genres", json!(["Drama", "é".repeat(51)]), ("genres[1]", "must have at most 50 characters")),
+        ("genres", json!(["\u{7f}"]), ("genres[0]", control)),
+    ] {
+        let response = bag.send(post("/api/movies", &with(field, value.clone())).bearer(&ann.token)).await;
+        expect_faults(&response, &[fault]);
+        assert_eq!(bag.contents(), before, "{field}: {value}");
+    }
+}
+
+#[tokio::test]
+async fn every_field_is_required() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    for field in ["name", "casts", "genres"] {
+        let mut body = movie("Alien");
+        body.as_object_mut().expect("an object").remove(field);
+        let response = bag.send(post("/api/movies", &body).bearer(&ann.token)).await;
+        expect_faults(&response, &[(field, "is required")]);
+    }
+    assert_eq!(bag.count(MOVIES, ""), 0);
+}
+
+#[tokio::test]
+async fn what_the_server_decides_cannot_be_sent() {
+    let bag = Bag::start().await;
+    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
+    let before = bag.contents();
+    for (field, value) in [
+        ("id", json!("019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7")),
+        ("added_by", json!(bob.id)),
+        ("created_at", json!("2020-01-01T00:00:00.000Z")),
+        ("updated_at", json!("2020-01-01T00:00:00.000Z")),
+        ("catalog", json!("hidden")),
+        ("name_key", json!("b")),
+        ("pk", json!("user#1")),
+        ("movie_count", json!(0)),
+        ("Name", json!("Alien")),
+        ("name ", json!("Alien")),
+        ("", json!(1)),
+        ("__proto__", json!({"name": "Alien"})),
+    ] {
+        let response = bag.send(post("/api/movies", &with(field, value)).bearer(&ann.token)).await;
+        expect_faults(&response, &[(field, "is not a known field")]);
+        assert_eq!(bag.contents(), before, "{field}");
+    }
+}
+
+#[tokio::test]
+async fn all_faults_are_told_at_once() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    let body = json!({
+        "id": 1, "added_by": "me", "name": " ",
+        "casts": ["ok", 7, "", "a\u{1}", "é".repeat(101)], "genres": texts(21, "Drama"),
+    });
+    let response = bag.send(post("/api/movies", &body).bearer(&ann.token)).await;
+    insta::assert_json_snapshot!(whole(&response), {".body.request_id" => "[request id]"}, @r#"
+    {
+      "body": {
+        "code": "validation_failed",
+        "detail": "Some fields are not valid",
+        "error": "Some fields are not valid",
+        "errors": [
+          {
+            "field": "name",
+            "message": "must not be empty"
+          },
+          {
+            "field": "casts[1]",
+            "message": "must be a string"
+          },
+          {
+            "field": "casts[2]",
+            "message": "must not be empty"
+          },
+          {
+            "field": "casts[3]",
+            "message": "must not contain control characters"
+          },
+          {
+            "field": "casts[4]",
+            "message": "must have at most 100 characters"
+          },
+          {
+            "field": "genres",
+            "message": "must have 1 to 20 items"
+          },
+          {
+            "field": "added_by",
+            "message": "is not a known field"
+          },
+          {
+            "field": "id",
+            "message": "is not a known field"
+          }
+        ],
+        "request_id": "[request id]",
+        "status": 400,
+        "title": "Bad Request"
+      },
+      "headers": {
+        "content-type": "application/problem+json",
+        "x-content-type-options": "nosniff"
+      },
+      "status": 400
+    }
+    "#);
+    assert_eq!(bag.count(MOVIES, ""), 0);
+}
+
+#[tokio::test]
+async fn a_taken_name_is_told_as_such() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    bag.movie(&ann, "Alien").await;
+    let response = bag.send(post("/api/movies", &movie("alien")).bearer(&ann.token)).await;
+    expect_problem(&response, 409, "movie_name_taken");
+    insta::assert_json_snapshot!(whole(&response), {".body.request_id" => "[request id]"}, @r#"
+    {
+      "body": {
+        "code": "movie_name_taken",
+        "detail": "A movie with this name already exists",
+        "error": "A movie with this name already exists",
+        "request_id": "[request id]",
+        "status": 409,
+        "title": "Conflict"
+      },
+      "headers": {
+        "content-type": "application/problem+json",
+        "x-content-type-options": "nosniff"
+      },
+      "status": 409
+    }
+    "#);
+    // What is wrong with the fields is told before what is wrong with the world.
+    let response = bag.send(post("/api/movies", &with("casts", json!([]))).bearer(&ann.token)).await;
+    expect_faults(&response, &[("casts", "must have 1 to 100 items")]);
+}

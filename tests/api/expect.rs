@@ -1,0 +1,29 @@
+//! What tests expect of a response.
+
+use local::gateway::HttpResponse;
+use serde_json::{Value, json};
+
+/// The whole of a response, for snapshots.
+pub fn whole(response: &HttpResponse) -> Value {
+    json!({"status": response.status, "headers": response.headers, "body": response.json()})
+}
+
+/// The status and the code of a refusal.
+pub fn refusal(response: &HttpResponse) -> (u16, String) {
+    (response.status, response.json()["code"].as_str().unwrap_or_default().to_owned())
+}
+
+/// Panics unless the response is this error.
+#[track_caller]
+pub fn expect_problem(response: &HttpResponse, status: u16, code: &str) {
+    assert_eq!(refusal(response), (status, code.to_owned()), "{}", response.body);
+}
+
+/// Panics unless the response names exactly these fields, each with what is wrong with it.
+#[track_caller]
+pub fn expect_faults(response: &HttpResponse, expected: &[(&str, &str)]) {
+    expect_problem(response, 400, "validation_failed");
+    let expected: Vec<Value> =
+        expected.iter().map(|(field, message)| json!({"field": field, "message": message})).collect();
+    assert_eq!(response.json()["errors"], json!(expected));
+}

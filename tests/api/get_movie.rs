@@ -1,0 +1,84 @@
+//! `GET /api/movies/{id}`.
+
+use serde_json::json;
+
+use crate::{
+    bag::{Bag, MOVIES, get},
+    expect::{expect_problem, whole},
+};
+
+#[tokio::test]
+async fn a_movie_is_shown_to_everybody() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    let created = bag.movie(&ann, "Alien").await;
+    let path = format!("/api/movies/{}", created["id"].as_str().expect("an id"));
+    let response = bag.send(get(&path)).await;
+    assert_eq!(response.json(), created);
+    insta::assert_json_snapshot!(whole(&response), {
+        ".body.id" => "[id]",
+        ".body.added_by" => "[user id]",
+        ".body.created_at" => "[time]",
+        ".body.updated_at" => "[time]",
+    }, @r#"
+    {
+      "body": {
+        "added_by": "[user id]",
+        "casts": [
+          "Tim Robbins",
+          "Morgan Freeman"
+        ],
+        "created_at": "[time]",
+        "genres": [
+          "Drama"
+        ],
+        "id": "[id]",
+        "name": "Alien",
+        "updated_at": "[time]"
+      },
+      "headers": {
+        "content-type": "application/json",
+        "x-content-type-options": "nosniff"
+      },
+      "status": 200
+    }
+    "#);
+    let refreshed = bag.send(get(&path).bearer("not a token").query("unknown=1")).await;
+    assert_eq!(refreshed.json(), created, "neither a token nor a query means anything here");
+}
+
+#[tokio::test]
+async fn an_unknown_movie_is_not_found() {
+    let bag = Bag::start().await;
+    let response = bag.send(get("/api/movies/019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7")).await;
+    insta::assert_json_snapshot!(whole(&response), {".body.request_id" => "[request id]"}, @r#"
+    {
+      "body": {
+        "code": "movie_not_found",
+        "detail": "There is no movie with this id",
+        "error": "There is no movie with this id",
+        "request_id": "[request id]",
+        "status": 404,
+        "title": "Not Found"
+      },
+      "headers": {
+        "content-type": "application/problem+json",
+        "x-content-type-options": "nosniff"
+      },
+      "status": 404
+    }
+    "#);
+}
+
+/// A movie that cannot be read is our fault: nothing of it is shown, and the log names it.
+#[tokio::test]
+async fn a_corrupt_movie_is_an_error_that_the_log_names() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    let created = bag.movie(&ann, "Alien").await;
+    let id = created["id"].as_str().expect("an id");
+    bag.edit(MOVIES, &format!("movie#{id}"), |item| item["casts"] = json!({"S": "nobody"}));
+    let response = bag.send(get(&format!("/api/movies/{id}"))).await;
+    expect_problem(&response, 500, "internal");
+    bag.logged(&format!("movie#{id}")).await;
+}

@@ -1,0 +1,201 @@
+//! `limit` and `cursor`, right and wrong.
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use local::gateway::HttpResponse;
+
+use super::{TRICKY, movies, next};
+use crate::{
+    bag::{Bag, get},
+    expect::{expect_faults, expect_problem, whole},
+};
+
+const LIMIT: (&str, &str) = ("limit", "must be a number from 1 to 500");
+const LIMIT_ONCE: (&str, &str) = ("limit", "must be given once");
+const CURSOR_ONCE: (&str, &str) = ("cursor", "must be given once");
+const UNKNOWN: &str = "is not a known parameter";
+
+async fn list(bag: &Bag, query: &str) -> HttpResponse {
+    bag.send(get("/api/movies").query(query)).await
+}
+
+#[tokio::test]
+async fn faulty_parameters_are_told_all_at_once() {
+    let bag = Bag::start().await;
+    for (query, faults) in [
+        ("limit=0", &[LIMIT][..]),
+        ("limit=501", &[LIMIT]),
+        ("limit=-1", &[LIMIT]),
+        ("limit=+5", &[LIMIT]),
+        ("limit=%2B5", &[LIMIT]),
+        ("limit=1.5", &[LIMIT]),
+        ("limit=1e2", &[LIMIT]),
+        ("limit=0x10", &[LIMIT]),
+        ("limit=abc", &[LIMIT]),
+        ("limit=", &[LIMIT]),
+        ("limit", &[LIMIT]),
+        ("limit=%20", &[LIMIT]),
+        ("limit=1%00", &[LIMIT]),
+        ("limit=%D9%A1", &[LIMIT]),
+        ("limit=65537", &[LIMIT]),
+        ("limit=99999999999999999999999999", &[LIMIT]),
+        ("limit=5,5", &[LIMIT]),
+        ("limit=5;cursor=x", &[LIMIT]),
+        ("limit=5&limit=5", &[LIMIT_ONCE]),
+        ("limit=5&limit=6&limit=7", &[LIMIT_ONCE]),
+        ("cursor=a&cursor=a", &[CURSOR_ONCE]),
+        ("Limit=5", &[("Limit", UNKNOWN)]),
+        ("page=2", &[("page", UNKNOWN)]),
+        ("token=secret", &[("token", UNKNOWN)]),
+        ("=1", &[("", UNKNOWN)]),
+        ("%FF=1", &[("\u{fffd}", UNKNOWN)]),
+        ("limit=5&cursor=a&cursor=b&limit=0", &[LIMIT_ONCE, CURSOR_ONCE]),
+        ("x=1&limit=0&limit=1&cursor=&cursor=", &[("x", UNKNOWN), LIMIT_ONCE, CURSOR_ONCE, LIMIT]),
+        // What is wrong with the parameters is told before what is wrong with the cursor.
+        ("limit=0&cursor=garbage", &[LIMIT]),
+    ] {
+        expect_faults(&list(&bag, query).await, faults);
+    }
+    assert_eq!(bag.proxy.calls().len(), 0, "a faulty request costs no read");
+    let response = list(&bag, "limit=0&sort=year").await;
+    insta::assert_json_snapshot!(whole(&response), {".body.request_id" => "[request id]"}, @r#"
+    {
+      "body": {
+        "code": "validation_failed",
+        "detail": "Some fields are not valid",
+        "error": "Some fields are not valid",
+        "errors": [
+          {
+            "field": "sort",
+            "message": "is not a known parameter"
+          },
+          {
+            "field": "limit",
+            "message": "must be a number from 1 to 500"
+          }
+        ],
+        "request_id": "[request id]",
+        "status": 400,
+        "title": "Bad Request"
+      },
+      "headers": {
+        "content-type": "application/problem+json",
+        "x-content-type-options": "nosniff"
+      },
+      "status": 400
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn what_means_nothing_in_a_query_is_no_fault() {
+    let bag = Bag::start().await;
+    for query in ["", "&", "&&limit=5&", "limit=%35", "%6Cimit=5"] {
+        assert_eq!(list(&bag, query).await.status, 200, "{query}");
+    }
+}
+
+/// The cursor of a page of one movie with a name that is not ASCII.
+async fn cursor(bag: &Bag) -> String {
+    let ann = bag.person("ann").await;
+    movies(bag, &ann, &TRICKY[6..9]).await;
+    let target = next(&bag.send(get("/api/movies?limit=1")).await).expect("a link");
+    target.split("cursor=").nth(1).expect("a cursor").to_owned()
+}
+
+#[tokio::test]
+async fn a_cursor_that_was_not_given_out_is_refused() {
+    let bag = Bag::start().await;
+    let cursor = cursor(&bag).await;
+    bag.proxy.clear_calls();
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(&cursor).expect("base64");
+    let (content, _) = bytes.split_last_chunk::<4>().expect("a checksum");
+    let forged = |content: &[u8]| {
+        let checksum = crc32fast::hash(content).to_be_bytes();
+        BASE64_URL_SAFE_NO_PAD.encode([content, &checksum].concat())
+    };
+    assert_eq!(forged(content), cursor, "this test knows how cursors are made");
+    let versions = [0, 2, 255].map(|version| forged(&[&[version], &content[1..]].concat()));
+    let refused = [
+        String::new(),
+        "garbage".to_owned(),
+        "null".to_owned(),
+        "%00".to_owned(),
+        "%FF%FE".to_owned(),
+        "%F0%9F%8E%AC".to_owned(),
+        "A".repeat(8_000),
+        format!("{cursor}="),
+        format!("{cursor}A"),
+        format!("%20{cursor}"),
+        format!("{cursor}%0A"),
+        cursor[..cursor.len() - 1].to_owned(),
+        cursor[1..].to_owned(),
+        cursor.to_uppercase(),
+        cursor.repeat(2),
+        // Well made, but of no name, of half an id, of a name that no key can be, of bytes that are no text.
+        forged(&content[..17]),
+        forged(&content[..9]),
+        forged(&[]),
+        forged(&[&content[..17], &[b'a'; 1025][..]].concat()),
+        forged(&[&content[..17], b"\xff\xfe"].concat()),
+    ];
+    for cursor in refused.iter().chain(&versions) {
+        let response = list(&bag, &format!("cursor={cursor}")).await;
+        expect_problem(&response, 400, "invalid_cursor");
+    }
+    assert_eq!(bag.proxy.calls().len(), 0, "a faulty request costs no read");
+    assert_eq!(list(&bag, &format!("cursor={cursor}")).await.status, 200);
+    let response = list(&bag, "cursor=garbage").await;
+    insta::assert_json_snapshot!(whole(&response), {".body.request_id" => "[request id]"}, @r#"
+    {
+      "body": {
+        "code": "invalid_cursor",
+        "detail": "The cursor is not valid",
+        "error": "The cursor is not valid",
+        "request_id": "[request id]",
+        "status": 400,
+        "title": "Bad Request"
+      },
+      "headers": {
+        "content-type": "application/problem+json",
+        "x-content-type-options": "nosniff"
+      },
+      "status": 400
+    }
+    "#);
+}
+
+/// Every place of a real cursor; which other byte stands there is exhausted by a unit test.
+#[tokio::test]
+async fn a_cursor_with_one_other_byte_is_refused() {
+    let bag = Bag::start().await;
+    let cursor = cursor(&bag).await;
+    for position in 0..cursor.len() {
+        let byte = cursor.as_bytes()[position];
+        let neighbour = if byte == b'A' { b'B' } else { b'A' };
+        for other in [neighbour, byte ^ 0x20, b'*'].into_iter().filter(|other| *other != byte) {
+            let (before, after) = (&cursor[..position], &cursor[position + 1..]);
+            let response = list(&bag, &format!("cursor={before}%{other:02X}{after}")).await;
+            expect_problem(&response, 400, "invalid_cursor");
+        }
+    }
+}
+
+/// Whoever can compute a checksum can make a cursor. It leads to a place in the list and nowhere else.
+#[tokio::test]
+async fn a_forged_cursor_grants_nothing() {
+    let bag = Bag::start().await;
+    let cursor = cursor(&bag).await;
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(&cursor).expect("base64");
+    let key_length = usize::from(u16::from_be_bytes([bytes[1], bytes[2]]));
+    let up_to_the_key = &bytes[..3 + key_length];
+    for (name_key, listed) in
+        [("a", 3), ("movie#", 2), ("user#", 1), ("\u{10ffff}", 0), (&*"a".repeat(1024), 3)]
+    {
+        let length = u16::try_from(name_key.len()).expect("short").to_be_bytes();
+        let content = [up_to_the_key, &length, name_key.as_bytes()].concat();
+        let checksum = crc32fast::hash(&content).to_be_bytes();
+        let forged = BASE64_URL_SAFE_NO_PAD.encode([&content[..], &checksum].concat());
+        let page = list(&bag, &format!("cursor={forged}")).await;
+        assert_eq!((page.status, page.json().as_array().map(Vec::len)), (200, Some(listed)), "{name_key}");
+    }
+}

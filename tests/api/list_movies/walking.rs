@@ -1,0 +1,58 @@
+//! Following the list from page to page.
+
+use local::gateway::HttpResponse;
+use serde_json::{Value, json};
+
+use crate::bag::{Bag, MOVIES, get};
+
+/// What came of following a list to its end.
+pub struct Walk {
+    pub movies: Vec<Value>,
+    /// How many movies each page had.
+    pub sizes: Vec<usize>,
+    /// How many requests to DynamoDB it took.
+    pub requests: usize,
+}
+
+/// The target of the link to the next page.
+pub fn next(page: &HttpResponse) -> Option<String> {
+    let link = page.header("link")?.strip_prefix('<')?;
+    Some(link.strip_suffix(">; rel=\"next\"")?.to_owned())
+}
+
+/// Follows `next` from this page to the end.
+pub async fn walk(bag: &Bag, target: &str) -> Walk {
+    walk_pages(bag, target, usize::MAX).await
+}
+
+/// Follows `next` from this page to the end, or over so many pages.
+pub async fn walk_pages(bag: &Bag, target: &str, pages: usize) -> Walk {
+    let before = bag.proxy.calls_of("list-movies").len();
+    let (mut movies, mut sizes, mut target) = (Vec::new(), Vec::new(), Some(target.to_owned()));
+    while let Some(this) = target
+        && sizes.len() < pages
+    {
+        let page = bag.send(get(&this)).await;
+        let Value::Array(listed) = page.json() else { panic!("{this}: {}", page.body) };
+        assert_eq!(page.status, 200);
+        sizes.push(listed.len());
+        movies.extend(listed);
+        target = next(&page);
+    }
+    Walk { movies, sizes, requests: bag.proxy.calls_of("list-movies").len() - before }
+}
+
+/// Copies the only movie there is, with other ids and names: far quicker than creating them, and as well made.
+pub fn copies(bag: &Bag, count: usize, name: impl Fn(usize) -> String) {
+    let original = bag.items(MOVIES, "movie#").pop().expect("a movie to copy");
+    let copy = |number: usize| {
+        let (id, name) = (format!("019a4c5e-0000-7000-8000-{number:012x}"), name(number));
+        let mut item = original.clone();
+        item["pk"]["S"] = json!(format!("movie#{id}"));
+        item["id"]["S"] = json!(id);
+        item["name_key"]["S"] = json!(name.to_lowercase());
+        item["name"]["S"] = json!(name);
+        item
+    };
+    bag.database.put_items(MOVIES, (1..=count).map(copy).collect()).expect("the copies");
+}

@@ -1,0 +1,107 @@
+//! Input that is not what it should be, for every operation: a clean refusal, nothing changed, and the same process
+//! goes on.
+
+mod bodies;
+mod content_types;
+mod fuzz;
+mod hostile_events;
+
+use std::collections::BTreeSet;
+
+use local::gateway::{HttpRequest, HttpResponse};
+use serde_json::{Value, json};
+
+use crate::{
+    bag::{Bag, PASSWORD, Person, movie},
+    contract,
+    expect::expect_problem,
+};
+
+/// A system with somebody and a movie of theirs in it.
+struct Scene {
+    bag: Bag,
+    ann: Person,
+    movie: Value,
+}
+
+/// An operation that takes a body, and one that it accepts.
+struct Taker {
+    operation: &'static str,
+    method: &'static str,
+    path: String,
+    body: Value,
+    token: Option<String>,
+}
+
+impl Scene {
+    async fn start() -> Self {
+        let bag = Bag::start().await;
+        let ann = bag.person("ann").await;
+        let movie = bag.movie(&ann, "Alien").await;
+        Self { bag, ann, movie }
+    }
+
+    /// Every operation that takes a body; `openapi.yaml` says which.
+    fn takers(&self) -> Vec<Taker> {
+        let path_of_movie = format!("/api/movies/{}", self.movie["id"].as_str().expect("an id"));
+        let taker = |operation, method, path: &str, body: Value, authenticated: bool| Taker {
+            operation,
+            method,
+            path: path.to_owned(),
+            body,
+            token: authenticated.then(|| self.ann.token.clone()),
+        };
+        let newcomer = json!({"email": "bob@example.com", "password": PASSWORD});
+        let ann = json!({"email": self.ann.email, "password": PASSWORD});
+        let takers = vec![
+            taker("signup", "POST", "/api/auth/signup", newcomer, false),
+            taker("login", "POST", "/api/auth/login", ann, false),
+            taker("create-movie", "POST", "/api/movies", movie("Brazil"), true),
+            taker("update-movie", "PUT", &path_of_movie, movie("Aliens"), true),
+        ];
+        let described: BTreeSet<_> = contract::operations()
+            .filter(|(_, _, operation)| operation["requestBody"].is_object())
+            .filter_map(|(_, _, operation)| operation["operationId"].as_str())
+            .collect();
+        assert_eq!(takers.iter().map(|taker| taker.operation).collect::<BTreeSet<_>>(), described);
+        takers
+    }
+
+    /// Sends what must be refused with this status and code, and checks that it left no trace.
+    async fn refused(&self, taker: &Taker, request: HttpRequest, status: u16, code: &str) -> HttpResponse {
+        let before = self.bag.contents();
+        let response = self.bag.send(request).await;
+        expect_problem(&response, status, code);
+        assert_eq!(self.bag.contents(), before, "{} has changed something", taker.operation);
+        // A process that ends is not replaced, so this is still the one that answered before.
+        assert_eq!(self.bag.function(taker.operation).await.running_instances(), 1);
+        response
+    }
+
+    /// Sends what must be taken.
+    async fn taken(&self, request: HttpRequest) {
+        let response = self.bag.send(request).await;
+        assert_eq!(response.status, 200, "{}", response.body);
+    }
+}
+
+impl Taker {
+    /// The request with whatever its sender may send, but without a body.
+    fn request(&self) -> HttpRequest {
+        let request = HttpRequest::new(self.method, &self.path);
+        match &self.token {
+            Some(token) => request.bearer(token),
+            None => request,
+        }
+    }
+
+    /// The request with this body, declared as JSON.
+    fn with_body(&self, body: impl Into<Vec<u8>>) -> HttpRequest {
+        self.request().header("content-type", "application/json").body(body)
+    }
+
+    /// The name of a field that holds text.
+    fn text_field(&self) -> &'static str {
+        if self.body.get("name").is_some() { "name" } else { "email" }
+    }
+}

@@ -1,0 +1,218 @@
+//! Bodies: their size, their JSON, the types of their fields.
+
+use serde_json::{Value, json};
+
+use super::{Scene, Taker};
+use crate::expect::expect_faults;
+
+const CAP: usize = 64 * 1024;
+
+/// Texts that are not one JSON object, made from one that is.
+fn malformed_texts(taker: &Taker) -> Vec<String> {
+    let (good, field) = (taker.body.to_string(), taker.text_field());
+    let inside = good.strip_prefix('{').expect("an object");
+    let with_value = |value: &str| format!("{{\"{field}\":{value}}}");
+    let mut texts: Vec<String> = [
+        "",
+        " ",
+        "\n",
+        "null",
+        "true",
+        "7",
+        "-0.0",
+        "\"text\"",
+        "[]",
+        "{",
+        "}",
+        "{}}",
+        "[",
+        "{]",
+        "{,}",
+        "\0",
+        "\u{feff}{}",
+        "{'a':1}",
+        "{a:1}",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{\"a\" 1}",
+        "{}{}",
+        "{} 1",
+        "NaN",
+        "undefined",
+        "<xml/>",
+        "a=1&b=2",
+        "%7B%7D",
+        "{\"a\":tru}",
+        "{\"a\":1 /* b */}",
+        "// a\n{}",
+        "{\"a\\ud800\":1}",
+    ]
+    .map(str::to_owned)
+    .into();
+    texts.extend([
+        format!("[{good}]"),
+        good[..good.len() - 1].to_owned(),
+        format!("{good}x"),
+        format!("{good},"),
+        format!("{good}{good}"),
+        format!("{good}\0"),
+        format!("\u{feff}{good}"),
+        json!(good).to_string(),
+        // The same key twice: at the top, spelled otherwise, deep inside, also where the field is not known.
+        format!("{{\"{field}\":\"x\",{inside}"),
+        format!("{{\"\\u{:04x}{}\":\"x\",{inside}", u32::from(field.as_bytes()[0]), &field[1..]),
+        format!("{{\"other\":1,\"other\":1,{inside}"),
+        format!("{{\"other\":{{\"a\":1,\"a\":1}},{inside}"),
+        format!("{{\"other\":[0,{{\"a\":{{\"b\":[{{\"c\":1,\"c\":2}}]}}}}],{inside}"),
+        format!("{{\"\":1,\"\":2,{inside}"),
+    ]);
+    for value in [
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e999",
+        "-1e999",
+        "01",
+        "+1",
+        ".5",
+        "1.",
+        "0x10",
+        "1_000",
+        "1e",
+        "--1",
+        "\"\\ud800\"",
+        "\"\\udc00\"",
+        "\"\\ud800\\u0041\"",
+        "\"\\udc00\\ud800\"",
+        "\"\\ud83c\"",
+        "\"\\u12\"",
+        "\"\\x41\"",
+        "\"\\u{41}\"",
+        "\"a\nb\"",
+        "\"a\tb\"",
+        "\"a\0b\"",
+        "\"a",
+        "'a'",
+        "True",
+        "nul",
+    ] {
+        texts.push(with_value(value));
+    }
+    for deep in [128, 10_000] {
+        texts.push(with_value(&format!("{}{}", "[".repeat(deep), "]".repeat(deep))));
+        texts.push(with_value(&"[".repeat(deep)));
+        texts.push(format!("{}1{}", "{\"a\":".repeat(deep), "}".repeat(deep)));
+        texts.push("[".repeat(deep));
+    }
+    texts
+}
+
+#[tokio::test]
+async fn what_is_not_one_json_object_is_malformed() {
+    let scene = Scene::start().await;
+    for taker in scene.takers() {
+        for text in malformed_texts(&taker) {
+            scene.refused(&taker, taker.with_body(text.clone()), 400, "malformed_json").await;
+            scene.refused(&taker, taker.with_body(text).base64(), 400, "malformed_json").await;
+        }
+        scene.taken(taker.with_body(taker.body.to_string())).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_utf_8_is_malformed() {
+    let scene = Scene::start().await;
+    for taker in scene.takers() {
+        let (good, field) = (taker.body.to_string(), taker.text_field());
+        let bad: [&[u8]; 8] = [
+            b"\xff",
+            b"\xc0\x80",
+            b"\xc1\xbf",
+            b"\xed\xa0\x80",
+            b"\xed\xa0\xbd\xed\xb8\x80",
+            b"\xf4\x90\x80\x80",
+            b"\xe2\x82",
+            b"caf\xe9",
+        ];
+        for bytes in bad {
+            let value = [b"{\"", field.as_bytes(), b"\":\"", bytes, b"\"}"].concat();
+            let key = [b"{\"", bytes, b"\":1}"].concat();
+            let after = [good.as_bytes(), bytes].concat();
+            for body in [value, key, after, bytes.to_vec()] {
+                scene.refused(&taker, taker.with_body(body), 400, "malformed_json").await;
+            }
+        }
+        let utf_16: Vec<u8> = good.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        scene.refused(&taker, taker.with_body(utf_16).base64(), 400, "malformed_json").await;
+        scene.taken(taker.with_body(good).base64()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_64_kib_is_taken_and_one_byte_more_is_not() {
+    let scene = Scene::start().await;
+    for taker in scene.takers() {
+        let good = taker.body.to_string();
+        let padded = |length: usize| format!("{good}{}", " ".repeat(length - good.len()));
+        for length in [CAP + 1, CAP + 4, 2 * CAP, 4_000_000] {
+            scene.refused(&taker, taker.with_body(padded(length)), 413, "payload_too_large").await;
+            scene.refused(&taker, taker.with_body(padded(length)).base64(), 413, "payload_too_large").await;
+        }
+        // Bytes count, not characters; and what is too large is not looked into.
+        let wide = format!("{{\"{}\":\"{}\"}}", taker.text_field(), "é".repeat(CAP / 2));
+        scene.refused(&taker, taker.with_body(wide), 413, "payload_too_large").await;
+        scene.refused(&taker, taker.with_body(vec![0xff; CAP + 1]), 413, "payload_too_large").await;
+        scene.refused(&taker, taker.with_body("[".repeat(CAP)), 400, "malformed_json").await;
+        // What counts is the body itself and not what base64 makes of it.
+        scene.taken(taker.with_body(padded(CAP)).base64()).await;
+    }
+    for taker in scene.takers().into_iter().filter(|taker| taker.operation == "update-movie") {
+        let good = taker.body.to_string();
+        scene.taken(taker.with_body(format!("{}{good}", " ".repeat(CAP - good.len())))).await;
+    }
+}
+
+#[tokio::test]
+async fn values_of_other_types_are_told_by_field() {
+    let scene = Scene::start().await;
+    for taker in scene.takers() {
+        for (field, good) in taker.body.as_object().expect("an object") {
+            let message = if good.is_array() { "must be an array of strings" } else { "must be a string" };
+            let nested = (0..100).fold(json!(1), |inside, _| json!({"a": inside}));
+            let mut others =
+                vec![json!(null), json!(true), json!(0), json!(-7), json!(1e300), json!({}), nested];
+            others.push(if good.is_array() { json!("text") } else { json!(["text"]) });
+            for other in others {
+                let mut body = taker.body.clone();
+                body[field] = other;
+                let request = taker.with_body(body.to_string());
+                let response = scene.refused(&taker, request, 400, "validation_failed").await;
+                expect_faults(&response, &[(field, message)]);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn unknown_fields_are_told_by_name_whatever_it_is() {
+    let scene = Scene::start().await;
+    let long = "x".repeat(60_000);
+    for taker in scene.takers() {
+        for field in
+            ["", " ", "id", "Email", "NAME", "$ref", "a\"b\\c", "\0", "\u{202e}🎬", "casts[0]", &long]
+        {
+            let mut body = taker.body.clone();
+            body[field] = Value::Null;
+            let request = taker.with_body(body.to_string());
+            let response = scene.refused(&taker, request, 400, "validation_failed").await;
+            expect_faults(&response, &[(field, "is not a known field")]);
+        }
+        // As many as fit.
+        let many: Value =
+            (0..7_000).map(|number| (number.to_string(), json!(1))).collect::<serde_json::Map<_, _>>().into();
+        let response =
+            scene.refused(&taker, taker.with_body(many.to_string()), 400, "validation_failed").await;
+        assert!(response.json()["errors"].as_array().map_or(0, Vec::len) >= 7_000);
+    }
+}

@@ -1,0 +1,181 @@
+//! Random requests and events: no answer is our fault, and no process ends.
+
+use local::gateway::{Gateway, HttpRequest};
+use proptest::{
+    collection::vec,
+    prelude::*,
+    sample::select,
+    test_runner::{Config, TestCaseError, TestRunner},
+};
+use serde_json::{Map, Value, json};
+use tokio::runtime::{Builder, Runtime};
+
+use super::{
+    Scene,
+    hostile_events::{changed, without},
+};
+use crate::bag::segment;
+
+const CASES: u32 = 250;
+
+/// Runs a property with a scene of its own. Failures are not kept in a file: the message shows the smallest one.
+fn run<S: Strategy>(
+    strategy: &S,
+    property: impl Fn(&Runtime, &Scene, S::Value) -> Result<(), TestCaseError>,
+) {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let _entered = runtime.enter();
+    let scene = runtime.block_on(Scene::start());
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let tested = TestRunner::new(config).run(strategy, |value| property(&runtime, &scene, value));
+    if let Err(failure) = tested {
+        panic!("{failure}");
+    }
+}
+
+/// Any JSON, with a liking for the words of this API.
+fn json_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 24, 6, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..6).prop_map(Value::from),
+            vec((field_name(), inner), 0..6)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+fn field_name() -> impl Strategy<Value = String> {
+    let known = ["name", "casts", "genres", "email", "password", "id", "added_by", "headers", "http", ""];
+    prop_oneof![3 => select(known.to_vec()).prop_map(str::to_owned), 1 => ".{0,8}"]
+}
+
+fn body() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        4 => json_value().prop_map(|value| value.to_string().into_bytes()),
+        1 => vec(any::<u8>(), 0..200),
+        1 => "[\\[\\]{}\",:0-9eE.+\\\\-]{0,60}".prop_map(String::into_bytes),
+    ]
+}
+
+fn header() -> impl Strategy<Value = (String, String)> {
+    let names = [
+        "content-type",
+        "authorization",
+        "host",
+        "x-forwarded-proto",
+        "x-forwarded-for",
+        "cookie",
+        "accept",
+        "content-length",
+        "x-amzn-trace-id",
+        "user-agent",
+    ];
+    let values = prop_oneof![
+        2 => ".{0,30}",
+        1 => select(&["application/json", "https,http", "Bearer ", "Bearer a.b.c", "0", "chunked"][..]).prop_map(str::to_owned),
+    ];
+    (prop_oneof![3 => select(names.to_vec()).prop_map(str::to_owned), 1 => "[a-z][a-z-]{0,9}"], values)
+}
+
+fn query() -> impl Strategy<Value = String> {
+    prop_oneof![
+        ".{0,40}",
+        "[a-z%=&+;0-9<>\"^|{} #?-]{0,40}",
+        "(limit|cursor|%6cimit|x)=[0-9A-Za-z_%-]{0,12}(&(limit|cursor)=[0-9]{0,4}){0,2}",
+    ]
+}
+
+#[test]
+fn no_request_gets_an_answer_that_is_our_fault() {
+    let request = (0..7_usize, ".{1,40}", query(), vec(header(), 0..6), body(), any::<[bool; 4]>());
+    run(&request, |runtime, scene, (operation, id, query, headers, body, [json, token, base64, real_id])| {
+        let steady = &scene.steady()[operation];
+        let (method, path) =
+            steady.event["routeKey"].as_str().and_then(|key| key.split_once(' ')).expect("a route");
+        let id = if real_id { scene.movie["id"].as_str().expect("an id").to_owned() } else { segment(&id) };
+        let mut request = HttpRequest::new(method, &path.replace("{id}", &id)).query(query).body(body);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        if json {
+            request = request.header("content-type", "application/json");
+        }
+        if token {
+            request = request.bearer(&scene.ann.token);
+        }
+        if base64 {
+            request = request.base64();
+        }
+        let (operation, event) = Gateway::new(&scene.bag.template).event(&request).expect("a route");
+        let survived = runtime.block_on(scene.survives(&operation, event.to_string().into(), true));
+        survived.map_err(TestCaseError::fail)
+    });
+}
+
+#[test]
+fn no_event_ends_a_process() {
+    let places = [
+        "/version",
+        "/routeKey",
+        "/rawPath",
+        "/rawQueryString",
+        "/cookies",
+        "/headers",
+        "/headers/host",
+        "/headers/content-type",
+        "/headers/authorization",
+        "/headers/x-forwarded-proto",
+        "/queryStringParameters",
+        "/pathParameters",
+        "/pathParameters/id",
+        "/stageVariables",
+        "/body",
+        "/isBase64Encoded",
+        "/requestContext",
+        "/requestContext/http",
+        "/requestContext/http/method",
+        "/requestContext/http/path",
+        "/requestContext/http/sourceIp",
+        "/requestContext/authorizer",
+        "/requestContext/requestId",
+        "/requestContext/routeKey",
+        "/requestContext/stage",
+        "/requestContext/timeEpoch",
+        "/requestContext/domainName",
+    ];
+    let change = (select(places.to_vec()), proptest::option::of(json_value()));
+    let events = (0..7_usize, vec(change, 1..5), any::<Option<prop::sample::Index>>());
+    run(&events, |runtime, scene, (operation, changes, end)| {
+        let steady = &scene.steady()[operation];
+        let event = changes.into_iter().fold(steady.event.clone(), |event, (place, value)| match value {
+            Some(value) => changed(&event, &[(place, value)]),
+            None => without(&event, place),
+        });
+        let mut bytes = event.to_string().into_bytes();
+        if let Some(end) = end {
+            bytes.truncate(end.index(bytes.len()));
+        }
+        let survived = runtime.block_on(scene.survives(&steady.operation, bytes, false));
+        survived.map_err(TestCaseError::fail)
+    });
+}
+
+#[test]
+fn no_json_at_all_ends_a_process() {
+    run(&(0..7_usize, json_value()), |runtime, scene, (operation, event)| {
+        let operation = &scene.steady()[operation].operation;
+        let wrapped = json!({"version": "2.0", "headers": event, "requestContext": event, "body": event});
+        for event in [event, wrapped] {
+            let survived = runtime.block_on(scene.survives(operation, event.to_string().into(), false));
+            survived.map_err(TestCaseError::fail)?;
+        }
+        Ok(())
+    });
+}

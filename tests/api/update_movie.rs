@@ -1,0 +1,189 @@
+//! `PUT /api/movies/{id}`.
+
+mod access;
+mod races;
+mod rename;
+
+use serde_json::{Value, json};
+
+use crate::{
+    bag::{Bag, MOVIES, Person, USERS, get, post, put},
+    expect::{expect_faults, expect_problem, whole},
+};
+
+/// The path of a movie that was answered.
+fn path(movie: &Value) -> String {
+    format!("/api/movies/{}", movie["id"].as_str().expect("an id"))
+}
+
+/// The key of the item of a movie that was answered.
+fn key(movie: &Value) -> String {
+    format!("movie#{}", movie["id"].as_str().expect("an id"))
+}
+
+/// A movie of somebody's that has been there for a while.
+async fn old_movie(bag: &Bag, owner: &Person, name: &str) -> Value {
+    let mut movie = bag.movie(owner, name).await;
+    let long_ago = json!("2020-02-29T23:59:59.999Z");
+    bag.edit(MOVIES, &key(&movie), |item| {
+        item["created_at"]["S"] = long_ago.clone();
+        item["updated_at"]["S"] = long_ago.clone();
+    });
+    movie["created_at"] = long_ago.clone();
+    movie["updated_at"] = long_ago;
+    movie
+}
+
+#[tokio::test]
+async fn every_subset_of_the_fields_changes_just_those() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    for subset in 1..8_usize {
+        let old = old_movie(&bag, &ann, &format!("Alien {subset}")).await;
+        let (mut body, mut expected) = (json!({}), old.clone());
+        let changes = [
+            ("name", json!(format!(" Aliens {subset} ")), json!(format!("Aliens {subset}"))),
+            ("casts", json!([" Newt "]), json!(["Newt"])),
+            ("genres", json!(["Action", "War"]), json!(["Action", "War"])),
+        ];
+        for (position, (field, sent, kept)) in changes.into_iter().enumerate() {
+            if subset & (1 << position) != 0 {
+                body[field] = sent;
+                expected[field] = kept;
+            }
+        }
+        let response = bag.send(put(&path(&old), &body).bearer(&ann.token)).await;
+        assert_eq!(response.status, 200, "{body}: {}", response.body);
+        let new = response.json();
+        assert!(new["updated_at"].as_str() > old["updated_at"].as_str(), "{new}");
+        expected["updated_at"] = new["updated_at"].clone();
+        assert_eq!(new, expected, "{body}");
+        assert_eq!(bag.send(get(&path(&old))).await.json(), new, "read your own write");
+
+        let item = bag.item(MOVIES, &key(&old)).expect("the movie");
+        let name_key = new["name"].as_str().expect("a name").to_lowercase();
+        assert_eq!(item["name_key"]["S"], name_key);
+        let claim = bag.item(MOVIES, &format!("name#{name_key}")).expect("the claim");
+        assert_eq!(claim["movie_id"]["S"], new["id"]);
+        assert_eq!((&item["name"]["S"], &item["updated_at"]["S"]), (&new["name"], &new["updated_at"]));
+    }
+    assert_eq!((bag.count(MOVIES, "movie#"), bag.count(MOVIES, "name#")), (7, 7));
+    let count = bag.item(USERS, &format!("user#{}", ann.id)).expect("ann")["movie_count"]["N"].clone();
+    assert_eq!(count, "7");
+}
+
+#[tokio::test]
+async fn the_changed_movie_is_answered_whole() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    let old = old_movie(&bag, &ann, "Alien").await;
+    let body = json!({"name": "Aliens", "genres": ["Action"]});
+    let response = bag.send(put(&path(&old), &body).bearer(&ann.token)).await;
+    insta::assert_json_snapshot!(whole(&response), {
+        ".body.id" => "[id]",
+        ".body.added_by" => "[user id]",
+        ".body.updated_at" => "[time]",
+    }, @r#"
+    {
+      "body": {
+        "added_by": "[user id]",
+        "casts": [
+          "Tim Robbins",
+          "Morgan Freeman"
+        ],
+        "created_at": "2020-02-29T23:59:59.999Z",
+        "genres": [
+          "Action"
+        ],
+        "id": "[id]",
+        "name": "Aliens",
+        "updated_at": "[time]"
+      },
+      "headers": {
+        "content-type": "application/json",
+        "x-content-type-options": "nosniff"
+      },
+      "status": 200
+    }
+    "#);
+    let new = response.json();
+    let stored = json!({
+        "pk": {"S": key(&old)},
+        "id": {"S": old["id"]},
+        "name": {"S": "Aliens"},
+        "name_key": {"S": "aliens"},
+        "casts": {"L": [{"S": "Tim Robbins"}, {"S": "Morgan Freeman"}]},
+        "genres": {"L": [{"S": "Action"}]},
+        "added_by": {"S": ann.id},
+        "created_at": {"S": "2020-02-29T23:59:59.999Z"},
+        "updated_at": {"S": new["updated_at"]},
+        "catalog": {"S": "movies"},
+    });
+    let claim = json!({"pk": {"S": "name#aliens"}, "movie_id": {"S": old["id"]}});
+    assert_eq!(bag.items(MOVIES, ""), [stored, claim]);
+    assert_eq!(bag.send(get("/api/movies")).await.json(), json!([new]));
+}
+
+#[tokio::test]
+async fn faulty_bodies_change_nothing() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    let movie = bag.movie(&ann, "Alien").await;
+    let before = bag.contents();
+    let least = ("body", "must have at least one of name, casts, genres");
+    let unknown = "is not a known field";
+    for (body, faults) in [
+        (json!({}), &[least][..]),
+        (json!({"name": null}), &[("name", "must be a string")]),
+        (json!({"casts": null}), &[("casts", "must be an array of strings")]),
+        (json!({"genres": null}), &[("genres", "must be an array of strings")]),
+        (json!({"name": "Aliens", "casts": null}), &[("casts", "must be an array of strings")]),
+        (json!({"name": "\u{200b}"}), &[("name", "must have a character that can be seen")]),
+        (
+            json!({"name": "\u{fdfa}".repeat(31)}),
+            &[("name", "is too long once its characters are written out")],
+        ),
+        (json!({"name": "a".repeat(201)}), &[("name", "must have at most 200 characters")]),
+        (json!({"casts": vec!["a"; 101]}), &[("casts", "must have 1 to 100 items")]),
+        (json!({"casts": ["a".repeat(101)]}), &[("casts[0]", "must have at most 100 characters")]),
+        (json!({"genres": vec!["a"; 21]}), &[("genres", "must have 1 to 20 items")]),
+        (json!({"genres": ["a", "a".repeat(51)]}), &[("genres[1]", "must have at most 50 characters")]),
+        (json!({"id": "019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7"}), &[least, ("id", unknown)]),
+        (json!({"name": "Aliens", "added_by": ann.id}), &[("added_by", unknown)]),
+        (json!({"name": "Aliens", "created_at": "2020-01-01T00:00:00.000Z"}), &[("created_at", unknown)]),
+        (json!({"name": "Aliens", "updated_at": "2020-01-01T00:00:00.000Z"}), &[("updated_at", unknown)]),
+        (json!({"name": "Aliens", "catalog": "hidden"}), &[("catalog", unknown)]),
+        (json!({"name": "Aliens", "name_key": "b"}), &[("name_key", unknown)]),
+        (
+            movie.clone(),
+            &[("added_by", unknown), ("created_at", unknown), ("id", unknown), ("updated_at", unknown)],
+        ),
+        (
+            json!({"name": 1, "casts": ["a", "", 2], "genres": [], "x": 1}),
+            &[
+                ("name", "must be a string"),
+                ("casts[1]", "must not be empty"),
+                ("casts[2]", "must be a string"),
+                ("genres", "must have 1 to 20 items"),
+                ("x", unknown),
+            ],
+        ),
+    ] {
+        let response = bag.send(put(&path(&movie), &body).bearer(&ann.token)).await;
+        expect_faults(&response, faults);
+        assert_eq!(bag.contents(), before, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_answered_can_be_sent_back() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    let body = json!({"name": "e\u{301}".repeat(100), "casts": ["\"\\"], "genres": ["🎬".repeat(50)]});
+    let mut movie = bag.send(post("/api/movies", &body).bearer(&ann.token)).await.json();
+    let back = json!({"name": movie["name"], "casts": movie["casts"], "genres": movie["genres"]});
+    let response = bag.send(put(&path(&movie), &back).bearer(&ann.token)).await;
+    movie["updated_at"] = response.json()["updated_at"].clone();
+    assert_eq!((response.status, response.json()), (200, movie));
+    expect_problem(&bag.send(put("/api/movies/x", &back).bearer(&ann.token)).await, 404, "movie_not_found");
+}
