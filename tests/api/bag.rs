@@ -76,10 +76,24 @@ impl Bag {
     pub async fn function(&self, operation: &str) -> Arc<Function> {
         let started =
             self.functions.get(operation).unwrap_or_else(|| panic!("template.yaml has no {operation}"));
-        started.get_or_init(|| self.start_function(operation)).await.clone()
+        started.get_or_init(|| self.start_function(operation, self.instances)).await.clone()
     }
 
-    async fn start_function(&self, operation: &str) -> Arc<Function> {
+    /// Starts so many instances of one function, which must not run yet, and waits until all of them are ready.
+    pub async fn start_many(&self, operation: &str, instances: usize) {
+        let function =
+            self.functions[operation].get_or_init(|| self.start_function(operation, instances)).await;
+        function.ready().await.expect("every instance is ready");
+        assert_eq!(function.running_instances(), instances, "{operation} was running already, or ended");
+    }
+
+    /// Kills every process of a function. The next request starts a new one.
+    pub async fn kill(&mut self, operation: &str) {
+        let killed = self.functions.get_mut(operation).and_then(OnceCell::take);
+        killed.unwrap_or_else(|| panic!("{operation} does not run")).kill().await;
+    }
+
+    async fn start_function(&self, operation: &str, instances: usize) -> Arc<Function> {
         let defined = self.template.function(operation).expect("a function");
         let mut environment =
             vec![("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), self.proxy.endpoint_for(operation))];
@@ -91,7 +105,7 @@ impl Bag {
         }
         let options = FunctionOptions {
             environment,
-            instances: self.instances,
+            instances,
             timeout: defined.timeout,
             memory_megabytes: defined.memory_megabytes,
             ..FunctionOptions::new(operation, binary(operation))
@@ -149,7 +163,8 @@ impl Bag {
 
     /// The items of a table whose partition key begins with `prefix`, in the order of keys.
     pub fn items(&self, table: &str, prefix: &str) -> Vec<Value> {
-        let items = self.database.items(table).expect("items");
+        let mut items = self.database.items(table).expect("items");
+        items.sort_by_key(|item| item["pk"]["S"].as_str().map(str::to_owned));
         items
             .into_iter()
             .filter(|item| item["pk"]["S"].as_str().is_some_and(|key| key.starts_with(prefix)))
@@ -259,6 +274,12 @@ pub fn delete(path: &str) -> HttpRequest {
 /// A path segment of this text and nothing but this text.
 pub fn segment(text: &str) -> String {
     text.bytes().fold(String::new(), |encoded, byte| encoded + &format!("%{byte:02x}"))
+}
+
+/// Waits until so many calls are held at a gate.
+pub async fn reached(gate: &Gate, calls: usize) {
+    let reached = tokio::time::timeout(Duration::from_mins(1), gate.reached_by(calls)).await;
+    reached.unwrap_or_else(|_| panic!("less than {calls} calls came to the gate"));
 }
 
 /// A movie as a client sends one.

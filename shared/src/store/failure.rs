@@ -87,4 +87,12 @@ impl FailedConditions {
     pub(super) fn at(&self, position: usize) -> Option<&CancellationReason> {
         self.0.get(position).filter(|reason| reason.code() == Some(retry::CONDITION_FAILED))
     }
+
+    /// Whether the item at a position is no longer, or may not stay, as it was read: its condition did not hold, or
+    /// another transaction has it in hand. That one reaches its items one by one, so other conditions may have failed
+    /// only because of it.
+    pub(super) fn unsettled(&self, position: usize) -> bool {
+        let code = self.0.get(position).and_then(CancellationReason::code);
+        code.is_some_and(|code| code == retry::CONDITION_FAILED || retry::is_passing(code))
+    }
 }

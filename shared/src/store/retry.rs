@@ -1,11 +1,11 @@
-//! Which cancelled transactions are tried again.
+//! Which writes that met a transaction are tried again.
 
 use aws_sdk_dynamodb::{
     config::{
         interceptors::InterceptorContext,
         retry::{ClassifyRetry, RetryAction},
     },
-    operation::transact_write_items::TransactWriteItemsError,
+    operation::{transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
     types::CancellationReason,
 };
 
@@ -30,7 +30,8 @@ pub(super) fn is_passing(code: &str) -> bool {
 
 /// Makes the SDK retry a transaction that met another one or was throttled, with its backoff, its jitter and, above
 /// all, the same client request token: a transaction that was committed although its answer got lost is then a
-/// success, and not a conflict with itself. By default the SDK gives up on every cancelled transaction.
+/// success, and not a conflict with itself. A single write that met a transaction is retried, too. By default the SDK
+/// gives up on both.
 #[derive(Debug)]
 pub struct TransactionConflicts;
 
@@ -38,16 +39,18 @@ impl ClassifyRetry for TransactionConflicts {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         let error =
             context.output_or_error().and_then(Result::err).and_then(|error| error.as_operation_error());
-        match error.and_then(|error| error.downcast_ref()) {
-            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                retry_action(cancelled.cancellation_reasons())
-            }
-            _ => RetryAction::NoActionIndicated,
+        let Some(error) = error else { return RetryAction::NoActionIndicated };
+        if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.downcast_ref() {
+            retry_action(cancelled.cancellation_reasons())
+        } else if let Some(UpdateItemError::TransactionConflictException(_)) = error.downcast_ref() {
+            RetryAction::throttling_error()
+        } else {
+            RetryAction::NoActionIndicated
         }
     }
 
     fn name(&self) -> &'static str {
-        "cancelled transactions"
+        "transaction conflicts"
     }
 }
 

@@ -144,7 +144,7 @@ impl Movies {
             .transact_items(self.put_new(&claim)?);
         let Err(error) = request.send().await else { return Ok(Attempt::Ended(Change::Done(new))) };
         let failed = FailedConditions::of(error)?;
-        if failed.at(0).is_some() {
+        if failed.unsettled(0) {
             Ok(Attempt::Outdated)
         } else if failed.at(1).is_some() {
             Err(claim_is_missing(old))

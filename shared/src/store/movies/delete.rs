@@ -44,7 +44,7 @@ impl Movies {
                 .transact_items(users.count_one_less(owner)?);
             let Err(error) = request.send().await else { return Ok(Deletion::Done) };
             let failed = FailedConditions::of(error)?;
-            if failed.at(0).is_none() {
+            if !failed.unsettled(0) {
                 return Err(claim_is_missing(&movie));
             }
         }

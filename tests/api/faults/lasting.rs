@@ -1,0 +1,108 @@
+//! Faults that last: the operation gives up in time, and nothing has changed.
+
+use futures_util::future::{join, join_all};
+use local::fault_proxy::Fault;
+
+use super::{Case, PATHS, Path, Stage, assert_problem, until};
+use crate::consistency::assert_consistent;
+
+#[tokio::test]
+async fn throttling_for_ever_is_503() {
+    lasts(|_| true, || Fault::Throttle).await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_conflicts_for_ever_is_503_and_never_409() {
+    let writes = |request: &str| request == "TransactWriteItems" || request == "UpdateItem";
+    lasts(writes, || Fault::TransactionConflict { position: 1 }).await;
+}
+
+#[tokio::test]
+async fn a_server_that_fails_for_ever_is_503() {
+    lasts(|_| true, || Fault::ServerError).await;
+}
+
+#[tokio::test]
+async fn a_service_that_is_away_for_ever_is_503() {
+    lasts(|request| request != "GetItem", || Fault::Unavailable503).await;
+}
+
+#[tokio::test]
+async fn a_request_that_hangs_for_ever_is_503_before_lambda_ends_the_function() {
+    lasts(|_| true, || Fault::Stall).await;
+}
+
+#[tokio::test]
+async fn a_last_request_that_hangs_after_others_were_slow_is_503_before_lambda_ends_the_function() {
+    // One request has six seconds, so three of them do not fit into the function's ten: what ends this is the limit
+    // for the handler as a whole.
+    let slow = [Path::Rename, Path::Delete].map(|path| async move {
+        let (stage, case) = prepared(path).await;
+        for (index, times) in [(0, 2), (1, 2), (2, usize::MAX)] {
+            // A rule does not count the calls that an earlier one took.
+            stage.inject(Fault::Stall, index, times);
+        }
+        ends_in_503(&stage, &case).await;
+        until(|| stage.bag.logs().iter().any(|line| line.contains("the function ran out of time"))).await;
+    });
+    let throttled = [Path::Rename, Path::Delete].map(|path| async move {
+        let (stage, case) = prepared(path).await;
+        for (fault, index, times) in
+            [(Fault::Throttle, 0, 2), (Fault::Throttle, 1, 2), (Fault::Stall, 2, usize::MAX)]
+        {
+            stage.inject(fault, index, times);
+        }
+        ends_in_503(&stage, &case).await;
+    });
+    join(join_all(slow), join_all(throttled)).await;
+}
+
+/// At each of these requests, of every path, the fault comes and stays. All at the same time: what takes long is only
+/// waiting.
+async fn lasts(at: impl Fn(&str) -> bool, fault: impl Fn() -> Fault) {
+    let cases = PATHS
+        .into_iter()
+        .flat_map(|path| {
+            path.requests().iter().enumerate().map(move |(index, request)| (path, index, *request))
+        })
+        .filter(|(_, _, request)| at(request));
+    let ends = cases.map(|(path, index, _)| {
+        let fault = fault();
+        async move {
+            let (stage, case) = prepared(path).await;
+            stage.inject(fault, index, usize::MAX);
+            let requests = ends_in_503(&stage, &case).await;
+            assert!(requests > index + 1, "{} gave up at once", stage.name());
+        }
+    });
+    join_all(ends).await;
+}
+
+async fn prepared(path: Path) -> (Stage, Case) {
+    let stage = Stage::new(path).await;
+    let case = stage.case(1).await;
+    // The function starts before it is measured.
+    stage.bag.function(path.operation()).await.ready().await.expect("it starts");
+    stage.bag.proxy.clear_calls();
+    (stage, case)
+}
+
+/// The client gets 503, nothing has changed, and the same process works as soon as the fault is over.
+/// Gives the number of requests that it took to give up.
+async fn ends_in_503(stage: &Stage, case: &Case) -> usize {
+    let before = stage.bag.contents();
+    let response = stage.send(case).await;
+    assert_problem(&response, 503, "unavailable");
+    assert_eq!(stage.bag.contents(), before, "{}", stage.name());
+    assert_consistent(&stage.bag);
+
+    let requests = stage.requests().len();
+    stage.bag.proxy.clear_rules();
+    let function = stage.bag.function(stage.path.operation()).await;
+    assert_eq!(function.running_instances(), 1, "{}", stage.name());
+    let response = stage.send(case).await;
+    assert_eq!(response.status, 200, "{}: {}", stage.name(), response.body);
+    assert!(stage.took_effect(case).await, "{}", stage.name());
+    assert_consistent(&stage.bag);
+    requests
+}

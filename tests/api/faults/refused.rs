@@ -1,0 +1,65 @@
+//! Requests that DynamoDB refuses for good: our fault, told once and not tried again.
+
+use futures_util::future::join_all;
+use local::fault_proxy::Fault;
+
+use super::{PATHS, Path, Stage, assert_problem, until};
+use crate::consistency::assert_consistent;
+
+#[tokio::test]
+async fn denied_access_is_500_told_once_and_not_tried_again() {
+    join_all(PATHS.map(|path| is_refused(path, Fault::AccessDenied, "AccessDeniedException"))).await;
+}
+
+#[tokio::test]
+async fn a_missing_table_is_500_told_once_and_not_tried_again() {
+    join_all(PATHS.map(|path| is_refused(path, Fault::TableMissing, "ResourceNotFoundException"))).await;
+}
+
+async fn is_refused(path: Path, fault: Fault, exception: &str) {
+    let stage = Stage::new(path).await;
+    for index in 0..path.requests().len() {
+        let name = format!("{} at request {index}", stage.name());
+        let case = stage.case(index).await;
+        let before = stage.bag.contents();
+        let function = stage.bag.function(path.operation()).await;
+        let logged = function.logs().len();
+        stage.bag.proxy.clear_calls();
+        stage.inject(fault.clone(), index, usize::MAX);
+        let response = stage.send(&case).await;
+
+        assert_problem(&response, 500, "internal");
+        let mut problem = response.json();
+        let request_id = problem["request_id"].take();
+        // Nothing but these words: no message, name or type of ours or of Amazon's.
+        insta::allow_duplicates! {
+            insta::assert_json_snapshot!(problem, @r#"
+            {
+              "code": "internal",
+              "detail": "Something went wrong on our side",
+              "error": "Something went wrong on our side",
+              "request_id": null,
+              "status": 500,
+              "title": "Internal Server Error"
+            }
+            "#);
+        }
+        assert_eq!(stage.requests(), path.requests()[..=index], "{name}: tried again");
+        assert_eq!(stage.bag.contents(), before, "{name}");
+
+        stage.bag.proxy.clear_rules();
+        assert_eq!(stage.send(&case).await.status, 200, "{name}");
+        assert_eq!(function.running_instances(), 1, "{name}");
+        assert_consistent(&stage.bag);
+
+        // The line of the second request comes after that of the first.
+        let completed = |line: &&String| line.contains("request completed");
+        until(|| function.logs()[logged..].iter().filter(completed).count() == 2).await;
+        let lines = &function.logs()[logged..];
+        let errors: Vec<&String> = lines.iter().filter(|line| line.contains("ERROR")).collect();
+        assert_eq!(errors.len(), 1, "{name}: {lines:?}");
+        assert!(errors[0].contains(exception), "{name}: the log does not say why: {}", errors[0]);
+        assert!(errors[0].contains(request_id.as_str().expect("an id")), "{name}: {}", errors[0]);
+        assert_eq!(lines.iter().filter(|line| line.contains(exception)).count(), 1, "{name}: {lines:?}");
+    }
+}
