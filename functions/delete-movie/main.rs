@@ -5,7 +5,7 @@
 use serde::Serialize;
 use shared::{
     app::App,
-    auth::session::Sessions,
+    auth::{session::Sessions, token::TokenFault},
     error::ApiError,
     http::{self, Answer, Request},
     store::{Deletion, Movies, Users},
@@ -31,5 +31,6 @@ async fn handle(sessions: &Sessions, users: &Users, movies: &Movies, request: Re
         Deletion::Done => http::ok(&Deleted { id }),
         Deletion::NotFound => Err(ApiError::MovieNotFound),
         Deletion::NotOwner => Err(ApiError::NotOwner),
+        Deletion::OwnerGone => Err(ApiError::InvalidToken(TokenFault::UserGone)),
     }
 }

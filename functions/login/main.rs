@@ -1,14 +1,15 @@
 //! `POST /api/auth/login` `{email, password}`: a token for seven days.
 //!
 //! 200 with the token; 400, 413, 415; 401 `invalid_credentials`, the same for an unknown email and a wrong password,
-//! at the price of the same hashing. Reads `Users`.
+//! at the price of the same hashing; 429 `too_many_attempts`. Reads `Users`, counts there, and renews old hashes.
 
-use serde::Serialize;
 use shared::{
     app::{self, App},
+    audit,
     auth::{
         password::{Hasher, PasswordAttempt},
-        token::{Claims, LIFETIME_SECONDS, TokenKey},
+        session::Sessions,
+        throttle::Throttle,
     },
     error::ApiError,
     http::{self, Answer, Fields, FromBody, Request, fields::EmailAttempt},
@@ -28,26 +29,34 @@ impl FromBody for LoginBody {
     }
 }
 
-#[derive(Serialize)]
-struct LoggedIn {
-    token: String,
-    token_type: &'static str,
-    expires_in: i64,
-}
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await;
-    let (users, hasher, key) = (app.users()?, app::hasher()?, app::token_key()?);
-    http::serve(|request| handle(&users, hasher, &key, request)).await
+    let (users, sessions, throttle) = (app.users()?, app.sessions()?, app.throttle()?);
+    let hasher = app::hasher()?;
+    http::serve(|request| handle(&users, &sessions, &throttle, hasher, request)).await
 }
 
-async fn handle(users: &Users, hasher: Hasher, key: &TokenKey, request: Request) -> Answer {
+async fn handle(
+    users: &Users,
+    sessions: &Sessions,
+    throttle: &Throttle,
+    hasher: Hasher,
+    request: Request,
+) -> Answer {
     let body: LoginBody = http::body(&request)?;
-    let login = users.login(&CanonicalEmail::of(&body.email.0)).await?;
+    let email = CanonicalEmail::of(&body.email.0);
+    let source = http::source_address(&request);
+    let lookup = async { Ok(users.login(&email).await?) };
+    let (admission, login) = tokio::try_join!(throttle.admit(&email, source), lookup)?;
+    let login = login.inspect(|login| audit::about(login.user_id));
     let matches = hasher.verify(&body.password, login.as_ref().map(|login| &login.password_hash))?;
     let Some(login) = login.filter(|_| matches) else { return Err(ApiError::InvalidCredentials) };
-    let claims = Claims::new(login.user_id, login.session_epoch, app::new_id(), app::now());
-    let token = key.sign(&claims)?;
-    http::ok(&LoggedIn { token, token_type: "Bearer", expires_in: LIFETIME_SECONDS })
+    admission.succeeded().await?;
+    if let Some(renewed) = hasher.renew(&body.password, &login.password_hash)? {
+        users.renew_hash(login.user_id, &login.password_hash, &renewed).await?;
+    }
+    let session = sessions.begin(login.user_id, login.session_epoch)?;
+    audit::logged_in();
+    http::ok(&session)
 }

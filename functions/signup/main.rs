@@ -8,7 +8,7 @@ use shared::{
     auth::password::{Hasher, Password},
     error::ApiError,
     http::{self, Answer, Fields, FromBody, Request},
-    model::{Email, Invalid, User},
+    model::{Email, User},
     store::{Signup, Users},
 };
 use uuid::Uuid;
@@ -23,8 +23,8 @@ impl FromBody for SignupBody {
         let email = fields.required::<Email>("email");
         let password = fields.required::<Password>("password");
         let (email, password) = (email?, password?);
-        if password.repeats(&email) {
-            fields.fault("password", Invalid::new("must not be the name part of the email"));
+        if let Err(invalid) = password.check_against(&email.canonical()) {
+            fields.fault("password", invalid);
         }
         Some(Self { email, password })
     }

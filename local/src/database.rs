@@ -71,6 +71,11 @@ impl EmbeddedDatabase {
         self.address.port()
     }
 
+    /// The database itself.
+    pub(crate) fn engine(&self) -> &Database {
+        &self.database
+    }
+
     /// Creates the tables that are missing. A table that exists with other keys, indexes or stream is an error: its
     /// data cannot be moved.
     pub fn create_tables(&self, definitions: &[TableDefinition]) -> Result<()> {
@@ -132,7 +137,7 @@ fn lock(directory: &Path) -> Result<File> {
 }
 
 /// A dynoxide request from `DynamoDB` JSON.
-fn request<Request: DeserializeOwned>(value: Value) -> Result<Request> {
+pub(crate) fn request<Request: DeserializeOwned>(value: Value) -> Result<Request> {
     serde_json::from_value(value)
         .map_err(|error| anyhow!("{}", error.to_string().trim_start_matches("VALIDATION:")))
 }
@@ -197,6 +202,28 @@ Resources:
             "the table MoviesTable in the database differs from template.yaml in its indexes; \
              delete the folder .local to start afresh"
         );
+    }
+
+    #[tokio::test]
+    async fn a_table_that_is_new_in_the_template_joins_the_data_of_an_earlier_run() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let storage = Storage::Directory(folder.path().to_owned());
+        let first = EmbeddedDatabase::start(storage.clone(), 0).await.expect("a database");
+        first.create_tables(Template::parse(TEMPLATE).expect("a template").tables()).expect("tables");
+        first.put_item("MoviesTable", json!({"pk": {"S": "movie#1"}})).expect("an item");
+        first.stop().await;
+        let departures = "  DeparturesTable:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      AttributeDefinitions: [{AttributeName: user_id, AttributeType: S}]
+      KeySchema: [{AttributeName: user_id, KeyType: HASH}]
+      StreamSpecification: {StreamViewType: KEYS_ONLY}
+";
+        let grown = Template::parse(&format!("{TEMPLATE}{departures}")).expect("a template");
+        let second = EmbeddedDatabase::start(storage, 0).await.expect("a database");
+        second.create_tables(grown.tables()).expect("one more table");
+        assert_eq!(second.items("MoviesTable").expect("items").len(), 1);
+        assert!(second.items("DeparturesTable").expect("items").is_empty());
     }
 
     #[tokio::test]

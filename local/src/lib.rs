@@ -1,6 +1,6 @@
 //! The whole movie bag on one machine: an embedded DynamoDB with the tables of `template.yaml`, and the functions
-//! behind `cargo lambda watch`. For tests and benchmarks it also holds a Lambda Runtime API, API Gateway's event
-//! format and a fault proxy in front of the database.
+//! behind `cargo lambda watch`, woken by streams and schedules as deployed. For tests and benchmarks it also holds a
+//! Lambda Runtime API, API Gateway's event format and a fault proxy in front of the database.
 
 mod clock;
 mod processes;
@@ -11,6 +11,7 @@ pub mod environment;
 pub mod fault_proxy;
 pub mod gateway;
 pub mod runtime_api;
+pub mod streams;
 pub mod template;
 pub mod watch;
 pub mod yaml;

@@ -45,10 +45,7 @@ impl Program {
     /// gives every function a session of its own, which a signal to its group does not reach.)
     pub async fn stop(mut self) {
         let family = family(self.pid);
-        if let Some(group) = i32::try_from(self.pid).ok().and_then(GroupId::from_raw) {
-            // It fails only if everybody has gone already.
-            let _ = kill_process_group(group, Signal::INT);
-        }
+        self.signal_group(Signal::INT);
         let _ = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         let system = snapshot();
         for (pid, started) in family {
@@ -59,6 +56,23 @@ impl Program {
             }
         }
         let _ = self.child.kill().await;
+    }
+
+    fn signal_group(&self, signal: Signal) {
+        if let Some(group) = i32::try_from(self.pid).ok().and_then(GroupId::from_raw) {
+            // It fails only if everybody has gone already.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+}
+
+/// A program that nobody waits for any more, because something else has failed or Ctrl-C came, takes its group along:
+/// pip, cargo and the compilers that they start.
+impl Drop for Program {
+    fn drop(&mut self) {
+        if self.child.id().is_some() {
+            self.signal_group(Signal::KILL);
+        }
     }
 }
 

@@ -139,6 +139,3 @@ impl Function {
         self.queue.nothing_runs().await;
     }
 }
-
-#[cfg(test)]
-mod tests;

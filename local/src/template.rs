@@ -1,7 +1,9 @@
-//! `template.yaml`, the single source of the tables, the functions and their routes.
+//! `template.yaml`, the single source of the tables, the functions and what wakes them.
 
 mod functions;
 mod intrinsics;
+mod mappings;
+mod schedules;
 mod tables;
 
 use std::path::Path;
@@ -10,9 +12,11 @@ use anyhow::{Context as _, Result};
 use serde_json::{Map, Value};
 
 pub use functions::{FunctionDefinition, Route};
+pub use mappings::StreamMapping;
+pub use schedules::Schedule;
 pub use tables::{AttributeDefinition, Index, KeyElement, Projection, Stream, TableDefinition, TimeToLive};
 
-pub use intrinsics::REGION;
+pub use intrinsics::{ACCOUNT, REGION};
 use intrinsics::{Place, Resolver};
 
 use crate::yaml;
@@ -23,6 +27,7 @@ pub struct Template {
     document: Value,
     tables: Vec<TableDefinition>,
     functions: Vec<FunctionDefinition>,
+    stream_mappings: Vec<StreamMapping>,
 }
 
 impl Template {
@@ -55,6 +60,12 @@ impl Template {
         self.functions.iter().find(|function| function.operation == operation)
     }
 
+    /// Every `AWS::Lambda::EventSourceMapping` that is not switched off, in the order of logical ids.
+    #[must_use]
+    pub fn stream_mappings(&self) -> &[StreamMapping] {
+        &self.stream_mappings
+    }
+
     /// The whole template, with intrinsic functions in their long form: `{"Ref": …}`, `{"Fn::Sub": …}`.
     #[must_use]
     pub fn document(&self) -> &Value {
@@ -63,15 +74,19 @@ impl Template {
 
     fn from_document(document: Value) -> Result<Self> {
         let resolver = Resolver::new(&document);
-        let tables = resources(&document, &resolver, "AWS::DynamoDB::Table")?
+        let tables: Vec<_> = resources(&document, &resolver, "AWS::DynamoDB::Table")?
             .into_iter()
             .map(|resource| tables::read(&resolver, &resource))
             .collect::<Result<_>>()?;
-        let functions = resources(&document, &resolver, "AWS::Serverless::Function")?
+        let functions: Vec<_> = resources(&document, &resolver, "AWS::Serverless::Function")?
             .into_iter()
             .map(|resource| functions::read(&document, &resolver, &resource))
             .collect::<Result<_>>()?;
-        Ok(Self { document, tables, functions })
+        let stream_mappings = resources(&document, &resolver, "AWS::Lambda::EventSourceMapping")?
+            .into_iter()
+            .filter_map(|resource| mappings::read(&resolver, &resource, &tables, &functions).transpose())
+            .collect::<Result<_>>()?;
+        Ok(Self { document, tables, functions, stream_mappings })
     }
 }
 

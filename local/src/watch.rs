@@ -3,6 +3,7 @@
 mod build;
 mod instances;
 mod output;
+mod wake;
 
 use std::{
     fmt::Display,
@@ -122,7 +123,8 @@ async fn serve(options: &Options, running: &mut Running) -> Result<()> {
             _ => error.context("the database does not start (--database-port chooses another port)"),
         })?;
     let endpoint = database.endpoint();
-    running.database.insert(database).create_tables(template.tables())?;
+    let database = running.database.insert(database);
+    database.create_tables(template.tables())?;
     let variables = environment::refresh(&root.join(&options.env_file), &template, &endpoint)?;
     let data = if options.in_memory { "in memory" } else { "in .local/" };
     if options.database_only {
@@ -133,6 +135,9 @@ async fn serve(options: &Options, running: &mut Running) -> Result<()> {
         say(format!(
             "  cargo lambda watch --package {PACKAGE} --invoke-address 127.0.0.1 --env-file {env_file}"
         ));
+        if let Some(line) = wake::missing_without(&template) {
+            say(line);
+        }
         return std::future::pending().await;
     }
 
@@ -153,8 +158,9 @@ async fn serve(options: &Options, running: &mut Running) -> Result<()> {
         "  curl -i {address}/api/auth/signup -H 'content-type: application/json' \
          -d '{{\"email\": \"ada@example.com\", \"password\": \"correct horse battery\"}}'"
     ));
+    let wake = wake::functions(&template, database, &address)?;
     let status = watch.child.wait().await?;
-    drop(output);
+    drop((output, wake));
     bail!("cargo lambda watch has ended ({status})")
 }
 

@@ -23,6 +23,9 @@ use tokio::{
 /// How long it may take until everything is built and ready, on a slow machine.
 const READY: Duration = Duration::from_mins(30);
 
+/// How long a departure may take to be worked off; its function is started for it.
+const GONE: Duration = Duration::from_mins(2);
+
 #[tokio::test]
 async fn every_route_is_served_over_http() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -34,12 +37,21 @@ async fn every_route_is_served_over_http() {
         client: Client::builder(TokioExecutor::new()).build_http(),
     };
 
+    movies_are_kept(&site).await;
+    sessions_end_and_the_account_goes_with_its_movies(&site).await;
+
+    let pid = rustix::process::Pid::from_raw(child.id().expect("it runs").cast_signed()).expect("an id");
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
+    assert!(child.wait().await.expect("an end").success(), "Ctrl-C is not a failure");
+    assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok(), "nothing listens any more");
+}
+
+async fn movies_are_kept(site: &Site) {
     let account = json!({"email": "ann@example.com", "password": "a bag full of old movies"});
     let (status, _) = site.send("POST", "/api/auth/signup", None, &account).await;
     assert_eq!(status, StatusCode::OK, "signup");
-    let (status, session) = site.send("POST", "/api/auth/login", None, &account).await;
-    assert_eq!(status, StatusCode::OK, "login");
-    let token = session["token"].as_str();
+    let token = site.log_in(&account).await;
+    let token = Some(token.as_str());
 
     let movie = json!({"name": "Alien", "casts": ["Sigourney Weaver"], "genres": ["Horror"]});
     let (status, created) = site.send("POST", "/api/movies", token, &movie).await;
@@ -60,11 +72,38 @@ async fn every_route_is_served_over_http() {
     assert_eq!(status, StatusCode::OK, "delete-movie");
     let (status, _) = site.send("GET", "/api/nothing", None, &Value::Null).await;
     assert_eq!(status, StatusCode::NOT_FOUND, "a path without a route");
+}
 
-    let pid = rustix::process::Pid::from_raw(child.id().expect("it runs").cast_signed()).expect("an id");
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
-    assert!(child.wait().await.expect("an end").success(), "Ctrl-C is not a failure");
-    assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok(), "nothing listens any more");
+async fn sessions_end_and_the_account_goes_with_its_movies(site: &Site) {
+    let account = json!({"email": "ben@example.com", "password": "a bag full of new movies"});
+    let (status, signed_up) = site.send("POST", "/api/auth/signup", None, &account).await;
+    assert_eq!(status, StatusCode::OK, "signup");
+    let first = site.log_in(&account).await;
+    let movie = json!({"name": "Heat", "casts": ["Al Pacino"], "genres": ["Crime"]});
+    let (status, created) = site.send("POST", "/api/movies", Some(&first), &movie).await;
+    assert_eq!(status, StatusCode::OK, "create-movie: {created}");
+    let (status, shown) = site.send("GET", "/api/auth/account", Some(&first), &Value::Null).await;
+    assert_eq!(status, StatusCode::OK, "get-account: {shown}");
+    let expected = (&signed_up["id"], &account["email"], &json!(1));
+    assert_eq!((&shown["id"], &shown["email"], &shown["movie_count"]), expected, "get-account");
+
+    let change = json!({"current_password": account["password"], "new_password": "another bag of movies"});
+    let (status, session) = site.send("PUT", "/api/auth/password", Some(&first), &change).await;
+    assert_eq!(status, StatusCode::OK, "change-password: {session}");
+    site.refuses(&first).await;
+    let second = session["token"].as_str().expect("a token");
+    let (status, answer) = site.send("POST", "/api/auth/logout", Some(second), &Value::Null).await;
+    assert_eq!((status, answer), (StatusCode::OK, json!({})), "logout");
+    site.refuses(second).await;
+
+    let account = json!({"email": account["email"], "password": change["new_password"]});
+    let third = site.log_in(&account).await;
+    let (status, left) = site.send("DELETE", "/api/auth/account", Some(&third), &Value::Null).await;
+    assert_eq!((status, &left), (StatusCode::ACCEPTED, &signed_up), "delete-account");
+    site.refuses(&third).await;
+    let path = format!("/api/movies/{}", created["id"].as_str().expect("an id"));
+    site.until("GET", &path, &Value::Null, StatusCode::NOT_FOUND).await;
+    site.until("POST", "/api/auth/signup", &account, StatusCode::OK).await;
 }
 
 struct Site {
@@ -73,6 +112,28 @@ struct Site {
 }
 
 impl Site {
+    async fn log_in(&self, account: &Value) -> String {
+        let (status, session) = self.send("POST", "/api/auth/login", None, account).await;
+        assert_eq!(status, StatusCode::OK, "login: {session}");
+        session["token"].as_str().expect("a token").to_owned()
+    }
+
+    async fn refuses(&self, token: &str) {
+        let (status, _) = self.send("GET", "/api/auth/account", Some(token), &Value::Null).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "a token that has ended");
+    }
+
+    /// Asks again and again until the answer has this status.
+    async fn until(&self, method: &str, path: &str, body: &Value, expected: StatusCode) {
+        let asking = async {
+            while self.send(method, path, None, body).await.0 != expected {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let answered = tokio::time::timeout(GONE, asking).await;
+        answered.unwrap_or_else(|_| panic!("{method} {path} does not become {expected}"));
+    }
+
     async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &Value) -> (StatusCode, Value) {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.address));
         if let Some(token) = token {

@@ -9,16 +9,24 @@ use aws_config::{
 };
 use aws_sdk_dynamodb::{Client, config};
 use aws_smithy_http_client::{Builder, tls};
-use lambda_http::tracing::{
-    self, Level,
-    subscriber::{self, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt},
+use lambda_http::{
+    Context,
+    tracing::{
+        self, Level,
+        subscriber::{self, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt},
+    },
 };
 use uuid::Uuid;
 
 use crate::{
-    auth::{password::Hasher, session::Sessions, token::TokenKey},
+    auth::{
+        password::Hasher,
+        session::Sessions,
+        throttle::Throttle,
+        token::{TokenKey, TokenKeys},
+    },
     model::Timestamp,
-    store::{Movies, TransactionConflicts, Users},
+    store::{Attempts, Departures, Movies, TransactionConflicts, Users},
 };
 
 /// The time that one request to DynamoDB may take: to connect, for one attempt, with all its attempts. Each is less
@@ -32,6 +40,9 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 /// Enough for fifty writers who all count at one user.
 const ATTEMPTS: u32 = 8;
+
+/// What a function has where no deadline is known.
+const USUAL_TIME: Duration = Duration::from_secs(10);
 
 /// The costs that bcrypt may have. Hashing at less than 10 is too quick to be safe, and more than 15 takes seconds.
 /// Tests, which run debug builds, need quick hashes.
@@ -86,17 +97,34 @@ impl App {
         Ok(Movies::new(self.client.clone(), required("MOVIES_TABLE")?))
     }
 
-    /// The check of tokens that `JWT_SECRET_KEY` signed.
+    /// The users who are leaving, in the table that `DEPARTURES_TABLE` names.
+    pub fn departures(&self) -> Result<Departures, StartError> {
+        Ok(Departures::new(self.client.clone(), required("DEPARTURES_TABLE")?))
+    }
+
+    /// The check of tokens that [`token_keys`] signed.
     pub fn sessions(&self) -> Result<Sessions, StartError> {
-        Ok(Sessions::new(token_key()?, self.users()?))
+        Ok(Sessions::new(token_keys()?, self.users()?))
+    }
+
+    /// The back-off for wrong passwords, with counters in the table that `USERS_TABLE` names.
+    pub fn throttle(&self) -> Result<Throttle, StartError> {
+        let attempts = Attempts::new(self.client.clone(), required("USERS_TABLE")?);
+        Ok(Throttle::new(attempts, required(CURRENT_KEY)?.as_bytes()))
     }
 }
 
-/// The key that `JWT_SECRET_KEY` holds.
-pub fn token_key() -> Result<TokenKey, StartError> {
-    const NAME: &str = "JWT_SECRET_KEY";
-    TokenKey::new(&required(NAME)?)
-        .map_err(|weak| unusable(NAME, format!("{weak}; set at least 32 random bytes, as text")))
+const CURRENT_KEY: &str = "JWT_SECRET_KEY";
+const PREVIOUS_KEY: &str = "JWT_PREVIOUS_SECRET_KEY";
+
+/// The key that `JWT_SECRET_KEY` holds, and the one that it held before, if `JWT_PREVIOUS_SECRET_KEY` has one.
+pub fn token_keys() -> Result<TokenKeys, StartError> {
+    let key = |name: &'static str, secret: String| {
+        TokenKey::new(&secret)
+            .map_err(|weak| unusable(name, format!("{weak}; set at least 32 random bytes, as text")))
+    };
+    let previous = optional(PREVIOUS_KEY)?.map(|secret| key(PREVIOUS_KEY, secret)).transpose()?;
+    Ok(TokenKeys::new(key(CURRENT_KEY, required(CURRENT_KEY)?)?, previous))
 }
 
 /// The password hashing that `BCRYPT_COST` asks for.
@@ -114,8 +142,16 @@ pub fn hasher() -> Result<Hasher, StartError> {
 #[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
 pub fn now() -> Timestamp {
     let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let milliseconds = i128::try_from(since_1970.as_millis()).unwrap_or(i128::MAX);
+    let milliseconds = i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX);
     Timestamp::from_unix_milliseconds(milliseconds).unwrap_or(Timestamp::EPOCH)
+}
+
+/// When Lambda ends the call at hand. One in the past, such as `cargo lambda watch` gives, is none: then there are ten
+/// seconds.
+#[must_use]
+pub fn deadline(context: &Context) -> Timestamp {
+    let given = i64::try_from(context.deadline).ok().and_then(Timestamp::from_unix_milliseconds);
+    given.filter(|deadline| *deadline > now()).unwrap_or_else(|| now() + USUAL_TIME)
 }
 
 /// A new id: `UUIDv7` (RFC 9562 section 5.7), so that ids of one process sort by their time.
@@ -174,7 +210,10 @@ async fn client() -> Client {
 fn start_logging() {
     let setting = |name| optional(name).ok().flatten();
     let level = setting("AWS_LAMBDA_LOG_LEVEL").and_then(|level| level.parse().ok()).unwrap_or(Level::INFO);
-    let targets = Targets::new().with_default(Level::WARN).with_target("shared", level);
+    let targets = Targets::new()
+        .with_default(Level::WARN)
+        .with_target("shared", level)
+        .with_target("purge_account", level);
     let json = setting("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"));
     let registry = subscriber::registry().with(targets);
     if json {

@@ -15,6 +15,19 @@ use crate::{
     store::StoreError,
 };
 
+/// An error with everything that caused it, as the log tells it.
+#[must_use]
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
 /// What a client is told instead of a success. `Display` is the public text; the source is for the log only.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -54,6 +67,18 @@ pub enum ApiError {
     /// There is a movie with this name.
     #[error("A movie with this name already exists")]
     MovieNameTaken,
+    /// A token that is good, but older than this operation accepts.
+    #[error("Log in again, and try within ten minutes")]
+    FreshLoginRequired,
+    /// The current password is wrong; the token is good.
+    #[error("The current password is not right")]
+    WrongPassword,
+    /// Too many wrong passwords.
+    #[error("Too many failed attempts, please wait")]
+    TooManyAttempts {
+        /// After how many seconds the next one may be made.
+        retry_after: i64,
+    },
     /// DynamoDB is throttling, failing or too slow, or a write kept meeting others. Trying again is right.
     #[error("The service is busy, please try again")]
     Unavailable(#[source] Cause),
@@ -103,8 +128,9 @@ impl ApiError {
                 StatusCode::BAD_REQUEST
             }
             Self::MovieNotFound => StatusCode::NOT_FOUND,
-            Self::NotOwner => StatusCode::FORBIDDEN,
+            Self::NotOwner | Self::FreshLoginRequired | Self::WrongPassword => StatusCode::FORBIDDEN,
             Self::EmailTaken | Self::MovieNameTaken => StatusCode::CONFLICT,
+            Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -116,7 +142,7 @@ impl ApiError {
         match self {
             Self::MissingToken => "missing_token",
             Self::InvalidToken(_) => "invalid_token",
-            Self::InvalidCredentials => "invalid_credentials",
+            Self::InvalidCredentials | Self::WrongPassword => "invalid_credentials",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::PayloadTooLarge => "payload_too_large",
             Self::MalformedJson(_) => "malformed_json",
@@ -126,6 +152,8 @@ impl ApiError {
             Self::NotOwner => "not_owner",
             Self::EmailTaken => "email_taken",
             Self::MovieNameTaken => "movie_name_taken",
+            Self::FreshLoginRequired => "fresh_login_required",
+            Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal",
         }
@@ -159,6 +187,9 @@ impl ApiError {
             Self::MissingToken | Self::InvalidCredentials => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
+            Self::TooManyAttempts { retry_after } => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
+            }
             Self::Unavailable(_) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
             }
@@ -171,6 +202,8 @@ impl ApiError {
             | Self::NotOwner
             | Self::EmailTaken
             | Self::MovieNameTaken
+            | Self::FreshLoginRequired
+            | Self::WrongPassword
             | Self::Internal(_) => {}
         }
         response

@@ -4,6 +4,7 @@
 //! variables. From there on everything takes values, so that it can be tested without a clock or an environment.
 
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod error;
 pub mod http;

@@ -1,5 +1,6 @@
 //! The movie bag as tests meet it: the real functions behind a gateway, with a database of their own.
 
+pub mod hashing;
 mod tables;
 
 use std::{
@@ -30,6 +31,8 @@ pub const PASSWORD: &str = "a bag full of old movies";
 pub const USERS: &str = "UsersTable";
 /// See [`USERS`].
 pub const MOVIES: &str = "MoviesTable";
+/// See [`USERS`].
+pub const DEPARTURES: &str = "DeparturesTable";
 
 /// A whole system of its own: an empty database in memory, a proxy that records and can inject faults, and the
 /// functions, each started when it is first called.
@@ -46,6 +49,7 @@ pub struct Bag {
 }
 
 /// A user who signed up and logged in.
+#[derive(Clone)]
 pub struct Person {
     pub id: String,
     pub email: String,
@@ -93,7 +97,26 @@ impl Bag {
         killed.unwrap_or_else(|| panic!("{operation} does not run")).kill().await;
     }
 
+    /// Deploys functions anew: from now on they have these variables other than usual. What does not run yet gets them,
+    /// too.
+    pub async fn redeploy(&mut self, operations: &[&str], overrides: &[(&str, &str)]) {
+        self.assert_no_secret_was_logged();
+        self.overrides =
+            overrides.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        for operation in operations {
+            if let Some(running) = self.functions.get_mut(*operation).and_then(OnceCell::take) {
+                running.kill().await;
+            }
+        }
+    }
+
     async fn start_function(&self, operation: &str, instances: usize) -> Arc<Function> {
+        let options = FunctionOptions { instances, ..self.options(operation) };
+        Arc::new(Function::start(options).await.expect("the function starts"))
+    }
+
+    /// How one instance of a function is started, for tests that need another kind of it.
+    pub fn options(&self, operation: &str) -> FunctionOptions {
         let defined = self.template.function(operation).expect("a function");
         let mut environment =
             vec![("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), self.proxy.endpoint_for(operation))];
@@ -103,22 +126,33 @@ impl Bag {
                 self.overrides.iter().find(|(other, _)| other == name).map_or(usual, |(_, value)| value);
             environment.push((name.clone(), value.to_owned()));
         }
-        let options = FunctionOptions {
+        // What Lambda itself sets is never in the template.
+        environment
+            .extend(self.overrides.iter().filter(|(name, _)| name.starts_with("AWS_LAMBDA_")).cloned());
+        FunctionOptions {
             environment,
-            instances,
             timeout: defined.timeout,
             memory_megabytes: defined.memory_megabytes,
             ..FunctionOptions::new(operation, binary(operation))
-        };
-        Arc::new(Function::start(options).await.expect("the function starts"))
+        }
     }
 
     /// Sends a request through the gateway. The response is checked against `openapi.yaml`, and for secrets.
     pub async fn send(&self, request: HttpRequest) -> HttpResponse {
-        let (operation, event) = self.gateway.event(&request).expect("a route of the template");
-        self.note_secrets(&event);
-        let response = self.invoke(&operation, &event).await;
-        contract::check(&operation, &response);
+        let (operation, event) = self.event(&request);
+        self.send_event(&operation, &event).await
+    }
+
+    /// The operation that a request is for, and the event that the gateway makes of it.
+    pub fn event(&self, request: &HttpRequest) -> (String, Value) {
+        self.gateway.event(request).expect("a route of the template")
+    }
+
+    /// Sends what [`Bag::event`] made of a request.
+    pub async fn send_event(&self, operation: &str, event: &Value) -> HttpResponse {
+        self.note_secrets(event);
+        let response = self.invoke(operation, event).await;
+        contract::check(operation, &response);
         response
     }
 
@@ -146,11 +180,22 @@ impl Bag {
         self.send(post("/api/auth/login", &json!({"email": email, "password": password}))).await
     }
 
+    /// The token of a new session.
+    pub async fn session(&self, email: &str) -> String {
+        let response = self.log_in(email, PASSWORD).await;
+        response.json()["token"].as_str().unwrap_or_else(|| panic!("no token: {}", response.body)).to_owned()
+    }
+
+    /// What the account of this token is.
+    pub async fn account(&self, token: &str) -> HttpResponse {
+        self.send(get("/api/auth/account").bearer(token)).await
+    }
+
     /// Somebody new, signed up and logged in.
     pub async fn person(&self, name: &str) -> Person {
         let email = format!("{name}@example.com");
         let id = self.sign_up(&email).await.json()["id"].as_str().expect("an id").to_owned();
-        let token = self.log_in(&email, PASSWORD).await.json()["token"].as_str().expect("a token").to_owned();
+        let token = self.session(&email).await;
         Person { id, email, token }
     }
 
@@ -201,22 +246,39 @@ impl Bag {
 
     /// Waits for a log line with this text: it may arrive a moment after the response.
     pub async fn logged(&self, text: &str) -> String {
+        self.logged_with(&[text]).await
+    }
+
+    /// Waits for a log line with all of these texts.
+    pub async fn logged_with(&self, texts: &[&str]) -> String {
         let found = async {
             loop {
-                if let Some(line) = self.logs().into_iter().find(|line| line.contains(text)) {
+                let fits = |line: &String| texts.iter().all(|text| line.contains(text));
+                if let Some(line) = self.logs().into_iter().find(fits) {
                     return line;
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
         let waited = tokio::time::timeout(Duration::from_secs(10), found).await;
-        waited.unwrap_or_else(|_| panic!("no log line has {text:?}: {:#?}", self.logs()))
+        waited.unwrap_or_else(|_| panic!("no log line has {texts:?}: {:#?}", self.logs()))
+    }
+
+    fn assert_no_secret_was_logged(&self) {
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        secrets.extend([TOKEN_KEY.to_owned(), "$2b$".to_owned()]);
+        let keys = self.overrides.iter().filter(|(name, value)| name.ends_with("_KEY") && !value.is_empty());
+        secrets.extend(keys.map(|(_, value)| value.clone()));
+        for line in self.logs() {
+            let secret = secrets.iter().find(|secret| line.contains(*secret));
+            assert!(secret.is_none(), "a secret was logged: {line}");
+        }
     }
 
     fn note_secrets(&self, event: &Value) {
         let body: Value =
             event["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
-        for field in ["email", "password"] {
+        for field in ["email", "password", "current_password", "new_password"] {
             if let Some(secret) = body[field].as_str() {
                 self.note_secret(secret);
             }
@@ -242,12 +304,7 @@ impl Drop for Bag {
         if std::thread::panicking() {
             return;
         }
-        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        secrets.extend([TOKEN_KEY.to_owned(), "$2b$".to_owned()]);
-        for line in self.logs() {
-            let secret = secrets.iter().find(|secret| line.contains(*secret));
-            assert!(secret.is_none(), "a secret was logged: {line}");
-        }
+        self.assert_no_secret_was_logged();
     }
 }
 
@@ -293,6 +350,8 @@ pub fn usual_value(name: &str) -> &'static str {
         "JWT_SECRET_KEY" => TOKEN_KEY,
         "USERS_TABLE" => USERS,
         "MOVIES_TABLE" => MOVIES,
+        "DEPARTURES_TABLE" => DEPARTURES,
+        "JWT_PREVIOUS_SECRET_KEY" => "",
         "BCRYPT_COST" => "4",
         other => panic!("template.yaml gives a function {other}, which the tests do not know"),
     }
@@ -308,6 +367,11 @@ pub fn binary(operation: &str) -> &'static str {
         "create-movie" => env!("CARGO_BIN_EXE_create-movie"),
         "update-movie" => env!("CARGO_BIN_EXE_update-movie"),
         "delete-movie" => env!("CARGO_BIN_EXE_delete-movie"),
+        "get-account" => env!("CARGO_BIN_EXE_get-account"),
+        "change-password" => env!("CARGO_BIN_EXE_change-password"),
+        "logout" => env!("CARGO_BIN_EXE_logout"),
+        "delete-account" => env!("CARGO_BIN_EXE_delete-account"),
+        "purge-account" => env!("CARGO_BIN_EXE_purge-account"),
         other => panic!("{other} has no binary"),
     }
 }

@@ -8,6 +8,9 @@ use serde_json::json;
 
 use crate::bag::{Bag, TOKEN_KEY, USERS, binary, usual_value};
 
+/// What a function can do without.
+const OPTIONAL: [&str; 2] = ["BCRYPT_COST", "JWT_PREVIOUS_SECRET_KEY"];
+
 fn template() -> Template {
     Template::load("template.yaml").expect("template.yaml is readable")
 }
@@ -61,13 +64,41 @@ async fn every_function_starts_with_exactly_the_variables_of_the_template() {
 async fn a_function_without_a_variable_it_needs_names_it_and_ends() {
     let template = template();
     for function in template.functions() {
-        for name in variables(&template, &function.operation).iter().filter(|name| *name != "BCRYPT_COST") {
+        let names = variables(&template, &function.operation);
+        for name in names.iter().filter(|name| !OPTIONAL.contains(&name.as_str())) {
             for value in [None, Some("")] {
                 let refusal = refusal_to_start(&template, &function.operation, name, value).await;
                 let expected = format!("Error: cannot start: set the environment variable {name}");
                 assert_eq!(refusal, Some(expected), "{} {value:?}", function.operation);
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn a_function_starts_without_a_variable_that_is_optional() {
+    let template = template();
+    for name in OPTIONAL {
+        let with_it = template.functions().iter().filter(|function| function.environment.contains_key(name));
+        let operations: Vec<&str> = with_it.map(|function| function.operation.as_str()).collect();
+        assert!(operations.len() >= 3, "{name}: {operations:?}");
+        for operation in operations {
+            for value in [None, Some("")] {
+                assert_eq!(
+                    refusal_to_start(&template, operation, name, value).await,
+                    None,
+                    "{operation} {name}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_two_keys_are_given_together() {
+    for function in template().functions() {
+        let has = |name| function.environment.contains_key(name);
+        assert_eq!(has("JWT_SECRET_KEY"), has("JWT_PREVIOUS_SECRET_KEY"), "{}", function.operation);
     }
 }
 
@@ -80,23 +111,25 @@ async fn a_weak_token_key_is_refused_and_never_shown() {
         .filter(|function| function.environment.contains_key("JWT_SECRET_KEY"))
         .map(|function| function.operation.as_str())
         .collect();
-    assert!(users.contains(&"login") && users.contains(&"delete-movie"), "{users:?}");
-    let short = "cannot start: the environment variable JWT_SECRET_KEY has fewer than 32 bytes";
-    let published =
-        "cannot start: the environment variable JWT_SECRET_KEY is the one printed in the tutorial";
-    for operation in users {
+    assert!(users.contains(&"login") && users.contains(&"delete-account"), "{users:?}");
+    for (operation, name) in users
+        .iter()
+        .flat_map(|operation| [(operation, "JWT_SECRET_KEY"), (operation, "JWT_PREVIOUS_SECRET_KEY")])
+    {
+        let short = "has fewer than 32 bytes";
+        let published = "is the one printed in the tutorial";
         for (key, expected) in
             [("weakling", short), (&TOKEN_KEY[..31], short), ("t1NP63m4wnBg6nyHYKfmc2TpCOGI4nss", published)]
         {
-            let refusal = refusal_to_start(&template, operation, "JWT_SECRET_KEY", Some(key)).await;
+            let refusal = refusal_to_start(&template, operation, name, Some(key)).await;
             let refusal = refusal.unwrap_or_else(|| panic!("{operation} starts with the key {key}"));
-            assert!(refusal.starts_with(&format!("Error: {expected}")), "{refusal}");
+            let expected = format!("Error: cannot start: the environment variable {name} {expected}");
+            assert!(refusal.starts_with(&expected), "{refusal}");
             assert!(refusal.ends_with("set at least 32 random bytes, as text"), "{refusal}");
             assert!(!refusal.contains(key) && !refusal.contains(&key[..8]), "{refusal}");
             assert_eq!(refusal.lines().count(), 1, "{refusal}");
         }
-        let long_enough =
-            refusal_to_start(&template, operation, "JWT_SECRET_KEY", Some(&TOKEN_KEY[..32])).await;
+        let long_enough = refusal_to_start(&template, operation, name, Some(&TOKEN_KEY[..32])).await;
         assert_eq!(long_enough, None, "{operation}");
     }
 }
@@ -109,7 +142,7 @@ async fn a_bcrypt_cost_that_is_too_cheap_too_dear_or_no_number_is_refused() {
     let expected = format!(
         "Error: cannot start: the environment variable BCRYPT_COST must be a number from {lowest} to 15"
     );
-    for operation in ["signup", "login"] {
+    for operation in ["signup", "login", "change-password"] {
         for value in ["0", "3", "16", "31", "-4", "4.5", " 12", "x", "4294967300"] {
             let refusal = refusal_to_start(&template, operation, "BCRYPT_COST", Some(value)).await;
             assert_eq!(refusal.as_ref(), Some(&expected), "{operation} {value:?}");

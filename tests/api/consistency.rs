@@ -1,10 +1,10 @@
 //! What must hold over the whole tables at any time, whatever happened on the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::bag::{Bag, MOVIES, USERS};
+use crate::bag::{Bag, DEPARTURES, MOVIES, USERS};
 
 /// Panics unless every movie has exactly its claim and every claim its movie, every user has exactly their email claim
 /// and every such claim its user, and every user's `movie_count` is the number of their movies.
@@ -16,8 +16,17 @@ pub fn assert_consistent(bag: &Bag) {
 
     let users = by_key(bag, USERS, "user#", "id");
     let emails = by_key(bag, USERS, "email#", "user_id");
-    assert_paired(&users, &emails, "email", "email#");
-    assert_eq!(bag.count(USERS, ""), users.len() + emails.len(), "the users' table holds something else");
+    assert_paired(&users, &emails, "email_key", "email#");
+    let counters = bag.count(USERS, "attempts#");
+    assert_eq!(
+        bag.count(USERS, ""),
+        users.len() + emails.len() + counters,
+        "the users' table holds something else"
+    );
+    let departures = bag.database.items(DEPARTURES).expect("items");
+    let departing: BTreeSet<&str> = departures.iter().map(|departure| text(departure, "user_id")).collect();
+    let leaving = users.iter().filter(|(_, user)| text(user, "status") == "leaving");
+    assert_eq!(departing, leaving.map(|(id, _)| id.as_str()).collect(), "those who leave have a departure");
 
     for (id, user) in &users {
         let movies = movies.values().filter(|movie| text(movie, "added_by") == id).count();
@@ -37,8 +46,7 @@ fn assert_paired(
 ) {
     for (id, owner) in owners {
         let claim = claims.get(id).unwrap_or_else(|| panic!("{} has no claim", text(owner, "pk")));
-        // Movies keep their canonical name; the canonical form of an email is its lower case.
-        let claimed = format!("{prefix}{}", text(owner, value).to_lowercase());
+        let claimed = format!("{prefix}{}", text(owner, value));
         assert_eq!(text(claim, "pk"), claimed, "{} has a claim to something else", text(owner, "pk"));
     }
     for (id, claim) in claims {

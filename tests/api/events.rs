@@ -43,7 +43,15 @@ async fn the_events_of_signing_up_and_logging_in_belong_together() {
 #[tokio::test]
 async fn the_events_that_need_a_token_ask_for_one() {
     let bag = Bag::start().await;
-    for operation in ["create-movie", "update-movie", "delete-movie"] {
+    for operation in [
+        "create-movie",
+        "update-movie",
+        "delete-movie",
+        "get-account",
+        "change-password",
+        "logout",
+        "delete-account",
+    ] {
         let response = handle(&bag, operation, &event(operation)).await;
         expect_problem(&response, 401, "invalid_token");
         let mut without = event(operation);
@@ -51,6 +59,32 @@ async fn the_events_that_need_a_token_ask_for_one() {
         expect_problem(&handle(&bag, operation, &without).await, 401, "missing_token");
     }
     assert_eq!(bag.count(MOVIES, ""), 0);
+}
+
+#[tokio::test]
+async fn the_events_of_accounts_tell_a_story() {
+    let bag = Bag::start().await;
+    let mut alice = Person { email: "alice@example.com".to_owned(), ..bag.person("somebody").await };
+    assert_eq!(handle(&bag, "signup", &event("signup")).await.status, 200);
+    alice.token = token(&handle(&bag, "login", &event("login")).await);
+    let account = handle(&bag, "get-account", &with_token("get-account", &alice)).await;
+    assert_eq!((account.status, &account.json()["email"]), (200, &json!(alice.email)));
+    let changed = handle(&bag, "change-password", &with_token("change-password", &alice)).await;
+    let again = handle(&bag, "change-password", &with_token("change-password", &alice)).await;
+    expect_problem(&again, 401, "invalid_token");
+    expect_problem(&handle(&bag, "login", &event("login")).await, 401, "invalid_credentials");
+    alice.token = token(&changed);
+    assert_eq!(handle(&bag, "logout", &with_token("logout", &alice)).await.status, 200);
+    expect_problem(&handle(&bag, "logout", &with_token("logout", &alice)).await, 401, "invalid_token");
+    let new = serde_json::from_str::<Value>(event("change-password")["body"].as_str().expect("a body"));
+    let new = new.expect("JSON")["new_password"].as_str().expect("a password").to_owned();
+    alice.token = token(&bag.log_in(&alice.email, &new).await);
+    assert_eq!(handle(&bag, "delete-account", &with_token("delete-account", &alice)).await.status, 202);
+    expect_problem(&bag.account(&alice.token).await, 401, "invalid_token");
+}
+
+fn token(response: &HttpResponse) -> String {
+    response.json()["token"].as_str().unwrap_or_else(|| panic!("no token: {}", response.body)).to_owned()
 }
 
 #[tokio::test]

@@ -16,7 +16,10 @@ use local::{
 };
 use serde_json::{Value, json};
 
-use crate::bag::{Bag, PASSWORD, Person, delete, get, movie, post, put};
+use crate::bag::{Bag, DEPARTURES, PASSWORD, Person, delete, get, movie, post, put};
+
+/// The password that a change sets.
+const NEW_PASSWORD: &str = "a bag full of new movies";
 
 /// A way through an operation that makes requests to DynamoDB of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,9 +36,13 @@ enum Path {
     /// An update without a name.
     Details,
     Delete,
+    Account,
+    ChangePassword,
+    Logout,
+    Leave,
 }
 
-const PATHS: [Path; 9] = [
+const PATHS: [Path; 13] = [
     Path::Signup,
     Path::Login,
     Path::List,
@@ -45,6 +52,10 @@ const PATHS: [Path; 9] = [
     Path::Respell,
     Path::Details,
     Path::Delete,
+    Path::Account,
+    Path::ChangePassword,
+    Path::Logout,
+    Path::Leave,
 ];
 
 impl Path {
@@ -57,30 +68,95 @@ impl Path {
             Self::Create => "create-movie",
             Self::Rename | Self::Respell | Self::Details => "update-movie",
             Self::Delete => "delete-movie",
+            Self::Account => "get-account",
+            Self::ChangePassword => "change-password",
+            Self::Logout => "logout",
+            Self::Leave => "delete-account",
         }
     }
 
-    /// The requests that it makes when nothing goes wrong.
+    /// The requests that it makes when nothing goes wrong. Where passwords are checked some of them are made at the same
+    /// time, and come in any order.
     fn requests(self) -> &'static [&'static str] {
         match self {
             Self::Signup => &["TransactWriteItems"],
-            Self::Login => &["GetItem", "GetItem"],
+            // A claim, a user and a counter; two counters up, one put; afterwards one deleted, and two down.
+            Self::Login => &[
+                "GetItem",
+                "GetItem",
+                "GetItem",
+                "UpdateItem",
+                "UpdateItem",
+                "PutItem",
+                "DeleteItem",
+                "UpdateItem",
+                "UpdateItem",
+            ],
+            // The session and the hash, the counters as at a login, and the change itself.
+            Self::ChangePassword => &[
+                "GetItem",
+                "GetItem",
+                "GetItem",
+                "UpdateItem",
+                "UpdateItem",
+                "PutItem",
+                "DeleteItem",
+                "UpdateItem",
+                "UpdateItem",
+                "UpdateItem",
+            ],
+            Self::Account => &["GetItem", "GetItem"],
             Self::List => &["Query"],
             Self::Get => &["GetItem"],
-            Self::Create => &["GetItem", "TransactWriteItems"],
+            Self::Create | Self::Leave => &["GetItem", "TransactWriteItems"],
             Self::Rename | Self::Delete => &["GetItem", "GetItem", "TransactWriteItems"],
             Self::Respell => &["GetItem", "GetItem", "UpdateItem"],
-            Self::Details => &["GetItem", "UpdateItem"],
+            Self::Details | Self::Logout => &["GetItem", "UpdateItem"],
         }
+    }
+
+    /// Which of its requests meet a fault: all of them, but one of those that are alike and come together, and at the
+    /// change of a password none that a login makes, too.
+    fn places(self) -> Vec<usize> {
+        match self {
+            Self::Login => vec![0, 2, 3, 5, 6, 7],
+            Self::ChangePassword => vec![0, 1, 5, 9],
+            _ => (0..self.requests().len()).collect(),
+        }
+    }
+
+    /// Which request it is of those of its kind.
+    fn kind(self, index: usize) -> (&'static str, usize) {
+        let kind = self.requests()[index];
+        (kind, self.requests()[..index].iter().filter(|request| **request == kind).count())
     }
 
     /// How many items its transaction has.
     fn transaction_items(self) -> usize {
-        if self == Self::Signup { 2 } else { 3 }
+        if matches!(self, Self::Signup | Self::Leave) { 2 } else { 3 }
     }
 
+    /// Whether it changes anything but the counters of failed logins.
     fn writes(self) -> bool {
-        !matches!(self, Self::Login | Self::List | Self::Get)
+        !matches!(self, Self::Login | Self::List | Self::Get | Self::Account)
+    }
+
+    /// The status when nothing goes wrong.
+    fn success(self) -> u16 {
+        if self == Self::Leave { 202 } else { 200 }
+    }
+
+    /// Whether it is about the account of a user, of which each case has one of its own.
+    fn is_of_account(self) -> bool {
+        matches!(self, Self::Account | Self::ChangePassword | Self::Logout | Self::Leave)
+    }
+
+    /// The requests in an order in which they can be compared.
+    fn in_order(self, mut requests: Vec<String>) -> Vec<String> {
+        if matches!(self, Self::Login | Self::ChangePassword) {
+            requests.sort();
+        }
+        requests
     }
 }
 
@@ -95,6 +171,8 @@ struct Stage {
 struct Case {
     number: usize,
     request: HttpRequest,
+    /// Who sends it.
+    person: Person,
     /// The movie's, if there is one before.
     url: String,
 }
@@ -109,7 +187,12 @@ impl Stage {
     /// The next case. What it needs is in the tables already.
     async fn case(&self, number: usize) -> Case {
         let mut url = String::new();
-        if !matches!(self.path, Path::Signup | Path::Login | Path::Create) {
+        let person = if self.path.is_of_account() {
+            self.bag.person(&format!("case{number}")).await
+        } else {
+            self.ann.clone()
+        };
+        if !matches!(self.path, Path::Signup | Path::Login | Path::Create) && !self.path.is_of_account() {
             let movie = self.bag.movie(&self.ann, &format!("Old {number}")).await;
             url = format!("/api/movies/{}", movie["id"].as_str().expect("an id"));
         }
@@ -126,28 +209,45 @@ impl Stage {
             Path::Respell => put(&url, &json!({"name": format!("OLD {number}")})),
             Path::Details => put(&url, &json!({"genres": ["Thriller"]})),
             Path::Delete => delete(&url),
+            Path::Account => get("/api/auth/account"),
+            Path::ChangePassword => {
+                let body = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
+                put("/api/auth/password", &body)
+            }
+            Path::Logout => post("/api/auth/logout", &json!({})),
+            Path::Leave => delete("/api/auth/account"),
         };
         let request = match self.path {
             Path::Signup | Path::Login | Path::List | Path::Get => request,
-            Path::Create | Path::Rename | Path::Respell | Path::Details | Path::Delete => {
-                request.bearer(&self.ann.token)
-            }
+            _ => request.bearer(&person.token),
         };
-        Case { number, request, url }
+        Case { number, request, person, url }
     }
 
     async fn send(&self, case: &Case) -> HttpResponse {
         self.bag.send(case.request.clone()).await
     }
 
-    /// From the request with this index on, so many requests of the operation meet the fault.
+    /// From the request with this index on, so many requests of its kind meet the fault.
     fn inject(&self, fault: Fault, index: usize, times: usize) {
-        self.bag.proxy.inject(Rule { times, ..Rule::once(fault) }.from(self.path.operation()).after(index));
+        let (kind, before) = self.path.kind(index);
+        let rule = Rule { times, ..Rule::once(fault) };
+        self.bag.proxy.inject(rule.from(self.path.operation()).on(kind).after(before));
     }
 
     /// The requests of the operation since the calls were cleared.
     fn requests(&self) -> Vec<String> {
-        self.bag.proxy.calls_of(self.path.operation()).into_iter().map(|call| call.operation).collect()
+        let calls = self.bag.proxy.calls_of(self.path.operation());
+        self.path.in_order(calls.into_iter().map(|call| call.operation).collect())
+    }
+
+    /// The requests when nothing goes wrong, with one of them twice.
+    fn expected_requests(&self, twice: Option<usize>) -> Vec<String> {
+        let mut expected: Vec<String> = self.path.requests().iter().map(ToString::to_string).collect();
+        if let Some(index) = twice {
+            expected.insert(index, expected[index].clone());
+        }
+        self.path.in_order(expected)
     }
 
     /// Whether a case took effect, as other operations see it.
@@ -167,7 +267,14 @@ impl Stage {
             Path::Respell => shown().await["name"] == format!("OLD {}", case.number),
             Path::Details => shown().await["genres"] == json!(["Thriller"]),
             Path::Delete => shown().await["code"] == "movie_not_found",
-            Path::Login | Path::List | Path::Get => true,
+            Path::ChangePassword => self.bag.log_in(&case.person.email, NEW_PASSWORD).await.status == 200,
+            Path::Logout => self.bag.account(&case.person.token).await.status == 401,
+            Path::Leave => {
+                let departures = self.bag.database.items(DEPARTURES).expect("items");
+                departures.iter().any(|departure| departure["user_id"]["S"] == case.person.id)
+                    && self.bag.account(&case.person.token).await.status == 401
+            }
+            Path::Login | Path::List | Path::Get | Path::Account => true,
         }
     }
 

@@ -84,7 +84,7 @@ async fn the_time_of_signing_up_is_stored_with_milliseconds_and_fits_the_id() {
     let time = shared::model::Timestamp::parse(created_at).expect("RFC 3339 with milliseconds");
     let id = Uuid::parse_str(user["id"]["S"].as_str().expect("an id")).expect("a UUID");
     let (seconds, nanoseconds) = id.get_timestamp().expect("UUIDv7 has a time").to_unix();
-    let milliseconds = i128::from(seconds) * 1000 + i128::from(nanoseconds / 1_000_000);
+    let milliseconds = seconds.cast_signed() * 1000 + i64::from(nanoseconds / 1_000_000);
     assert!(milliseconds <= time.unix_milliseconds(), "{id} was made before {created_at}");
 }
 

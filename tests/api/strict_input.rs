@@ -21,6 +21,8 @@ use crate::{
 struct Scene {
     bag: Bag,
     ann: Person,
+    /// Somebody whose password and whose sessions come to an end.
+    carol: Person,
     movie: Value,
 }
 
@@ -37,27 +39,30 @@ impl Scene {
     async fn start() -> Self {
         let bag = Bag::start().await;
         let ann = bag.person("ann").await;
+        let carol = bag.person("carol").await;
         let movie = bag.movie(&ann, "Alien").await;
-        Self { bag, ann, movie }
+        Self { bag, ann, carol, movie }
     }
 
     /// Every operation that takes a body; `openapi.yaml` says which.
     fn takers(&self) -> Vec<Taker> {
         let path_of_movie = format!("/api/movies/{}", self.movie["id"].as_str().expect("an id"));
-        let taker = |operation, method, path: &str, body: Value, authenticated: bool| Taker {
+        let taker = |operation, method, path: &str, body: Value, sender: Option<&Person>| Taker {
             operation,
             method,
             path: path.to_owned(),
             body,
-            token: authenticated.then(|| self.ann.token.clone()),
+            token: sender.map(|sender| sender.token.clone()),
         };
         let newcomer = json!({"email": "bob@example.com", "password": PASSWORD});
         let ann = json!({"email": self.ann.email, "password": PASSWORD});
+        let passwords = json!({"current_password": PASSWORD, "new_password": "a bag full of new movies"});
         let takers = vec![
-            taker("signup", "POST", "/api/auth/signup", newcomer, false),
-            taker("login", "POST", "/api/auth/login", ann, false),
-            taker("create-movie", "POST", "/api/movies", movie("Brazil"), true),
-            taker("update-movie", "PUT", &path_of_movie, movie("Aliens"), true),
+            taker("signup", "POST", "/api/auth/signup", newcomer, None),
+            taker("login", "POST", "/api/auth/login", ann, None),
+            taker("change-password", "PUT", "/api/auth/password", passwords, Some(&self.carol)),
+            taker("create-movie", "POST", "/api/movies", movie("Brazil"), Some(&self.ann)),
+            taker("update-movie", "PUT", &path_of_movie, movie("Aliens"), Some(&self.ann)),
         ];
         let described: BTreeSet<_> = contract::operations()
             .filter(|(_, _, operation)| operation["requestBody"].is_object())
@@ -102,6 +107,7 @@ impl Taker {
 
     /// The name of a field that holds text.
     fn text_field(&self) -> &'static str {
-        if self.body.get("name").is_some() { "name" } else { "email" }
+        let fields = ["name", "email", "new_password"];
+        fields.into_iter().find(|field| self.body.get(*field).is_some()).expect("a field of text")
     }
 }

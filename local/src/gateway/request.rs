@@ -8,7 +8,7 @@ use time::macros::format_description;
 use uuid::Uuid;
 
 use super::{RouteMatch, decode};
-use crate::clock;
+use crate::{clock, template::ACCOUNT};
 
 const API_ID: &str = "local12345";
 const DOMAIN: &str = "local12345.execute-api.eu-west-1.amazonaws.com";
@@ -113,7 +113,7 @@ impl HttpRequest {
             "rawQueryString": self.query,
             "headers": headers,
             "requestContext": {
-                "accountId": "123456789012",
+                "accountId": ACCOUNT,
                 "apiId": API_ID,
                 "domainName": DOMAIN,
                 "domainPrefix": API_ID,

@@ -17,7 +17,10 @@ use super::{
     Outcome,
     process::{Current, Process},
 };
-use crate::{clock, template::REGION};
+use crate::{
+    clock,
+    template::{ACCOUNT, REGION},
+};
 
 type Serving = State<watch::Receiver<Arc<Process>>>;
 
@@ -46,7 +49,7 @@ async fn next(State(serving): Serving) -> Response {
     let current = Current { id: id.clone(), reply: invocation.reply };
     *process.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(current);
     let deadline = clock::now() + process.options.timeout;
-    let function = format!("arn:aws:lambda:{REGION}:123456789012:function:{}", process.options.name);
+    let function = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{}", process.options.name);
     let trace = format!("Root=1-{:08x}-{}", deadline.unix_timestamp(), &id.replace('-', "")[..24]);
     tokio::spawn(end_in_time(process, id.clone()));
     let headers = [

@@ -1,4 +1,4 @@
-//! The functions of a template and their routes.
+//! The functions of a template and what wakes them.
 
 use std::time::Duration;
 
@@ -6,8 +6,9 @@ use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Resource,
+    Resource, Schedule,
     intrinsics::{Place, Resolver},
+    schedules,
 };
 
 /// One `AWS::Serverless::Function`, with what `Globals` gives to every function merged in.
@@ -25,6 +26,8 @@ pub struct FunctionDefinition {
     pub environment: Map<String, Value>,
     /// The routes of its `HttpApi` events.
     pub routes: Vec<Route>,
+    /// When it is called without anybody asking.
+    pub schedules: Vec<Schedule>,
     /// `Policies` as written, in long form.
     pub policies: Value,
 }
@@ -62,6 +65,7 @@ pub(super) fn read(document: &Value, resolver: &Resolver, resource: &Resource) -
             .with_context(|| format!("{place}.MemorySize: {memory} is too much"))?,
         environment,
         routes: routes(properties, place)?,
+        schedules: schedules::read(resolver, properties, place)?,
         policies: properties.get("Policies").cloned().unwrap_or(Value::Null),
     })
 }

@@ -9,6 +9,9 @@ use serde_json::{Map, Value, json};
 /// What `AWS::Region` is on this machine; the emulator and the local functions sign for it.
 pub const REGION: &str = "eu-west-1";
 
+/// What `AWS::AccountId` is on this machine.
+pub const ACCOUNT: &str = "123456789012";
+
 /// Where in the template a value stands, for messages.
 #[derive(Debug, Clone)]
 pub struct Place(Vec<String>);
@@ -130,7 +133,7 @@ impl<'a> Resolver<'a> {
         Ok(match target {
             "AWS::NoValue" => Value::Null,
             "AWS::Region" => json!(REGION),
-            "AWS::AccountId" => json!("123456789012"),
+            "AWS::AccountId" => json!(ACCOUNT),
             "AWS::Partition" => json!("aws"),
             "AWS::StackName" => json!("movie-bag"),
             "AWS::URLSuffix" => json!("amazonaws.com"),

@@ -175,9 +175,29 @@ impl TokenKey {
         let header = Header { kid: Some(self.id.clone()), ..Header::new(Algorithm::HS256) };
         Ok(jsonwebtoken::encode(&header, claims, &self.signing)?)
     }
+}
 
-    /// What a token says, if it is one of ours and `now` is in its time. The signature is checked over the bytes
-    /// received, and before any claim is read.
+/// The keys whose tokens count: the one that signs, and while keys are being rotated the one that signed before.
+#[derive(Debug, Clone)]
+pub struct TokenKeys {
+    current: TokenKey,
+    previous: Option<TokenKey>,
+}
+
+impl TokenKeys {
+    /// Signs with `current`, and takes tokens of both.
+    #[must_use]
+    pub fn new(current: TokenKey, previous: Option<TokenKey>) -> Self {
+        Self { current, previous }
+    }
+
+    /// Signs claims as a token.
+    pub fn sign(&self, claims: &Claims) -> Result<String, SigningFailed> {
+        self.current.sign(claims)
+    }
+
+    /// What a token says, if it is one of ours and `now` is in its time. Its `kid` picks the one key that it is
+    /// verified with. The signature is checked over the bytes received, and before any claim is read.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, TokenFault> {
         let header = jsonwebtoken::decode_header(token).map_err(|error| fault(&error))?;
         if header.alg != Algorithm::HS256 {
@@ -186,10 +206,9 @@ impl TokenKey {
         if header.typ.as_deref() != Some("JWT") || header.crit.is_some() || header.cty.is_some() {
             return Err(TokenFault::Header);
         }
-        if header.kid.as_ref() != Some(&self.id) {
-            return Err(TokenFault::UnknownKey);
-        }
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.verifying, &signature_only())
+        let mut keys = std::iter::once(&self.current).chain(&self.previous);
+        let key = keys.find(|key| header.kid.as_ref() == Some(&key.id)).ok_or(TokenFault::UnknownKey)?;
+        let claims = jsonwebtoken::decode::<Claims>(token, &key.verifying, &signature_only())
             .map_err(|error| fault(&error))?
             .claims;
         claims.check(now)?;

@@ -71,6 +71,14 @@ impl Fields {
     }
 }
 
+/// The error that tells of one faulty field, found only after all were read.
+#[must_use]
+pub fn field_fault(name: &str, invalid: Invalid) -> ApiError {
+    let mut faults = Vec::new();
+    note(&mut faults, name, invalid);
+    ApiError::ValidationFailed(faults)
+}
+
 fn note(faults: &mut Vec<FieldError>, field: &str, invalid: Invalid) {
     faults.push(FieldError { field: field.to_owned(), message: invalid.into_reason().into_owned() });
 }

@@ -7,10 +7,10 @@ mod response;
 mod screen;
 mod serve;
 
-pub use fields::{Fields, FromBody};
+pub use fields::{Fields, FromBody, field_fault};
 pub use lambda_http::{Body, Error, Request, Response};
-pub use request::{MovieQuery, bearer_token, body, movie_id, movie_query};
-pub use response::{created, movie, movies, ok};
+pub use request::{MovieQuery, bearer_token, body, movie_id, movie_query, source_address};
+pub use response::{accepted, created, movie, movies, ok};
 pub use serve::serve;
 
 /// What a handler answers with.

@@ -3,6 +3,7 @@
 use lambda_http::{
     RequestExt,
     http::{HeaderMap, header},
+    request::RequestContext,
 };
 use uuid::Uuid;
 
@@ -57,6 +58,15 @@ pub fn bearer_token(request: &Request) -> Result<&str, ApiError> {
         return Err(ApiError::InvalidToken(TokenFault::Malformed));
     }
     Ok(token)
+}
+
+/// The caller's address, from API Gateway's own reading of the connection only: `x-forwarded-for` is whatever a client
+/// says.
+pub fn source_address(request: &Request) -> &str {
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref().unwrap_or_default(),
+        _ => "",
+    }
 }
 
 /// The movie that the path names. A text that is no id of ours names nothing.

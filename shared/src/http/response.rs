@@ -42,6 +42,13 @@ pub fn ok(body: &impl Serialize) -> Answer {
     Ok(response)
 }
 
+/// 202 with a JSON body: it will be done.
+pub fn accepted(body: &impl Serialize) -> Answer {
+    let mut response = ok(body)?;
+    *response.status_mut() = StatusCode::ACCEPTED;
+    Ok(response)
+}
+
 /// 200 with one movie.
 pub fn movie(movie: &Movie) -> Answer {
     ok(&MovieBody::from(movie))

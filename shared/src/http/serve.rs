@@ -12,13 +12,13 @@ use lambda_http::{
 };
 
 use super::{Answer, Body, Error, Request, Response, screen::ScreenedEvent};
-use crate::{app, error::ApiError};
+use crate::{
+    app, audit,
+    error::{ApiError, chain},
+};
 
 /// What is kept of a function's time to tell the client that it ran out.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
-
-/// What a function has where no deadline is known: `cargo lambda watch` gives one in 1970.
-const USUAL_TIME: Duration = Duration::from_secs(10);
 
 /// Answers events with `handler` until Lambda ends the process. An error, a panic and running out of time become
 /// answers, too, and leave the process alive.
@@ -45,8 +45,9 @@ where
 {
     let started = app::now();
     let call = Call::of(&request);
+    // Of the highest level, so that whatever is logged says which request it is about.
     let span =
-        tracing::info_span!("request", route = call.route, request_id = call.request_id, user_id = Empty);
+        tracing::error_span!("request", route = call.route, request_id = call.request_id, user_id = Empty);
     let time_left = call.time_left;
     let handling = AssertUnwindSafe(handler(request)).catch_unwind();
     async move {
@@ -84,12 +85,9 @@ impl Call {
         let path_of_route = route.as_deref().and_then(|route| route.split_once(' ')).map(|(_, path)| path);
         let paths = [request.raw_http_path(), path_of_route.unwrap_or_default()];
         let private = paths.iter().any(|path| path.starts_with("/api/auth/"));
-        let deadline = lambda.map_or(0, |context| context.deadline);
-        let time_left =
-            match deadline.checked_sub(u64::try_from(app::now().unix_milliseconds()).unwrap_or_default()) {
-                Some(milliseconds) => Duration::from_millis(milliseconds),
-                None => USUAL_TIME,
-            };
+        let deadline = lambda.map_or_else(app::now, app::deadline);
+        let milliseconds = deadline.unix_milliseconds() - app::now().unix_milliseconds();
+        let time_left = Duration::from_millis(u64::try_from(milliseconds).unwrap_or_default());
         Self {
             request_id: request_id
                 .or_else(|| lambda.map(|context| context.request_id.clone()))
@@ -100,7 +98,7 @@ impl Call {
         }
     }
 
-    fn finish(&self, answer: Answer, milliseconds: i128) -> Response<Body> {
+    fn finish(&self, answer: Answer, milliseconds: i64) -> Response<Body> {
         let mut response = match answer {
             Ok(response) => {
                 tracing::info!(status = response.status().as_u16(), milliseconds, "request completed");
@@ -120,40 +118,51 @@ impl Call {
     }
 }
 
-fn log(error: &ApiError, milliseconds: i128) {
+fn log(error: &ApiError, milliseconds: i64) {
     let (status, code) = (error.status().as_u16(), error.code());
-    match error {
-        ApiError::Internal(cause) => {
-            tracing::error!(status, code, milliseconds, cause = chain(&**cause), "request completed");
-        }
-        ApiError::Unavailable(cause) => {
-            tracing::warn!(status, code, milliseconds, cause = chain(&**cause), "request completed");
-        }
-        ApiError::InvalidToken(fault) => {
-            tracing::info!(status, code, milliseconds, reason = %fault, "request completed");
-        }
-        ApiError::MissingToken
-        | ApiError::InvalidCredentials
-        | ApiError::UnsupportedMediaType
-        | ApiError::PayloadTooLarge
-        | ApiError::MalformedJson(_)
-        | ApiError::ValidationFailed(_)
-        | ApiError::InvalidCursor
-        | ApiError::MovieNotFound
-        | ApiError::NotOwner
-        | ApiError::EmailTaken
-        | ApiError::MovieNameTaken => tracing::info!(status, code, milliseconds, "request completed"),
+    audit::refused(error);
+    if let ApiError::Internal(cause) = error {
+        tracing::error!(status, code, milliseconds, cause = chain(&**cause), "request completed");
+    } else if let ApiError::Unavailable(cause) = error {
+        tracing::warn!(status, code, milliseconds, cause = chain(&**cause), "request completed");
+    } else {
+        tracing::info!(status, code, milliseconds, "request completed");
     }
 }
 
-/// An error with everything that caused it.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use lambda_http::{Context, RequestExt};
+    use serde_json::Value;
+
+    use super::{Answer, Body, Error, Request, Response, answer};
+
+    async fn answered<Handling>(handler: impl Fn(Request) -> Handling) -> (u16, Value)
+    where
+        Handling: Future<Output = Answer> + Send + 'static,
+    {
+        let mut context = Context::default();
+        // Half a second is kept for the answer, so the handler gets a hundredth of a second.
+        context.deadline = crate::app::now().unix_milliseconds().unsigned_abs() + 510;
+        let request = Request::new(Body::Empty).with_lambda_context(context);
+        let response: Result<Response<Body>, Error> = answer(&handler, request).await;
+        let response = response.expect("an answer");
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+        (response.status().as_u16(), serde_json::from_slice(response.body()).expect("a problem"))
     }
-    text
+
+    #[tokio::test]
+    async fn a_panic_becomes_an_answer_that_tells_nothing_of_it() {
+        let (status, problem) = answered(|_| async { panic!("what a client sent") }).await;
+        assert_eq!((status, &problem["code"]), (500, &Value::from("internal")));
+        assert!(!problem.to_string().contains("what a client sent"));
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_never_ends_becomes_an_answer() {
+        let (status, problem) = answered(|_| pending()).await;
+        assert_eq!((status, &problem["code"]), (503, &Value::from("unavailable")));
+    }
 }

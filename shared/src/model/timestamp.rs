@@ -1,6 +1,6 @@
 //! Points in time, as the API shows them and the tables hold them.
 
-use std::fmt;
+use std::{fmt, ops::Add, time::Duration};
 
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
@@ -17,8 +17,8 @@ impl Timestamp {
 
     /// The time that is `milliseconds` after 1970-01-01T00:00:00Z; `None` beyond the years a calendar can name.
     #[must_use]
-    pub fn from_unix_milliseconds(milliseconds: i128) -> Option<Self> {
-        OffsetDateTime::from_unix_timestamp_nanos(milliseconds.checked_mul(1_000_000)?).ok().map(Self)
+    pub fn from_unix_milliseconds(milliseconds: i64) -> Option<Self> {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000).ok().map(Self)
     }
 
     /// Whole seconds since 1970-01-01T00:00:00Z, as tokens count time (RFC 7519, `NumericDate`).
@@ -29,14 +29,24 @@ impl Timestamp {
 
     /// Milliseconds since 1970-01-01T00:00:00Z.
     #[must_use]
-    pub fn unix_milliseconds(self) -> i128 {
-        self.0.unix_timestamp_nanos() / 1_000_000
+    pub fn unix_milliseconds(self) -> i64 {
+        self.0.unix_timestamp() * 1_000 + i64::from(self.0.millisecond())
     }
 
     /// Reads what [`Display`](fmt::Display) writes; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         time::PrimitiveDateTime::parse(text, RFC_3339_MILLISECONDS).ok().map(|time| Self(time.assume_utc()))
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    /// The time that is `duration` later, or the last one that a calendar can name.
+    fn add(self, duration: Duration) -> Self {
+        let duration = time::Duration::try_from(duration).unwrap_or(time::Duration::MAX);
+        Self(self.0.saturating_add(duration))
     }
 }
 

@@ -51,7 +51,10 @@ where
     fn from(error: SdkError<E>) -> Self {
         let passing = match &error {
             SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
-            SdkError::DispatchFailure(failure) => failure.is_io() || failure.is_timeout(),
+            // A connection that ends before its answer is of another kind than the rest, but one the SDK knows.
+            SdkError::DispatchFailure(failure) => {
+                failure.is_io() || failure.is_timeout() || failure.as_other().is_some()
+            }
             SdkError::ServiceError(service) => {
                 service.raw().status().is_server_error()
                     || service.err().code().is_some_and(retry::is_passing)

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{failure::StoreError, keys};
@@ -15,6 +15,17 @@ pub(super) fn encode(value: &impl Serialize) -> Result<Item, StoreError> {
     serde_dynamo::to_item(value).map_err(|error| StoreError::Refused { cause: error.into() })
 }
 
+/// The part of a transaction that puts a new item: nothing may have its key yet. IAM: `PutItem`.
+pub(super) fn put_new(table: &str, new: &impl Serialize) -> Result<TransactWriteItem, StoreError> {
+    let put = Put::builder()
+        .table_name(table)
+        .set_item(Some(encode(new)?))
+        .condition_expression("attribute_not_exists(#pk)")
+        .expression_attribute_names("#pk", keys::PARTITION)
+        .build()?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}
+
 /// The struct of an item. One that does not fit is named by its key.
 pub(super) fn decode<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
     let key = keys::without_email(&key_of(&item)).to_owned();
@@ -23,5 +34,6 @@ pub(super) fn decode<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
 
 /// The item's partition key.
 pub(super) fn key_of(item: &Item) -> String {
-    item.get(keys::PARTITION).and_then(|key| key.as_s().ok()).cloned().unwrap_or_default()
+    let key = [keys::PARTITION, keys::USER_ID].iter().find_map(|name| item.get(*name)?.as_s().ok());
+    key.cloned().unwrap_or_default()
 }

@@ -4,11 +4,17 @@ use uuid::Uuid;
 
 use crate::model::email::CanonicalEmail;
 
-/// The attribute that is the partition key of every table.
+/// The attribute that is the partition key of `Users` and `Movies`.
 pub(super) const PARTITION: &str = "pk";
+
+/// The attribute that is the partition key of `Departures`, and all that its stream carries.
+pub(super) const USER_ID: &str = "user_id";
 
 /// The index of all movies by canonical name.
 pub(super) const CATALOG_INDEX: &str = "catalog";
+
+/// The index of all movies by the user who added them.
+pub(super) const OWNER_INDEX: &str = "owner";
 
 /// The value of the `catalog` attribute, and so the index's partition key, of every listed movie.
 pub(super) const CATALOG: &str = "movies";
@@ -26,6 +32,11 @@ pub(super) fn email(email: &CanonicalEmail) -> String {
 /// A key as the log may show it: an email stays out of it.
 pub(super) fn without_email(key: &str) -> &str {
     if key.starts_with("email#") { "email#(hidden)" } else { key }
+}
+
+/// A counter of failed tries of passwords, in the users' table.
+pub(super) fn attempts(name: &str) -> String {
+    format!("attempts#{name}")
 }
 
 /// A movie, in the movies' table.

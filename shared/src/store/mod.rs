@@ -4,7 +4,9 @@
 //! conditions of the write itself, so they hold whatever else happens at the same time. Each function names its
 //! operation, its condition and the IAM actions it needs; `template.yaml` grants exactly those.
 
+mod attempts;
 mod cursor;
+mod departures;
 mod failure;
 mod item;
 mod keys;
@@ -12,8 +14,10 @@ mod movies;
 mod retry;
 mod users;
 
+pub use attempts::{Attempts, Backoff};
 pub use cursor::Cursor;
+pub use departures::{Departure, Departures};
 pub use failure::StoreError;
-pub use movies::{Change, Deletion, Insertion, Movies, Page};
+pub use movies::{Candidates, Change, Deletion, Insertion, Movies, OwnedMovie, Page};
 pub use retry::TransactionConflicts;
-pub use users::{Login, Signup, Users};
+pub use users::{Account, Credentials, Farewell, Leaving, Login, PasswordChange, SignOut, Signup, Users};

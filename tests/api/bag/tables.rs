@@ -4,16 +4,28 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Bag, MOVIES, USERS};
+use super::{Bag, DEPARTURES, MOVIES, USERS};
 
 impl Bag {
-    /// Everything that the tables hold: equal before and after whatever changed nothing.
+    /// Everything that the tables hold, but for the counters of failed logins, which move with every try: equal before
+    /// and after whatever changed nothing.
     pub fn contents(&self) -> BTreeMap<String, Value> {
         let keyed = |table| {
-            let items = self.items(table, "").into_iter();
-            items.map(move |item| (format!("{table} {}", item["pk"]["S"]), item))
+            let items = self.database.items(table).expect("items").into_iter();
+            items.map(move |item| {
+                let key = if table == DEPARTURES { &item["user_id"]["S"] } else { &item["pk"]["S"] };
+                (format!("{table} {key}"), item)
+            })
         };
-        [USERS, MOVIES].into_iter().flat_map(keyed).collect()
+        let all = [USERS, MOVIES, DEPARTURES].into_iter().flat_map(keyed);
+        all.filter(|(key, _)| !key.contains("\"attempts#")).collect()
+    }
+
+    /// Forgets all failed logins, as time does.
+    pub fn forget_attempts(&self) {
+        for counter in self.items(USERS, "attempts#") {
+            self.remove(USERS, counter["pk"]["S"].as_str().expect("a key"));
+        }
     }
 
     /// The item with this partition key.

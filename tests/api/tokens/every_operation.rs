@@ -13,8 +13,8 @@ use crate::{
 const PUBLIC: [&str; 4] = ["signup", "login", "list-movies", "get-movie"];
 
 /// An operation that needs a token.
-struct Operation {
-    name: &'static str,
+pub struct Operation {
+    pub name: &'static str,
     method: String,
     path: &'static str,
     /// The first example of its body; none where it takes none.
@@ -22,7 +22,8 @@ struct Operation {
 }
 
 impl Operation {
-    fn all() -> Vec<Self> {
+    /// All of them.
+    pub fn all() -> Vec<Self> {
         let protected = contract::operations()
             .filter(|(_, _, definition)| definition["security"].as_array().is_none_or(|all| !all.is_empty()));
         protected
@@ -39,7 +40,7 @@ impl Operation {
     }
 
     /// The request that would succeed with a good token of the movie's owner.
-    fn request(&self, movie_id: &str) -> HttpRequest {
+    pub fn request(&self, movie_id: &str) -> HttpRequest {
         let request = HttpRequest::new(self.method.clone(), &self.path.replace("{id}", movie_id));
         self.body.iter().fold(request, HttpRequest::json)
     }
@@ -59,7 +60,7 @@ impl Operation {
 }
 
 /// Somebody with a movie of their own, and that movie's id.
-async fn owner(bag: &Bag, name: &str) -> (Person, String) {
+pub async fn owner(bag: &Bag, name: &str) -> (Person, String) {
     let person = bag.person(name).await;
     let id =
         bag.movie(&person, &format!("The movie of {name}")).await["id"].as_str().expect("an id").to_owned();
@@ -79,7 +80,7 @@ async fn every_operation_that_needs_a_token_refuses_what_is_none() {
     let expired = forge(&ann.token, &json!({}), &json!({"exp": issued(&ann.token) - 60}));
     let before = bag.contents();
     let cases = [
-        (None, &anns_movie, "missing_token", "code=\"missing_token\""),
+        (None, &anns_movie, "missing_token", "reason=\"missing\""),
         (Some("not.a.token"), &anns_movie, "invalid_token", "reason=malformed"),
         (Some(expired.as_str()), &anns_movie, "invalid_token", "reason=expired"),
         (Some(&gone.token), &movie_of_gone, "invalid_token", "reason=user_gone"),

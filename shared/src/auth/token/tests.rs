@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use uuid::{Uuid, uuid};
 
-use super::{Claims, LIFETIME_SECONDS, TokenFault, TokenKey, WeakKey};
+use super::{Claims, LIFETIME_SECONDS, TokenFault, TokenKey, TokenKeys, WeakKey};
 use crate::model::Timestamp;
 
 const SECRET: &str = "a key of tests that is long enough";
@@ -19,15 +19,19 @@ const USER: Uuid = uuid!("019a4c5d-1f20-7e4b-8a96-3c7d52e0b18f");
 const TOKEN_ID: Uuid = uuid!("019a4c5d-4b00-7d13-9c55-e1f2a3b4c5d6");
 
 fn at(seconds: i64) -> Timestamp {
-    Timestamp::from_unix_milliseconds(i128::from(seconds) * 1000).expect("a time")
+    Timestamp::from_unix_milliseconds(seconds * 1000).expect("a time")
 }
 
 fn key() -> TokenKey {
     TokenKey::new(SECRET).expect("a good key")
 }
 
+fn keys() -> TokenKeys {
+    TokenKeys::new(key(), None)
+}
+
 fn verify(token: &str) -> Result<Claims, TokenFault> {
-    key().verify(token, at(NOW))
+    keys().verify(token, at(NOW))
 }
 
 fn good_claims() -> Claims {

@@ -140,8 +140,8 @@ impl Movies {
             .client
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().update(update).build())
-            .transact_items(self.release_name(old)?)
-            .transact_items(self.put_new(&claim)?);
+            .transact_items(self.release_claim(old.id, old.name.key())?)
+            .transact_items(item::put_new(&self.table, &claim)?);
         let Err(error) = request.send().await else { return Ok(Attempt::Ended(Change::Done(new))) };
         let failed = FailedConditions::of(error)?;
         if failed.unsettled(0) {

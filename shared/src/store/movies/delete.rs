@@ -1,16 +1,11 @@
 //! Deleting a movie.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
 use uuid::Uuid;
 
 use super::{ATTEMPTS, KeepsChanging, Movies, claim_is_missing};
-use crate::{
-    model::Movie,
-    store::{
-        Users,
-        failure::{FailedConditions, StoreError},
-        keys,
-    },
+use crate::store::{
+    Users,
+    failure::{FailedConditions, StoreError},
 };
 
 /// What came of deleting a movie.
@@ -22,6 +17,8 @@ pub enum Deletion {
     NotFound,
     /// Somebody else added it.
     NotOwner,
+    /// The owner is gone.
+    OwnerGone,
 }
 
 impl Movies {
@@ -39,28 +36,20 @@ impl Movies {
             let request = self
                 .client
                 .transact_write_items()
-                .transact_items(self.delete_unchanged(&movie)?)
-                .transact_items(self.release_name(&movie)?)
+                .transact_items(self.delete_unchanged(movie.id, owner, movie.name.key())?)
+                .transact_items(self.release_claim(movie.id, movie.name.key())?)
                 .transact_items(users.count_one_less(owner)?);
             let Err(error) = request.send().await else { return Ok(Deletion::Done) };
             let failed = FailedConditions::of(error)?;
-            if !failed.unsettled(0) {
-                return Err(claim_is_missing(&movie));
+            if failed.unsettled(0) {
+                continue;
             }
+            return if failed.at(2).is_some() {
+                Ok(Deletion::OwnerGone)
+            } else {
+                Err(claim_is_missing(&movie))
+            };
         }
         Err(KeepsChanging.into())
-    }
-
-    fn delete_unchanged(&self, movie: &Movie) -> Result<TransactWriteItem, StoreError> {
-        let delete = Delete::builder()
-            .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(keys::movie(movie.id)))
-            .condition_expression("#added_by = :owner AND #name_key = :name_key")
-            .expression_attribute_names("#added_by", "added_by")
-            .expression_attribute_names("#name_key", "name_key")
-            .expression_attribute_values(":owner", AttributeValue::S(movie.added_by.to_string()))
-            .expression_attribute_values(":name_key", AttributeValue::S(movie.name.key().to_owned()))
-            .build()?;
-        Ok(TransactWriteItem::builder().delete(delete).build())
     }
 }

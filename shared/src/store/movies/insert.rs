@@ -6,7 +6,7 @@ use crate::{
     store::{
         Users,
         failure::{FailedConditions, StoreError},
-        keys,
+        item, keys,
     },
 };
 
@@ -31,8 +31,8 @@ impl Movies {
         let request = self
             .client
             .transact_write_items()
-            .transact_items(self.put_new(&MovieItem::from(movie))?)
-            .transact_items(self.put_new(&claim)?)
+            .transact_items(item::put_new(&self.table, &MovieItem::from(movie))?)
+            .transact_items(item::put_new(&self.table, &claim)?)
             .transact_items(users.count_one_more(movie.added_by)?);
         let Err(error) = request.send().await else { return Ok(Insertion::Done) };
         let failed = FailedConditions::of(error)?;

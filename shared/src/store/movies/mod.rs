@@ -3,10 +3,11 @@
 mod change;
 mod delete;
 mod insert;
+mod purge;
 
 use aws_sdk_dynamodb::{
     Client,
-    types::{AttributeValue, Delete, Put, TransactWriteItem},
+    types::{AttributeValue, Delete, TransactWriteItem},
 };
 use lambda_http::tracing;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use uuid::Uuid;
 pub use change::Change;
 pub use delete::Deletion;
 pub use insert::Insertion;
+pub use purge::{Candidates, OwnedMovie};
 
 use super::{
     Cursor,
@@ -110,24 +112,33 @@ impl Movies {
         Ok(Page { movies: items.into_iter().filter_map(readable).collect(), next })
     }
 
-    fn put_new(&self, new: &impl Serialize) -> Result<TransactWriteItem, StoreError> {
-        let put = Put::builder()
+    /// The part of a transaction that deletes a movie of this owner and name.
+    fn delete_unchanged(
+        &self,
+        id: Uuid,
+        owner: Uuid,
+        name_key: &str,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder()
             .table_name(&self.table)
-            .set_item(Some(item::encode(new)?))
-            .condition_expression("attribute_not_exists(#pk)")
-            .expression_attribute_names("#pk", keys::PARTITION)
+            .key(keys::PARTITION, AttributeValue::S(keys::movie(id)))
+            .condition_expression("#added_by = :owner AND #name_key = :name_key")
+            .expression_attribute_names("#added_by", "added_by")
+            .expression_attribute_names("#name_key", "name_key")
+            .expression_attribute_values(":owner", AttributeValue::S(owner.to_string()))
+            .expression_attribute_values(":name_key", AttributeValue::S(name_key.to_owned()))
             .build()?;
-        Ok(TransactWriteItem::builder().put(put).build())
+        Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
     /// The part of a transaction that gives up a movie's claim to its name.
-    fn release_name(&self, movie: &Movie) -> Result<TransactWriteItem, StoreError> {
+    fn release_claim(&self, id: Uuid, name_key: &str) -> Result<TransactWriteItem, StoreError> {
         let delete = Delete::builder()
             .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(keys::name(movie.name.key())))
+            .key(keys::PARTITION, AttributeValue::S(keys::name(name_key)))
             .condition_expression("#movie_id = :movie_id")
             .expression_attribute_names("#movie_id", "movie_id")
-            .expression_attribute_values(":movie_id", AttributeValue::S(movie.id.to_string()))
+            .expression_attribute_values(":movie_id", AttributeValue::S(id.to_string()))
             .build()?;
         Ok(TransactWriteItem::builder().delete(delete).build())
     }

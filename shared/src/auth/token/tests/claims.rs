@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{
     super::{LIFETIME_SECONDS, TokenFault},
-    NOW, TOKEN_ID, USER, at, claims_with, good_token, header_with, key, signed, verify, with_claims,
+    NOW, TOKEN_ID, USER, at, claims_with, good_token, header_with, keys, signed, verify, with_claims,
 };
 
 #[test]
@@ -82,6 +82,6 @@ fn times_are_kept_within_five_seconds() {
         assert_eq!(verify(&with_claims(&changes)).map(drop), expected, "{changes}");
     }
     let end = NOW + LIFETIME_SECONDS;
-    assert!(key().verify(&good_token(), at(end + 4)).is_ok());
-    assert_eq!(key().verify(&good_token(), at(end + 5)), Err(TokenFault::Expired));
+    assert!(keys().verify(&good_token(), at(end + 4)).is_ok());
+    assert_eq!(keys().verify(&good_token(), at(end + 5)), Err(TokenFault::Expired));
 }

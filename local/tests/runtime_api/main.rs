@@ -1,16 +1,13 @@
-//! The Runtime API against `examples/obedient_function.rs`, in real processes.
+//! The Runtime API against `obedient_function.rs`, in real processes.
 
-use std::{path::PathBuf, time::Instant};
+use std::time::Duration;
 
-use serde_json::json;
-
-use super::*;
+use local::runtime_api::{Function, FunctionOptions, Outcome};
+use serde_json::{Value, json};
+use tokio::time::Instant;
 
 fn options() -> FunctionOptions {
-    // target/<profile>/deps/<this test> and target/<profile>/examples/obedient_function
-    let test = std::env::current_exe().expect("the test's own path");
-    let profile: PathBuf = test.ancestors().nth(2).expect("the profile's folder").into();
-    FunctionOptions::new("obedient", profile.join("examples/obedient_function"))
+    FunctionOptions::new("obedient", env!("CARGO_BIN_EXE_obedient_function"))
 }
 
 fn response(outcome: Outcome) -> Value {

@@ -1,12 +1,18 @@
 //! The `Users` table: users, and the claims that make their emails unique.
 
+mod change;
+mod leave;
+
 use aws_sdk_dynamodb::{
     Client,
     error::BuildError,
-    types::{AttributeValue, Put, TransactWriteItem, Update},
+    types::{AttributeValue, TransactWriteItem, Update},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
+
+pub use change::{PasswordChange, SignOut};
+pub use leave::{Farewell, Leaving};
 
 use super::{
     failure::{FailedConditions, StoreError},
@@ -42,6 +48,26 @@ pub struct Login {
     pub password_hash: PasswordHash,
     /// The epoch of the session that the login begins.
     pub session_epoch: u64,
+}
+
+/// What a user may see of their own account.
+#[derive(Debug)]
+pub struct Account {
+    /// The address as they wrote it.
+    pub email: String,
+    /// When they signed up.
+    pub created_at: String,
+    /// How many movies are theirs.
+    pub movie_count: u64,
+}
+
+/// What a change of the password is checked against, from one consistent read.
+#[derive(Debug)]
+pub struct Credentials {
+    /// The canonical email, by which failed tries are counted.
+    pub email: CanonicalEmail,
+    /// The hash that the current password must match.
+    pub password_hash: PasswordHash,
 }
 
 #[derive(Serialize)]
@@ -80,6 +106,19 @@ struct LoginItem {
 }
 
 #[derive(Deserialize)]
+struct AccountItem {
+    email: String,
+    created_at: String,
+    movie_count: u64,
+}
+
+#[derive(Deserialize)]
+struct CredentialsItem {
+    email_key: String,
+    password_hash: String,
+}
+
+#[derive(Deserialize)]
 struct SessionItem {
     status: Status,
     session_epoch: u64,
@@ -112,8 +151,8 @@ impl Users {
         let request = self
             .client
             .transact_write_items()
-            .transact_items(self.put_new(&user_item)?)
-            .transact_items(self.put_new(&claim)?);
+            .transact_items(item::put_new(&self.table, &user_item)?)
+            .transact_items(item::put_new(&self.table, &claim)?);
         let Err(error) = request.send().await else { return Ok(Signup::Done) };
         let failed = FailedConditions::of(error)?;
         if failed.at(1).is_some() {
@@ -126,10 +165,10 @@ impl Users {
     ///
     /// Consistent `GetItem` of the claim, then of its user. IAM: `GetItem`.
     pub async fn login(&self, email: &CanonicalEmail) -> Result<Option<Login>, StoreError> {
-        let claim: Option<EmailClaim> = self.read(keys::email(email), "#pk, user_id").await?;
+        let claim: Option<EmailClaim> = self.read(keys::email(email), "pk, user_id").await?;
         let Some(claim) = claim else { return Ok(None) };
         let user: Option<LoginItem> =
-            self.read(keys::user(claim.user_id), "#pk, id, password_hash, #status, session_epoch").await?;
+            self.read(keys::user(claim.user_id), "pk, id, password_hash, #status, session_epoch").await?;
         Ok(user.filter(|user| user.status == Status::Active).map(|user| Login {
             user_id: user.id,
             password_hash: PasswordHash::from_stored(user.password_hash),
@@ -141,8 +180,32 @@ impl Users {
     ///
     /// Consistent `GetItem`. IAM: `GetItem`.
     pub async fn session_epoch(&self, id: Uuid) -> Result<Option<u64>, StoreError> {
-        let user: Option<SessionItem> = self.read(keys::user(id), "#pk, #status, session_epoch").await?;
+        let user: Option<SessionItem> = self.read(keys::user(id), "pk, #status, session_epoch").await?;
         Ok(user.filter(|user| user.status == Status::Active).map(|user| user.session_epoch))
+    }
+
+    /// What a user may see of their own account; `None` for one who is gone.
+    ///
+    /// Consistent `GetItem`. IAM: `GetItem`.
+    pub async fn account(&self, id: Uuid) -> Result<Option<Account>, StoreError> {
+        let item: Option<AccountItem> =
+            self.read(keys::user(id), "pk, email, created_at, movie_count").await?;
+        Ok(item.map(|AccountItem { email, created_at, movie_count }| Account {
+            email,
+            created_at,
+            movie_count,
+        }))
+    }
+
+    /// What a change of the password is checked against; `None` for a user who is gone.
+    ///
+    /// Consistent `GetItem`. IAM: `GetItem`.
+    pub async fn credentials(&self, id: Uuid) -> Result<Option<Credentials>, StoreError> {
+        let item: Option<CredentialsItem> = self.read(keys::user(id), "pk, email_key, password_hash").await?;
+        Ok(item.map(|item| Credentials {
+            email: CanonicalEmail::of(&item.email_key),
+            password_hash: PasswordHash::from_stored(item.password_hash),
+        }))
     }
 
     /// The part of a transaction that counts a movie more at a user who is here to stay. IAM: `UpdateItem`.
@@ -170,18 +233,21 @@ impl Users {
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    fn count(&self, id: Uuid) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
-        Update::builder().table_name(&self.table).key(keys::PARTITION, AttributeValue::S(keys::user(id)))
+    /// The part of a transaction that counts movies off at a user who is leaving. IAM: `UpdateItem`.
+    pub(super) fn count_off_leaving(&self, id: Uuid, movies: usize) -> Result<TransactWriteItem, BuildError> {
+        let update = self
+            .count(id)
+            .update_expression("ADD movie_count :less")
+            .expression_attribute_values(":less", AttributeValue::N(format!("-{movies}")))
+            .condition_expression("#status = :leaving")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":leaving", AttributeValue::S("leaving".to_owned()))
+            .build()?;
+        Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    fn put_new(&self, new: &impl Serialize) -> Result<TransactWriteItem, StoreError> {
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item::encode(new)?))
-            .condition_expression("attribute_not_exists(#pk)")
-            .expression_attribute_names("#pk", keys::PARTITION)
-            .build()?;
-        Ok(TransactWriteItem::builder().put(put).build())
+    fn count(&self, id: Uuid) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+        Update::builder().table_name(&self.table).key(keys::PARTITION, AttributeValue::S(keys::user(id)))
     }
 
     async fn read<T: DeserializeOwned>(
@@ -195,9 +261,9 @@ impl Users {
             .table_name(&self.table)
             .key(keys::PARTITION, AttributeValue::S(key))
             .consistent_read(true)
-            .projection_expression(projection)
-            .expression_attribute_names("#pk", keys::PARTITION);
+            .projection_expression(projection);
         if projection.contains("#status") {
+            // A reserved word, and DynamoDB refuses names that are not used.
             request = request.expression_attribute_names("#status", "status");
         }
         request.send().await?.item.map(item::decode).transpose()

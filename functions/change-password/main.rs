@@ -1,0 +1,67 @@
+//! `PUT /api/auth/password` `{current_password, new_password}`: another password, and the end of every session.
+//!
+//! 200 with a fresh token; 400, 401, 413, 415; 403 `invalid_credentials`; 429 `too_many_attempts`. Writes `Users`.
+
+use shared::{
+    app::{self, App},
+    audit,
+    auth::{
+        password::{Hasher, Password, PasswordAttempt},
+        session::Sessions,
+        throttle::Throttle,
+        token::TokenFault,
+    },
+    error::ApiError,
+    http::{self, Answer, Fields, FromBody, Request},
+    store::{PasswordChange, Users},
+};
+
+struct ChangePassword {
+    current_password: PasswordAttempt,
+    new_password: Password,
+}
+
+impl FromBody for ChangePassword {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        let (current, new) = (fields.required("current_password"), fields.required("new_password"));
+        Some(Self { current_password: current?, new_password: new? })
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), http::Error> {
+    let app = App::from_env().await;
+    let (users, sessions, throttle) = (app.users()?, app.sessions()?, app.throttle()?);
+    let hasher = app::hasher()?;
+    http::serve(|request| handle(&users, &sessions, &throttle, hasher, request)).await
+}
+
+async fn handle(
+    users: &Users,
+    sessions: &Sessions,
+    throttle: &Throttle,
+    hasher: Hasher,
+    request: Request,
+) -> Answer {
+    let user = sessions.authenticate(&request).await?;
+    let ChangePassword { current_password, new_password } = http::body(&request)?;
+    let Some(credentials) = users.credentials(user.user_id).await? else {
+        return Err(ApiError::InvalidToken(TokenFault::UserGone));
+    };
+    new_password
+        .check_against(&credentials.email)
+        .map_err(|invalid| http::field_fault("new_password", invalid))?;
+    let admission = throttle.admit(&credentials.email, http::source_address(&request)).await?;
+    if !hasher.verify(&current_password, Some(&credentials.password_hash))? {
+        return Err(ApiError::WrongPassword);
+    }
+    admission.succeeded().await?;
+    let new_hash = hasher.hash(&new_password)?;
+    match users.change_password(user.user_id, user.epoch, &new_hash).await? {
+        PasswordChange::Done { session_epoch } => {
+            audit::password_changed();
+            http::ok(&sessions.begin(user.user_id, session_epoch)?)
+        }
+        PasswordChange::Outdated => Err(ApiError::InvalidToken(TokenFault::Revoked)),
+    }
+}

@@ -1,0 +1,42 @@
+//! `DELETE /api/auth/account`: the signed-in user leaves, and their movies go with them.
+//!
+//! 202 with the user's id; 401; 403 `fresh_login_required` for a token older than ten minutes. From then on no token of
+//! the user works and no login succeeds; `purge-account` does the rest. Writes `Users` and `Departures`.
+
+use serde::Serialize;
+use shared::{
+    app::{self, App},
+    audit,
+    auth::{session::Sessions, token::TokenFault},
+    error::ApiError,
+    http::{self, Answer, Request},
+    store::{Departures, Leaving, Users},
+};
+use uuid::Uuid;
+
+#[derive(Serialize)]
+struct Left {
+    id: Uuid,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), http::Error> {
+    let app = App::from_env().await;
+    let (sessions, users, departures) = (app.sessions()?, app.users()?, app.departures()?);
+    http::serve(|request| handle(&sessions, &users, &departures, request)).await
+}
+
+async fn handle(sessions: &Sessions, users: &Users, departures: &Departures, request: Request) -> Answer {
+    let user = sessions.authenticate(&request).await?;
+    let now = app::now();
+    if !user.is_fresh(now) {
+        return Err(ApiError::FreshLoginRequired);
+    }
+    match users.leave(user.user_id, user.epoch, now, departures).await? {
+        Leaving::Begun => {
+            audit::leaving_begun();
+            http::accepted(&Left { id: user.user_id })
+        }
+        Leaving::Outdated => Err(ApiError::InvalidToken(TokenFault::Revoked)),
+    }
+}

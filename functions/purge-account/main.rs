@@ -1,0 +1,43 @@
+//! No route: the stream of `Departures` wakes it, and an hourly schedule. Deletes leaving users with all that is theirs.
+//!
+//! A stream's record that fails is reported by its sequence number, so that only it is tried again. Reads and writes
+//! `Users`, `Movies` and `Departures`.
+
+mod event;
+mod purge;
+
+use event::{Event, Report};
+use lambda_runtime::{Error, LambdaEvent, service_fn, tracing};
+use purge::Purge;
+use shared::{
+    app::{self, App},
+    error::chain,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let app = App::from_env().await;
+    let purge = Purge { users: app.users()?, movies: app.movies()?, departures: app.departures()? };
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| handle(&purge, event))).await
+}
+
+async fn handle(purge: &Purge, event: LambdaEvent<Event>) -> Result<Report, Error> {
+    let deadline = app::deadline(&event.context);
+    match event.payload {
+        Event::Stream { records } => {
+            let mut report = Report::default();
+            for record in records {
+                if let Err(error) = purge.run_record(&record, deadline).await {
+                    let cause = chain(&*error);
+                    tracing::error!(sequence_number = record.sequence_number(), cause, "a record failed");
+                    report.failed(&record);
+                }
+            }
+            Ok(report)
+        }
+        Event::Schedule {} => {
+            purge.run_all(deadline).await?;
+            Ok(Report::default())
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Calls a function on a schedule, with the event that `EventBridge` makes.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use time::{OffsetDateTime, macros::format_description};
+use uuid::Uuid;
+
+use super::{super::say, invocation::Functions};
+use crate::{
+    clock,
+    template::{ACCOUNT, FunctionDefinition, REGION, Schedule},
+};
+
+/// Calls the function now, and then at the schedule's rate for ever.
+pub async fn call(schedule: Schedule, function: FunctionDefinition, functions: Arc<Functions>) {
+    let mut ticks = tokio::time::interval(schedule.every);
+    loop {
+        ticks.tick().await;
+        let event = schedule.input.clone().unwrap_or_else(|| event(&schedule, &function, clock::now()));
+        if let Err(error) = functions.invoke(&function.operation, &event).await {
+            say(format!("The scheduled call of {} failed: {error:#}", function.operation));
+        }
+    }
+}
+
+fn event(schedule: &Schedule, function: &FunctionDefinition, now: OffsetDateTime) -> Value {
+    let time = now.format(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z"));
+    let rule = format!("{}{}", function.logical_id, schedule.name);
+    json!({
+        "version": "0",
+        "id": Uuid::new_v4().to_string(),
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": ACCOUNT,
+        "time": time.unwrap_or_default(),
+        "region": REGION,
+        "resources": [format!("arn:aws:events:{REGION}:{ACCOUNT}:rule/{rule}")],
+        "detail": {},
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use time::macros::datetime;
+
+    use super::{
+        super::{delivery::tests::template, invocation::tests::stand_in},
+        *,
+    };
+
+    #[test]
+    fn the_event_has_the_form_that_eventbridge_gives_it() {
+        let template = template();
+        let function = template.function("purge-account").expect("the function");
+        let mut event = event(&function.schedules[0], function, datetime!(2026-07-01 08:09:10.5 UTC));
+        assert_eq!(event["id"].take().as_str().map(str::len), Some(36));
+        let expected = json!({
+            "version": "0", "id": null, "detail-type": "Scheduled Event", "source": "aws.events",
+            "account": "123456789012", "time": "2026-07-01T08:09:10Z", "region": "eu-west-1",
+            "resources": ["arn:aws:events:eu-west-1:123456789012:rule/PurgeAccountFunctionHourly"],
+            "detail": {},
+        });
+        assert_eq!(event, expected);
+    }
+
+    #[tokio::test]
+    async fn a_function_is_called_at_once_and_then_again_and_again_whatever_it_answers() {
+        let template = template();
+        let (functions, calls, _server) = stand_in(&template, vec![(500, "no"), (200, "null")]).await;
+        let function = template.function("purge-account").expect("the function").clone();
+        let every = Duration::from_millis(20);
+        let schedule =
+            Schedule { every, input: Some(json!({"mine": true})), ..function.schedules[0].clone() };
+        tokio::select! {
+            () = call(schedule, function, functions) => {}
+            () = async {
+                while calls.lock().expect("the calls").len() < 3 {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            } => {}
+        }
+        assert_eq!(calls.lock().expect("the calls")[0], ("purge-account".to_owned(), json!({"mine": true})));
+    }
+}

@@ -1,0 +1,144 @@
+//! The `Departures` table: users who are leaving. Each row is a job that stays until it is done, and the table's
+//! stream wakes `purge-account`.
+
+use aws_sdk_dynamodb::{
+    Client,
+    error::BuildError,
+    operation::update_item::UpdateItemError,
+    types::{AttributeValue, Delete, Put, TransactWriteItem},
+};
+use lambda_http::tracing;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    failure::StoreError,
+    item::{self, Item},
+    keys::USER_ID,
+};
+use crate::model::Timestamp;
+
+/// How often a purge may wake its own next run. At a quarter of a million movies a run, nobody has so many.
+const MOST_PASSES: u32 = 50;
+
+/// Where departures are kept.
+#[derive(Debug, Clone)]
+pub struct Departures {
+    client: Client,
+    table: String,
+}
+
+/// A user who is leaving.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Departure {
+    /// The user's id.
+    pub user_id: Uuid,
+    /// Since when they are leaving.
+    pub since: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DepartureItem {
+    user_id: Uuid,
+    since: String,
+    /// Counts the runs that did not finish. Its change is what wakes the next one.
+    pass: u64,
+}
+
+impl Departures {
+    /// The departures in `table`.
+    #[must_use]
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// Whether a user's departure is still to be worked off.
+    ///
+    /// Consistent `GetItem`. IAM: `GetItem`.
+    pub async fn contains(&self, user_id: Uuid) -> Result<bool, StoreError> {
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key(USER_ID, AttributeValue::S(user_id.to_string()))
+            .consistent_read(true);
+        Ok(request.send().await?.item.is_some())
+    }
+
+    /// All departures. A corrupt one is logged and left out, so that it holds up no other.
+    ///
+    /// `Scan`, as many as it takes: the table holds only what is under way. IAM: `Scan`.
+    pub async fn all(&self) -> Result<Vec<Departure>, StoreError> {
+        let mut pages =
+            self.client.scan().table_name(&self.table).consistent_read(true).into_paginator().send();
+        let mut departures = Vec::new();
+        while let Some(page) = pages.next().await {
+            departures.extend(page?.items.unwrap_or_default().into_iter().filter_map(readable));
+        }
+        Ok(departures)
+    }
+
+    /// Wakes the next run of a purge that ran out of time. Nothing happens if it has ended meanwhile, or if so many runs
+    /// have been woken that something must be wrong: then the hourly schedule goes on, which costs little.
+    ///
+    /// `UpdateItem`, on the condition that the row is there and was not woken too often. IAM: `UpdateItem`.
+    pub async fn wake(&self, user_id: Uuid) -> Result<(), StoreError> {
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key(USER_ID, AttributeValue::S(user_id.to_string()))
+            .update_expression("ADD #pass :one")
+            .condition_expression("#pass < :most")
+            .expression_attribute_names("#pass", "pass")
+            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
+            .expression_attribute_values(":most", AttributeValue::N(MOST_PASSES.to_string()));
+        let Err(error) = request.send().await else { return Ok(()) };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+            _ => Err(error.into()),
+        }
+    }
+
+    /// The part of a transaction that puts a departure. IAM: `PutItem`.
+    pub(super) fn put(&self, user_id: Uuid, since: Timestamp) -> Result<TransactWriteItem, StoreError> {
+        let departure = DepartureItem { user_id, since: since.to_string(), pass: 0 };
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item::encode(&departure)?))
+            .condition_expression("attribute_not_exists(#user_id)")
+            .expression_attribute_names("#user_id", USER_ID)
+            .build()?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// The part of a transaction that ends a departure. IAM: `DeleteItem`.
+    pub(super) fn delete(&self, user_id: Uuid) -> Result<TransactWriteItem, BuildError> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .key(USER_ID, AttributeValue::S(user_id.to_string()))
+            .condition_expression("attribute_exists(#user_id)")
+            .expression_attribute_names("#user_id", USER_ID)
+            .build()?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+}
+
+fn readable(item: Item) -> Option<Departure> {
+    item::decode::<DepartureItem>(item)
+        .and_then(Departure::try_from)
+        .inspect_err(|error| tracing::error!(%error, "a departure was left out"))
+        .ok()
+}
+
+impl TryFrom<DepartureItem> for Departure {
+    type Error = StoreError;
+
+    fn try_from(item: DepartureItem) -> Result<Self, StoreError> {
+        let since = Timestamp::parse(&item.since).ok_or_else(|| StoreError::Corrupt {
+            key: item.user_id.to_string(),
+            problem: "since is not a time".to_owned(),
+        })?;
+        Ok(Self { user_id: item.user_id, since })
+    }
+}

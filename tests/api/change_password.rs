@@ -1,0 +1,165 @@
+//! `PUT /api/auth/password`.
+
+mod fields;
+mod guesses;
+
+use futures_util::future::join;
+use local::{
+    fault_proxy::{Fault, Gate, Rule},
+    gateway::{HttpRequest, HttpResponse},
+};
+use serde_json::json;
+
+use crate::{
+    bag::{Bag, PASSWORD, Person, USERS, put},
+    consistency::assert_consistent,
+    expect::{expect_problem, whole},
+    tokens::decoded,
+};
+
+/// Another password that may be set.
+const NEW: &str = "a bag full of new movies";
+
+/// The request with which somebody changes their password.
+fn change(person: &Person, current: &str, new: &str) -> HttpRequest {
+    let body = json!({"current_password": current, "new_password": new});
+    put("/api/auth/password", &body).bearer(&person.token)
+}
+
+fn token(response: &HttpResponse) -> String {
+    assert_eq!(response.status, 200, "{}", response.body);
+    response.json()["token"].as_str().expect("a token").to_owned()
+}
+
+#[tokio::test]
+async fn a_new_password_counts_at_once_and_ends_every_session_but_the_one_it_begins() {
+    let bag = Bag::start().await;
+    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
+    bag.movie(&ann, "Alien").await;
+    let elsewhere = bag.session(&ann.email).await;
+    let mut expected = bag.contents();
+    let response = bag.send(change(&ann, PASSWORD, NEW)).await;
+    insta::assert_json_snapshot!(whole(&response), {".body.token" => "[token]"}, @r#"
+    {
+      "body": {
+        "expires_in": 604800,
+        "token": "[token]",
+        "token_type": "Bearer"
+      },
+      "headers": {
+        "cache-control": "no-store",
+        "content-type": "application/json",
+        "x-content-type-options": "nosniff"
+      },
+      "status": 200
+    }
+    "#);
+
+    let key = format!("{USERS} \"user#{}\"", ann.id);
+    let hash = bag.contents()[&key]["password_hash"].clone();
+    let user = expected.get_mut(&key).expect("the user");
+    assert_ne!(user["password_hash"], hash);
+    assert!(hash["S"].as_str().is_some_and(|hash| hash.starts_with("$2b$04$")), "{hash}");
+    user["password_hash"] = hash;
+    user["session_epoch"] = json!({"N": "1"});
+    assert_eq!(bag.contents(), expected, "nothing else has changed");
+
+    let fresh = token(&response);
+    let claims = decoded(fresh.split('.').nth(1).expect("claims"));
+    assert_eq!((&claims["sub"], &claims["epoch"]), (&json!(ann.id), &json!(1)));
+    assert_eq!(bag.account(&fresh).await.json()["id"], ann.id);
+    for earlier in [&ann.token, &elsewhere] {
+        expect_problem(&bag.account(earlier).await, 401, "invalid_token");
+    }
+    assert_eq!(bag.account(&bob.token).await.status, 200, "nobody else is concerned");
+    expect_problem(&bag.log_in(&ann.email, PASSWORD).await, 401, "invalid_credentials");
+    assert_eq!(bag.log_in(&ann.email, NEW).await.status, 200);
+    assert_consistent(&bag);
+}
+
+#[tokio::test]
+async fn a_wrong_current_password_changes_nothing_and_ends_no_session() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    let before = bag.contents();
+    let response = bag.send(change(&ann, "a wrong password", NEW)).await;
+    insta::assert_json_snapshot!(whole(&response), {".body.request_id" => "[id]"}, @r#"
+    {
+      "body": {
+        "code": "invalid_credentials",
+        "detail": "The current password is not right",
+        "error": "The current password is not right",
+        "request_id": "[id]",
+        "status": 403,
+        "title": "Forbidden"
+      },
+      "headers": {
+        "cache-control": "no-store",
+        "content-type": "application/problem+json",
+        "x-content-type-options": "nosniff"
+      },
+      "status": 403
+    }
+    "#);
+    assert_eq!(bag.contents(), before);
+    assert_eq!(bag.account(&ann.token).await.status, 200);
+    assert_eq!(bag.log_in(&ann.email, PASSWORD).await.status, 200);
+    assert_consistent(&bag);
+}
+
+#[tokio::test]
+async fn a_password_can_be_changed_again_with_the_token_of_the_change() {
+    let bag = Bag::start().await;
+    let mut ann = bag.person("ann").await;
+    for (current, new) in [(PASSWORD, NEW), (NEW, PASSWORD), (PASSWORD, PASSWORD)] {
+        let fresh = token(&bag.send(change(&ann, current, new)).await);
+        expect_problem(&bag.account(&ann.token).await, 401, "invalid_token");
+        ann.token = fresh;
+    }
+    assert_eq!(bag.log_in(&ann.email, PASSWORD).await.status, 200);
+    assert_eq!(bag.item(USERS, &format!("user#{}", ann.id)).expect("the user")["session_epoch"]["N"], "3");
+    assert_consistent(&bag);
+}
+
+#[tokio::test]
+async fn what_is_wrong_first_is_told_first() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    let before = bag.contents();
+    let large = "x".repeat(65_537);
+    let request = || HttpRequest::new("PUT", "/api/auth/password");
+    let typed = || request().header("content-type", "application/json");
+    let signed_in = |request: HttpRequest| request.bearer(&ann.token);
+    for (request, status, code) in [
+        (request().body(large.clone()), 401, "missing_token"),
+        (request().body(large.clone()).bearer("x"), 401, "invalid_token"),
+        (signed_in(request().body(large.clone())), 415, "unsupported_media_type"),
+        (signed_in(typed().body(large)), 413, "payload_too_large"),
+        (signed_in(typed().body("{")), 400, "malformed_json"),
+        (signed_in(typed().body("{}")), 400, "validation_failed"),
+        // A new password that cannot be set comes before a current one that is wrong.
+        (change(&ann, "a wrong password", "short"), 400, "validation_failed"),
+        (change(&ann, "a wrong password", "ANN"), 400, "validation_failed"),
+        (change(&ann, "a wrong password", NEW), 403, "invalid_credentials"),
+    ] {
+        expect_problem(&bag.send(request).await, status, code);
+        assert_eq!(bag.contents(), before);
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_goes_between_two_reads_is_401() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    let gate = Gate::new();
+    let hold = Fault::Hold(gate.clone());
+    bag.proxy.inject(Rule::once(hold).from("change-password").after(1));
+    let gone = async {
+        gate.reached().await;
+        bag.remove(USERS, &format!("user#{}", ann.id));
+        gate.open();
+    };
+    let (response, ()) = join(bag.send(change(&ann, PASSWORD, NEW)), gone).await;
+    expect_problem(&response, 401, "invalid_token");
+    assert!(bag.item(USERS, &format!("user#{}", ann.id)).is_none(), "the user has come back");
+}

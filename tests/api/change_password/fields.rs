@@ -1,0 +1,159 @@
+//! What the two fields may be.
+
+use serde_json::{Value, json};
+
+use super::{NEW, change, token};
+use crate::{
+    bag::{Bag, PASSWORD, USERS, put},
+    consistency::assert_consistent,
+    expect::{expect_faults, expect_problem},
+};
+
+#[tokio::test]
+async fn a_new_password_has_8_to_72_bytes_and_is_kept_as_it_is() {
+    let bag = Bag::start().await;
+    let mut ann = bag.person("ann").await;
+    let mut current = PASSWORD.to_owned();
+    for new in [
+        "a2345f78".to_owned(),
+        "éééé".to_owned(),
+        "0123456789ab".repeat(6),
+        "é".repeat(36),
+        "correct horse battery staple".to_owned(),
+        "  with spaces around  ".to_owned(),
+        "ann@example.com and more".to_owned(),
+        "e\u{301}e\u{301}e\u{301}".to_owned(),
+    ] {
+        ann.token = token(&bag.send(change(&ann, &current, &new)).await);
+        assert_eq!(bag.log_in(&ann.email, &new).await.status, 200, "{new}");
+        bag.forget_attempts();
+        current = new;
+    }
+    for other in ["ééé", "e\u{301}e\u{301}e\u{301} "] {
+        expect_problem(&bag.log_in(&ann.email, other).await, 401, "invalid_credentials");
+    }
+    assert_consistent(&bag);
+}
+
+#[tokio::test]
+async fn a_new_password_that_is_short_long_misread_or_easily_guessed_is_refused() {
+    let bag = Bag::start().await;
+    let ann = bag.person("Moviefan77").await;
+    let before = bag.contents();
+    let (short, long) = ("must have at least 8 bytes", "must have at most 72 bytes");
+    let (nul, common) = ("must not contain a NUL character", "is one of the most common passwords");
+    let name = "must not be the name part of the email";
+    for (new, message) in [
+        ("", short),
+        ("a2345f7", short),
+        ("ééé1", short),
+        (&"x1".repeat(37)[..73], long),
+        (&"é".repeat(37), long),
+        (&"x".repeat(60_000), long),
+        ("abcdefg\0abcdefg", nul),
+        ("abcdefgh\0", nul),
+        ("password1", common),
+        ("PassWord1", common),
+        ("12345678", common),
+        ("QWERTYUIOP", common),
+        ("moviefan77", name),
+        ("Moviefan77", name),
+        ("MOVIEFAN77", name),
+    ] {
+        let response = bag.send(change(&ann, PASSWORD, new)).await;
+        expect_faults(&response, &[("new_password", message)]);
+        assert_eq!(response.header("cache-control"), Some("no-store"));
+        assert_eq!(bag.contents(), before, "{new}");
+    }
+    assert_eq!(bag.account(&ann.token).await.status, 200);
+    assert!(strict_counters(&bag).is_empty(), "a password that cannot be set was counted as a wrong one");
+}
+
+/// The counters of one account from one address.
+fn strict_counters(bag: &Bag) -> Vec<Value> {
+    let counters = bag.items(USERS, "attempts#").into_iter();
+    counters.filter(|counter| counter["blocked_until"].is_object()).collect()
+}
+
+#[tokio::test]
+async fn only_type_and_size_of_the_current_password_are_checked() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    let before = bag.contents();
+    let impossible = [
+        String::new(),
+        "short".to_owned(),
+        "ann".to_owned(),
+        "password1".to_owned(),
+        "\0".to_owned(),
+        format!("{PASSWORD}\0"),
+        format!("{PASSWORD}\0{PASSWORD}"),
+        format!("{PASSWORD} "),
+        PASSWORD.to_uppercase(),
+        "x".repeat(73),
+        "x".repeat(1_024),
+        "é".repeat(512),
+    ];
+    for current in impossible {
+        expect_problem(&bag.send(change(&ann, &current, NEW)).await, 403, "invalid_credentials");
+        assert_eq!(bag.contents(), before, "{current}");
+        bag.forget_attempts();
+    }
+    let size = "must have at most 1024 bytes";
+    for (current, message) in [
+        (json!("x".repeat(1_025)), size),
+        (json!(format!("{}x", "é".repeat(512))), size),
+        (json!(null), "must be a string"),
+        (json!(7), "must be a string"),
+        (json!([PASSWORD]), "must be a string"),
+        (json!({"S": PASSWORD}), "must be a string"),
+    ] {
+        let body = json!({"current_password": current, "new_password": NEW});
+        let response = bag.send(put("/api/auth/password", &body).bearer(&ann.token)).await;
+        expect_faults(&response, &[("current_password", message)]);
+        assert_eq!(bag.contents(), before);
+    }
+    assert_eq!(bag.count(USERS, "attempts#"), 0, "what could not be read was counted as a wrong password");
+}
+
+#[tokio::test]
+async fn all_faulty_fields_are_told_at_once() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    let before = bag.contents();
+    let required = "is required";
+    for (body, faults) in [
+        (json!({}), vec![("current_password", required), ("new_password", required)]),
+        (json!({"current_password": PASSWORD}), vec![("new_password", required)]),
+        (json!({"new_password": NEW}), vec![("current_password", required)]),
+        (
+            json!({"current_password": 7, "new_password": "short", "password": NEW, "session_epoch": 9}),
+            vec![
+                ("current_password", "must be a string"),
+                ("new_password", "must have at least 8 bytes"),
+                ("password", "is not a known field"),
+                ("session_epoch", "is not a known field"),
+            ],
+        ),
+        (
+            json!({"current_password": PASSWORD, "new_password": NEW, "id": ann.id, "email": ann.email}),
+            vec![("email", "is not a known field"), ("id", "is not a known field")],
+        ),
+    ] {
+        let response = bag.send(put("/api/auth/password", &body).bearer(&ann.token)).await;
+        expect_faults(&response, &faults);
+        assert_eq!(bag.contents(), before);
+    }
+}
+
+#[tokio::test]
+async fn what_bcrypt_would_cut_to_the_current_password_is_not_it() {
+    let bag = Bag::start().await;
+    let mut ann = bag.person("ann").await;
+    let longest = "0123456789ab".repeat(6);
+    ann.token = token(&bag.send(change(&ann, PASSWORD, &longest)).await);
+    for wrong in [format!("{longest}x"), format!("{longest}\0"), longest[..71].to_owned()] {
+        expect_problem(&bag.send(change(&ann, &wrong, NEW)).await, 403, "invalid_credentials");
+    }
+    token(&bag.send(change(&ann, &longest, NEW)).await);
+}

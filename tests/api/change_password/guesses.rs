@@ -1,0 +1,97 @@
+//! Wrong current passwords count like wrong passwords of logins, by the same counters.
+
+use serde_json::{Value, json};
+
+use super::{NEW, change, token};
+use crate::{
+    bag::{Bag, PASSWORD, USERS, post},
+    expect::{expect_problem, whole},
+};
+
+/// The one counter of an account with an address.
+fn strict_counter(bag: &Bag) -> Value {
+    let mut counters = bag.items(USERS, "attempts#");
+    counters.retain(|counter| counter["blocked_until"].is_object());
+    assert_eq!(counters.len(), 1, "{counters:?}");
+    counters.remove(0)
+}
+
+/// Makes the wait that has begun end at another time, so many milliseconds from now.
+fn move_wait(bag: &Bag, milliseconds: i64) {
+    let key = strict_counter(bag)["pk"]["S"].as_str().expect("a key").to_owned();
+    let end = shared::app::now().unix_milliseconds() + milliseconds;
+    bag.edit(USERS, &key, |counter| counter["blocked_until"] = json!({"N": end.to_string()}));
+}
+
+#[tokio::test]
+async fn five_wrong_tries_make_the_next_one_wait_whatever_it_is() {
+    let bag = Bag::start().await;
+    let mut ann = bag.person("ann").await;
+    let before = bag.contents();
+    for _ in 0..5 {
+        expect_problem(&bag.send(change(&ann, "a wrong password", NEW)).await, 403, "invalid_credentials");
+    }
+    let hour = 3_600_000;
+    move_wait(&bag, hour);
+    bag.proxy.clear_calls();
+    let response = bag.send(change(&ann, PASSWORD, NEW)).await;
+    insta::assert_json_snapshot!(whole(&response), {
+        ".body.request_id" => "[id]", ".headers[\"retry-after\"]" => "[seconds]",
+    }, @r#"
+    {
+      "body": {
+        "code": "too_many_attempts",
+        "detail": "Too many failed attempts, please wait",
+        "error": "Too many failed attempts, please wait",
+        "request_id": "[id]",
+        "status": 429,
+        "title": "Too Many Requests"
+      },
+      "headers": {
+        "cache-control": "no-store",
+        "content-type": "application/problem+json",
+        "retry-after": "[seconds]",
+        "x-content-type-options": "nosniff"
+      },
+      "status": 429
+    }
+    "#);
+    let seconds: i64 = response.header("retry-after").expect("a time").parse().expect("seconds");
+    assert!((1..=3_601).contains(&seconds), "{seconds}");
+    assert!(
+        bag.proxy.calls_of("change-password").iter().all(|call| call.operation == "GetItem"),
+        "a try that has to wait counts, too"
+    );
+    assert_eq!(bag.contents(), before);
+    assert_eq!(bag.account(&ann.token).await.status, 200, "live sessions are not affected");
+
+    // The wait is over.
+    move_wait(&bag, -1);
+    ann.token = token(&bag.send(change(&ann, PASSWORD, NEW)).await);
+    let mut counters = bag.items(USERS, "attempts#");
+    assert!(!counters.iter().any(|counter| counter["blocked_until"].is_object()), "a right one forgives");
+    // But the account and the address have had five failures in this hour, or in this and the one before.
+    counters.retain(|counter| counter["failures"]["N"] != "0");
+    assert!(counters.len() >= 2, "{counters:?}");
+}
+
+#[tokio::test]
+async fn guesses_at_the_one_operation_count_at_the_other() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    for _ in 0..3 {
+        bag.log_in(&ann.email, "a wrong password").await;
+        move_wait(&bag, -1);
+        bag.send(change(&ann, "a wrong password", NEW)).await;
+        move_wait(&bag, -1);
+    }
+    assert_eq!(strict_counter(&bag)["failures"]["N"], "6");
+    move_wait(&bag, 3_600_000);
+    expect_problem(&bag.log_in(&ann.email, PASSWORD).await, 429, "too_many_attempts");
+    expect_problem(&bag.send(change(&ann, PASSWORD, NEW)).await, 429, "too_many_attempts");
+    // Another address has counters of its own.
+    let login = post("/api/auth/login", &json!({"email": ann.email, "password": PASSWORD}));
+    assert_eq!(bag.send(login.source_ip("198.51.100.7")).await.status, 200);
+    let elsewhere = change(&ann, PASSWORD, NEW).source_ip("198.51.100.7");
+    token(&bag.send(elsewhere.header("x-forwarded-for", "203.0.113.10")).await);
+}

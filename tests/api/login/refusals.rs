@@ -1,0 +1,108 @@
+//! A refusal tells nothing: not by what it says, and not by what it costs.
+
+use std::collections::BTreeSet;
+
+use local::gateway::{HttpRequest, HttpResponse};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::renewal::hash_of_cost;
+use crate::{
+    bag::{Bag, PASSWORD, USERS, hashing::TELL_OF_HASHES, post},
+    consistency::assert_consistent,
+};
+
+/// Everything a client sees of a response, but for the id of the request.
+fn without_request_id(response: &HttpResponse) -> HttpResponse {
+    let id = response.json()["request_id"].as_str().expect("an id").to_owned();
+    HttpResponse { body: response.body.replace(&id, "[id]"), ..response.clone() }
+}
+
+/// A login from an address that no other one comes from, so that none has to wait for another.
+fn login(email: &str, password: &str, number: usize) -> HttpRequest {
+    let body = json!({"email": email, "password": password});
+    post("/api/auth/login", &body).source_ip(format!("2001:db8::{number:x}"))
+}
+
+#[tokio::test]
+async fn a_refused_login_does_not_tell_why_by_its_answer_or_by_its_work() {
+    let bag = Bag::start_with(1, &[("BCRYPT_COST", "6"), TELL_OF_HASHES]).await;
+    let (ann, eve) = (bag.person("ann").await, bag.person("eve").await);
+    bag.edit_user(&eve.id, |user| user["status"] = json!({"S": "leaving"}));
+    let (old, older) = (bag.person("old").await, bag.person("older").await);
+    for (person, cost) in [(&old, "5"), (&older, "4")] {
+        let hash = hash_of_cost(cost).await;
+        bag.edit_user(&person.id, |user| user["password_hash"] = hash);
+    }
+    // A claim whose user is gone.
+    let orphan =
+        json!({"pk": {"S": "email#nobody@example.com"}, "user_id": {"S": Uuid::from_u128(7).to_string()}});
+    bag.database.put_item(USERS, orphan).expect("an item");
+    let users = || [bag.items(USERS, "user#"), bag.items(USERS, "email#")].concat();
+    let before = users();
+
+    let reference = bag.send(login(&ann.email, "a wrong password", 0)).await;
+    insta::assert_json_snapshot!(reference.json(), {".request_id" => "[id]"}, @r#"
+    {
+      "code": "invalid_credentials",
+      "detail": "Email or password invalid",
+      "error": "Email or password invalid",
+      "request_id": "[id]",
+      "status": 401,
+      "title": "Unauthorized"
+    }
+    "#);
+    assert_eq!(reference.header("www-authenticate"), Some("Bearer"));
+    let longest = "x".repeat(1024);
+    let repeated = format!("{PASSWORD}\0{PASSWORD}");
+    let mut works = BTreeSet::from([bag.rounds(&reference).await]);
+    for (number, (email, password)) in [
+        (ann.email.as_str(), ""),
+        (&ann.email, "short"),
+        (&ann.email, "password1"),
+        (&ann.email, &PASSWORD.to_uppercase()),
+        (&ann.email, &format!("{PASSWORD} ")),
+        (&ann.email, &repeated),
+        (&ann.email, &format!("{PASSWORD}\0")),
+        (&ann.email, "\0"),
+        (&ann.email, &"x".repeat(73)),
+        (&ann.email, &longest),
+        (&ann.email, &"é".repeat(512)),
+        (&old.email, "a wrong password"),
+        (&old.email, &repeated),
+        (&old.email, &longest),
+        (&older.email, "a wrong password"),
+        (&older.email, &repeated),
+        (&older.email, ""),
+        (&eve.email, PASSWORD),
+        (&eve.email, "a wrong password"),
+        ("nobody@example.com", PASSWORD),
+        ("unknown@example.com", PASSWORD),
+        ("unknown@example.com", &longest),
+        ("unknown@example.com", "\0"),
+        ("", PASSWORD),
+        ("", ""),
+        ("not an address", PASSWORD),
+        (" ann@example.com", PASSWORD),
+        ("ann@example.com\0", PASSWORD),
+        ("Ann <ann@example.com>", PASSWORD),
+        ("änn@example.com", PASSWORD),
+        (&longest, PASSWORD),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let response = bag.send(login(email, password, number + 1)).await;
+        assert_eq!(without_request_id(&response), without_request_id(&reference), "{email:?} {password:?}");
+        works.insert(bag.rounds(&response).await);
+    }
+    assert_eq!(works, BTreeSet::from([64]), "the rounds of one hash of cost 6");
+    assert_eq!(users(), before);
+    for email in [&ann.email, &old.email, &older.email] {
+        assert_eq!(bag.log_in(email, PASSWORD).await.status, 200);
+    }
+    for key in ["email#nobody@example.com", &format!("email#{}", eve.email), &format!("user#{}", eve.id)] {
+        bag.remove(USERS, key);
+    }
+    assert_consistent(&bag);
+}

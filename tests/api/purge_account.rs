@@ -1,0 +1,223 @@
+//! `purge-account`: a user who leaves takes everything along, and nothing else, whatever happens on the way.
+
+mod faults;
+mod index;
+mod large;
+mod races;
+mod records;
+mod same_email;
+mod schedule;
+mod time;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use local::{runtime_api::Outcome, streams::StreamReader};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    bag::{Bag, DEPARTURES, MOVIES, PASSWORD, Person, USERS, delete, movie, post},
+    consistency::assert_consistent,
+    expect::expect_problem,
+};
+
+const PURGE: &str = "purge-account";
+
+#[tokio::test]
+async fn who_leaves_takes_movies_names_and_email_along_and_nothing_of_anybody_else() {
+    let bag = Bag::start().await;
+    let bob = bag.person("bob").await;
+    for name in ["Heat", "Ronin"] {
+        bag.movie(&bob, name).await;
+    }
+    let before = state(&bag);
+    let ann = bag.person("ann").await;
+    give_movies(&bag, &ann, 60).await;
+    for name in ["Alien", "ＡＬＩＥＮＳ", "Straße"] {
+        bag.movie(&ann, name).await;
+    }
+    let record = leave(&bag, &ann).await;
+    assert_eq!(record["eventName"], "INSERT");
+    assert_consistent(&bag);
+
+    assert_eq!(deliver(&bag, &[&record]).await, [""; 0]);
+    assert_eq!(state(&bag), before, "the tables are as if Ann had never been here");
+    assert_gone(&bag, &ann);
+    assert_consistent(&bag);
+    bag.logged(&format!("\"purge_progress\" user_id={} movies=49 finished=false", ann.id)).await;
+    bag.logged(&format!("\"purge_progress\" user_id={} movies=0 finished=true", ann.id)).await;
+
+    // Names and email are free again.
+    bag.movie(&bob, "aliens").await;
+    bag.movie(&bob, "STRASSE").await;
+    let again = bag.person("ann").await;
+    assert_ne!(again.id, ann.id);
+    assert_consistent(&bag);
+}
+
+#[tokio::test]
+async fn from_the_moment_of_leaving_nothing_works_and_the_movies_stay_until_the_purge() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    bag.movie(&ann, "Heat").await;
+    leave(&bag, &ann).await;
+    let before = state(&bag);
+    expect_problem(
+        &bag.send(post("/api/movies", &movie("Ronin")).bearer(&ann.token)).await,
+        401,
+        "invalid_token",
+    );
+    expect_problem(&bag.log_in(&ann.email, PASSWORD).await, 401, "invalid_credentials");
+    expect_problem(&bag.sign_up(&ann.email).await, 409, "email_taken");
+    expect_problem(&bag.send(delete("/api/auth/account").bearer(&ann.token)).await, 401, "invalid_token");
+    assert_eq!(state(&bag), before);
+    assert_consistent(&bag);
+}
+
+#[tokio::test]
+async fn a_purge_makes_the_requests_that_are_documented_with_49_movies_a_transaction() {
+    let bag = Bag::start().await;
+    let movies = |number: usize| {
+        let transaction = format!("TransactWriteItems {}", 2 * number + 1);
+        ["Query MoviesTable/owner".to_owned(), "BatchGetItem MoviesTable".to_owned(), transaction]
+    };
+    let user = ["GetItem UsersTable".to_owned(), "TransactWriteItems 3".to_owned()];
+    // An index's page that is full says that there may be another one.
+    let empty = vec!["Query MoviesTable/owner".to_owned()];
+    for (number, expected) in [
+        (0, empty.clone()),
+        (1, movies(1).to_vec()),
+        (49, [movies(49).to_vec(), empty.clone()].concat()),
+        (120, [movies(49), movies(49), movies(22)].concat()),
+    ] {
+        let ann = bag.person(&format!("ann{number}")).await;
+        give_movies(&bag, &ann, number).await;
+        let record = leave(&bag, &ann).await;
+        bag.proxy.clear_calls();
+        assert_eq!(deliver(&bag, &[&record]).await, [""; 0]);
+        let start = vec!["GetItem DeparturesTable".to_owned()];
+        assert_eq!(requests(&bag), [start, expected, user.to_vec()].concat(), "{number} movies");
+        assert_gone(&bag, &ann);
+    }
+    assert_consistent(&bag);
+}
+
+/// Everything in the tables but the counters of failed tries, which end by themselves.
+fn state(bag: &Bag) -> BTreeMap<String, Value> {
+    let mut state = bag.contents();
+    state.retain(|key, _| !key.contains("attempts#"));
+    for departure in departures(bag) {
+        state.insert(format!("{DEPARTURES} {}", departure["user_id"]["S"]), departure);
+    }
+    state
+}
+
+fn departures(bag: &Bag) -> Vec<Value> {
+    bag.database.items(DEPARTURES).expect("items")
+}
+
+fn departure(bag: &Bag, person: &Person) -> Option<Value> {
+    departures(bag).into_iter().find(|departure| departure["user_id"]["S"] == person.id)
+}
+
+/// Panics if any item still names a user, or the user's email.
+fn assert_gone(bag: &Bag, person: &Person) {
+    for (key, item) in state(bag) {
+        let text = format!("{key} {item}");
+        assert!(!text.contains(&person.id) && !text.contains(&person.email), "left behind: {text}");
+    }
+}
+
+/// Gives somebody so many movies: one that is really created, and copies of it.
+async fn give_movies(bag: &Bag, owner: &Person, number: usize) {
+    if number == 0 {
+        return;
+    }
+    let name = name_of(owner, 0);
+    let created = bag.movie(owner, &name).await;
+    let id = Uuid::try_parse(created["id"].as_str().expect("an id")).expect("a UUID").as_u128();
+    let original = bag.item(MOVIES, &format!("movie#{}", Uuid::from_u128(id))).expect("a movie");
+    let original_claim = bag.item(MOVIES, &format!("name#{name}")).expect("a claim");
+    let copies = (1..number).flat_map(|copy| {
+        let id = Uuid::from_u128(id + copy as u128).to_string();
+        let name = name_of(owner, copy);
+        let (mut movie, mut claim) = (original.clone(), original_claim.clone());
+        movie["pk"]["S"] = json!(format!("movie#{id}"));
+        movie["id"]["S"] = json!(id);
+        movie["name"]["S"] = json!(name);
+        movie["name_key"]["S"] = json!(name);
+        claim["pk"]["S"] = json!(format!("name#{name}"));
+        claim["movie_id"]["S"] = json!(id);
+        [movie, claim]
+    });
+    bag.database.put_items(MOVIES, copies.collect()).expect("copies");
+    bag.edit_user(&owner.id, |user| user["movie_count"]["N"] = json!(number.to_string()));
+}
+
+/// The name of such a movie, which is its canonical name, too.
+fn name_of(owner: &Person, number: usize) -> String {
+    let (who, _) = owner.email.split_once('@').expect("an email");
+    format!("movie {number} of {who}")
+}
+
+/// Somebody leaves. The record of it in the stream.
+async fn leave(bag: &Bag, person: &Person) -> Value {
+    let response = bag.send(delete("/api/auth/account").bearer(&person.token)).await;
+    assert_eq!((response.status, response.json()), (202, json!({"id": person.id})), "{}", response.body);
+    let of_them = |record: &Value| record["dynamodb"]["Keys"] == json!({"user_id": {"S": person.id}});
+    stream(bag).into_iter().find(of_them).expect("a record")
+}
+
+/// All records of the stream, the oldest first.
+fn stream(bag: &Bag) -> Vec<Value> {
+    let mut reader = StreamReader::new(&bag.database, DEPARTURES).expect("a reader");
+    reader.next_records().expect("records")
+}
+
+/// Hands records to the function, as Lambda does. The sequence numbers of those that failed.
+async fn deliver(bag: &Bag, records: &[&Value]) -> Vec<String> {
+    failures(bag.function(PURGE).await.invoke(&json!({"Records": records})).await)
+}
+
+/// The sequence numbers of the records that failed.
+fn failures(outcome: Outcome) -> Vec<String> {
+    let Outcome::Response(report) = outcome else { panic!("no report: {outcome:?}") };
+    assert_eq!(report.as_object().map(serde_json::Map::len), Some(1), "{report}");
+    let failures = report["batchItemFailures"].as_array().expect("a list").iter();
+    failures.map(|failure| failure["itemIdentifier"].as_str().expect("a number").to_owned()).collect()
+}
+
+/// Waits for an error in the log with this text.
+async fn logged_error(bag: &Bag, text: &str) -> String {
+    let found = async {
+        loop {
+            let lines = bag.logs();
+            if let Some(line) = lines.iter().find(|line| line.contains("ERROR") && line.contains(text)) {
+                return line.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(10), found).await;
+    waited.unwrap_or_else(|_| panic!("no error has {text:?}: {:#?}", bag.logs()))
+}
+
+fn sequence_number(record: &Value) -> String {
+    record["dynamodb"]["SequenceNumber"].as_str().expect("a number").to_owned()
+}
+
+/// The requests of the function since the calls were cleared: each with its table or its number of items.
+fn requests(bag: &Bag) -> Vec<String> {
+    let calls = bag.proxy.calls_of(PURGE).into_iter();
+    calls
+        .map(|call| match (call.transaction_items.len(), call.index) {
+            (0, None) => format!("{} {}", call.operation, call.tables.join(" ")),
+            (0, Some(index)) => format!("{} {}/{index}", call.operation, call.tables.join(" ")),
+            (items, _) => format!("{} {items}", call.operation),
+        })
+        .collect()
+}
+
+fn user_item(bag: &Bag, person: &Person) -> Option<Value> {
+    bag.item(USERS, &format!("user#{}", person.id))
+}

@@ -1,0 +1,226 @@
+//! The index `owner` lags behind the table: it names movies that are gone, have changed or are somebody else's, and
+//! misses others. The table decides.
+
+use std::collections::BTreeMap;
+
+use local::fault_proxy::{Fault, Gate, Rule};
+use serde_json::{Value, json};
+
+use super::{
+    PURGE, assert_gone, deliver, give_movies, leave, logged_error, requests, sequence_number, state,
+};
+use crate::{
+    bag::{Bag, MOVIES, Person, reached},
+    consistency::assert_consistent,
+};
+
+#[tokio::test]
+async fn movies_that_changed_since_the_index_was_read_are_judged_by_the_table() {
+    // Between the index and the table, and between the table and the write.
+    for (held, movies_written) in [("BatchGetItem", [3].as_slice()), ("TransactWriteItems", &[5, 3])] {
+        let stage = Stage::new().await;
+        let gate = Gate::new();
+        let rule = Rule::once(Fault::Hold(gate.clone())).from(PURGE).on(held);
+        stage.bag.proxy.inject(rule);
+        let changes = async {
+            reached(&gate, 1).await;
+            let kept = stage.change_everything();
+            gate.open();
+            kept
+        };
+        let (failed, kept) = futures_util::future::join(deliver(&stage.bag, &[&stage.record]), changes).await;
+        assert_eq!(failed, [""; 0], "{held}");
+        assert_eq!(state(&stage.bag), kept, "{held}: Bob has what he had");
+        assert_gone(&stage.bag, &stage.ann);
+        assert_consistent(&stage.bag);
+        let transactions: Vec<String> =
+            requests(&stage.bag).into_iter().filter(|request| request.starts_with("Transact")).collect();
+        let expected = movies_written.iter().map(|movies| 2 * movies + 1).chain([3]);
+        let expected: Vec<String> = expected.map(|items| format!("TransactWriteItems {items}")).collect();
+        assert_eq!(transactions, expected, "{held}");
+    }
+}
+
+#[tokio::test]
+async fn a_movie_that_the_index_does_not_show_yet_is_waited_for() {
+    for kept in [0, 2] {
+        let bag = Bag::start().await;
+        let ann = bag.person("ann").await;
+        give_movies(&bag, &ann, kept + 1).await;
+        let record = leave(&bag, &ann).await;
+        // It is there and counted, but comes to the index only after it was read.
+        let movie = bag.items(MOVIES, "movie#").pop().expect("a movie");
+        bag.remove(MOVIES, movie["pk"]["S"].as_str().expect("a key"));
+        bag.proxy.clear_calls();
+        let gate = Gate::new();
+        bag.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(PURGE).on("GetItem").after(1));
+        let appears = async {
+            reached(&gate, 1).await;
+            bag.database.put_item(MOVIES, movie).expect("an item");
+            gate.open();
+        };
+        let (failed, ()) = futures_util::future::join(deliver(&bag, &[&record]), appears).await;
+        assert_eq!(failed, [""; 0]);
+        assert_gone(&bag, &ann);
+        assert_consistent(&bag);
+        let looks = requests(&bag).iter().filter(|request| request.starts_with("Query")).count();
+        assert_eq!(looks, 2, "it looked again");
+    }
+}
+
+#[tokio::test]
+async fn as_long_as_movies_are_counted_the_user_and_the_email_stay() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    give_movies(&bag, &ann, 2).await;
+    let record = leave(&bag, &ann).await;
+    bag.edit_user(&ann.id, |user| user["movie_count"]["N"] = json!("3"));
+    // It looks for the third one until its time is over. Here it finds it at the third look.
+    let gate = Gate::new();
+    bag.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(PURGE).on("Query").after(2));
+    bag.proxy.clear_calls();
+    let appears = async {
+        reached(&gate, 1).await;
+        assert_eq!(bag.sign_up(&ann.email).await.status, 409);
+        assert!(super::user_item(&bag, &ann).is_some_and(|user| user["movie_count"]["N"] == "1"));
+        bag.edit_user(&ann.id, |user| user["movie_count"]["N"] = json!("0"));
+        gate.open();
+    };
+    let (failed, ()) = futures_util::future::join(deliver(&bag, &[&record]), appears).await;
+    assert_eq!(failed, [""; 0]);
+    assert_gone(&bag, &ann);
+}
+
+#[tokio::test]
+async fn a_movie_that_becomes_somebody_elses_just_before_the_write_is_not_deleted() {
+    let stage = Stage::new().await;
+    let bag = &stage.bag;
+    let given_away = async || {
+        let mut movie = bag.items(MOVIES, "movie#").pop().expect("a movie");
+        movie["added_by"]["S"] = json!(stage.bob.id);
+        bag.database.put_item(MOVIES, movie).expect("an item");
+        bag.edit_user(&stage.ann.id, |user| user["movie_count"]["N"] = json!("4"));
+        bag.edit_user(&stage.bob.id, |user| user["movie_count"]["N"] = json!("2"));
+    };
+    let record = [&stage.record];
+    assert_eq!(interrupted(bag, deliver(bag, &record), 0, given_away).await, [""; 0]);
+    assert_gone(bag, &stage.ann);
+    assert_eq!((bag.count(MOVIES, "movie#"), bag.count(MOVIES, "name#")), (2, 2));
+    assert_consistent(bag);
+}
+
+#[tokio::test]
+async fn a_user_at_whom_a_movie_is_counted_just_before_the_end_stays() {
+    let stage = Stage::new().await;
+    let bag = &stage.bag;
+    let counted = async || bag.edit_user(&stage.ann.id, |user| user["movie_count"]["N"] = json!("1"));
+    // It cannot happen: a leaving user gets no movies. So it is an error.
+    let record = [&stage.record];
+    let failed = interrupted(bag, deliver(bag, &record), 1, counted).await;
+    assert_eq!(failed, [sequence_number(&stage.record)]);
+    assert!(super::user_item(bag, &stage.ann).is_some() && super::departure(bag, &stage.ann).is_some());
+    assert_eq!(bag.sign_up(&stage.ann.email).await.status, 409);
+}
+
+/// Does something before a transaction of a purge, which is counted from 0.
+async fn interrupted(
+    bag: &Bag,
+    purge: impl Future<Output = Vec<String>>,
+    transaction: usize,
+    change: impl AsyncFnOnce(),
+) -> Vec<String> {
+    let gate = Gate::new();
+    let rule = Rule::once(Fault::Hold(gate.clone())).from(PURGE).on("TransactWriteItems");
+    bag.proxy.inject(rule.after(transaction));
+    let changing = async {
+        reached(&gate, 1).await;
+        change().await;
+        gate.open();
+    };
+    futures_util::future::join(purge, changing).await.0
+}
+
+#[tokio::test]
+async fn a_movie_whose_name_somebody_else_claims_is_reported_and_the_claim_stays() {
+    let bag = Bag::start().await;
+    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
+    let bobs = bag.movie(&bob, "Ronin").await;
+    bag.movie(&ann, "Heat").await;
+    let record = leave(&bag, &ann).await;
+    bag.edit(MOVIES, "name#heat", |claim| claim["movie_id"]["S"] = bobs["id"].clone());
+    let before = state(&bag);
+    assert_eq!(deliver(&bag, &[&record]).await, [sequence_number(&record)]);
+    assert_eq!(state(&bag), before);
+    let line = logged_error(&bag, "is corrupt").await;
+    assert!(line.contains("movie#") && line.contains("its name is not claimed by it"), "{line}");
+}
+
+/// Ann, who is leaving with five movies, and Bob with one.
+struct Stage {
+    bag: Bag,
+    ann: Person,
+    bob: Person,
+    record: Value,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let bag = Bag::start().await;
+        let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
+        bag.movie(&bob, "Bob's").await;
+        for name in ["Gone", "Renamed", "Given away", "Kept", "Last"] {
+            bag.movie(&ann, name).await;
+        }
+        let record = leave(&bag, &ann).await;
+        bag.proxy.clear_calls();
+        Self { bag, ann, bob, record }
+    }
+
+    /// One of Ann's movies is deleted, one is renamed and its old name taken by Bob, one becomes Bob's. What must be
+    /// there in the end.
+    fn change_everything(&self) -> BTreeMap<String, Value> {
+        let bag = &self.bag;
+        let mut movies = bag.items(MOVIES, "movie#");
+        let mut take = |name: &str| {
+            let at = movies.iter().position(|movie| movie["name"]["S"] == name).expect("a movie");
+            movies.remove(at)
+        };
+        let put = |item: Value| bag.database.put_item(MOVIES, item).expect("an item");
+        let claim = |name: &str, movie: &Value| {
+            put(json!({"pk": {"S": format!("name#{name}")}, "movie_id": movie["id"]}));
+        };
+
+        bag.remove(MOVIES, take("Gone")["pk"]["S"].as_str().expect("a key"));
+        bag.remove(MOVIES, "name#gone");
+
+        let mut renamed = take("Renamed");
+        (renamed["name"]["S"], renamed["name_key"]["S"]) = (json!("New name"), json!("new name"));
+        claim("new name", &renamed);
+        put(renamed);
+        let mut bobs = take("Bob's");
+        bobs["pk"]["S"] = json!("movie#0193c2f0-0000-7000-8000-000000000000");
+        bobs["id"]["S"] = json!("0193c2f0-0000-7000-8000-000000000000");
+        (bobs["name"]["S"], bobs["name_key"]["S"]) = (json!("Renamed"), json!("renamed"));
+        claim("renamed", &bobs);
+        put(bobs);
+
+        let mut given = take("Given away");
+        given["added_by"]["S"] = json!(self.bob.id);
+        put(given);
+
+        bag.edit_user(&self.ann.id, |user| user["movie_count"]["N"] = json!("3"));
+        bag.edit_user(&self.bob.id, |user| user["movie_count"]["N"] = json!("3"));
+        let mut kept = state(bag);
+        let ids: Vec<String> = bag
+            .items(MOVIES, "movie#")
+            .iter()
+            .filter(|movie| movie["added_by"]["S"] == self.ann.id)
+            .map(|movie| movie["id"]["S"].as_str().expect("an id").to_owned())
+            .collect();
+        kept.retain(|key, item| {
+            let text = format!("{key} {item}");
+            !text.contains(&self.ann.id) && !ids.iter().any(|id| text.contains(id))
+        });
+        kept
+    }
+}

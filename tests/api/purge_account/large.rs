@@ -1,0 +1,140 @@
+//! Ten thousand movies, and a worker that is killed again and again.
+
+#![expect(clippy::print_stdout, reason = "how much it took is worth seeing")]
+
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    pin::pin,
+};
+
+use futures_util::future::{Either, join_all, select};
+use local::{
+    fault_proxy::{Fault, Gate, Rule},
+    runtime_api::Function,
+};
+use serde_json::{Value, json};
+
+use super::{PURGE, assert_gone, deliver, give_movies, leave, state, stream, user_item};
+use crate::{
+    bag::{Bag, MOVIES, reached},
+    consistency::assert_consistent,
+};
+
+const MOVIES_OF_ANN: usize = 10_000;
+/// Between two kills so many requests are answered, of the 600 or so that there are.
+const LEAST_REQUESTS: u64 = 70;
+const MOST_REQUESTS: u64 = 115;
+/// As the mapping of the template has it.
+const DELIVERIES: usize = 6;
+
+#[tokio::test]
+async fn ten_thousand_movies_are_purged_although_the_worker_is_killed_and_records_come_twice_and_shuffled() {
+    let bag = Bag::start().await;
+    let bob = bag.person("bob").await;
+    give_movies(&bag, &bob, 200).await;
+    let before = state(&bag);
+    let (ann, cem) = (bag.person("ann").await, bag.person("cem").await);
+    give_movies(&bag, &cem, 60).await;
+    give_movies(&bag, &ann, MOVIES_OF_ANN).await;
+    leave(&bag, &ann).await;
+    leave(&bag, &cem).await;
+
+    let mut random = Random::new();
+    let mut points = Vec::new();
+    for kill in 0..5 {
+        let point = LEAST_REQUESTS + random.below(MOST_REQUESTS - LEAST_REQUESTS);
+        // At every second point the last request was done, but the worker does not hear of it.
+        kill_at(&bag, point, kill % 2 == 1).await;
+        let left = user_item(&bag, &ann).expect("Ann is not through")["movie_count"]["N"].clone();
+        points.push(format!("{point} requests, {} left", left.as_str().expect("a number")));
+        // One of each kind is enough: reading everything takes a while as long as there is much.
+        if kill >= 3 {
+            assert_consistent(&bag);
+        }
+        // As a run that is out of time does, so that there are more records.
+        wake(&bag, &ann.id);
+    }
+    println!("killed five times, after {}", points.join("; "));
+
+    let records = stream(&bag);
+    assert_eq!(records.len(), 7);
+    let mut deliveries: Vec<&Value> = records.iter().chain(&records).collect();
+    for last in (1..deliveries.len()).rev() {
+        deliveries.swap(last, usize::try_from(random.below(last as u64 + 1)).expect("a position"));
+    }
+    bag.start_many(PURGE, 3).await;
+    let mut times = 0;
+    while !deliveries.is_empty() {
+        times += 1;
+        assert!(times <= DELIVERIES, "given up: {:#?}", bag.logs());
+        let batches = join_all(deliveries.chunks(3).map(|batch| deliver(&bag, batch))).await;
+        let failed: Vec<String> = batches.into_iter().flatten().collect();
+        deliveries.retain(|record| failed.contains(&super::sequence_number(record)));
+    }
+
+    assert_gone(&bag, &ann);
+    assert_gone(&bag, &cem);
+    assert_eq!(state(&bag), before, "Bob has all that he had");
+    assert_consistent(&bag);
+    assert_eq!(bag.count(MOVIES, ""), 400);
+    assert_eq!(bag.sign_up(&ann.email).await.status, 200);
+    let calls = bag.proxy.calls_of(PURGE);
+    let transactions = calls.iter().filter(|call| call.operation == "TransactWriteItems");
+    let (done, cancelled): (Vec<_>, Vec<_>) = transactions.partition(|call| call.status == 200);
+    println!(
+        "{MOVIES_OF_ANN} and 60 movies with their claims: {} requests, {} transactions done (205 and 2 are needed, and 2 to \
+         end), {} cancelled or cut off; every record delivered {} times; left: 0 movies, 0 claims, 0 users",
+        calls.len(),
+        done.len(),
+        cancelled.len(),
+        1 + times,
+    );
+}
+
+/// Starts a worker, and kills it when so many of its requests are answered.
+async fn kill_at(bag: &Bag, point: u64, unheard: bool) {
+    let skip = usize::try_from(point).expect("a number");
+    let gate = Gate::new();
+    if unheard {
+        bag.proxy.inject(Rule::once(Fault::LoseResponse).from(PURGE).after(skip));
+    }
+    bag.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(PURGE).after(skip));
+    let worker = Function::start(bag.options(PURGE)).await.expect("a worker");
+    {
+        let event = json!({"Records": stream(bag)});
+        let working = pin!(worker.invoke(&event));
+        let at_the_point = pin!(reached(&gate, 1));
+        if let Either::Left((outcome, _)) = select(working, at_the_point).await {
+            panic!("it ended before it was killed: {outcome:?}");
+        }
+    }
+    worker.kill().await;
+    bag.proxy.clear_rules();
+}
+
+fn wake(bag: &Bag, user_id: &str) {
+    let mut departure = super::departures(bag)
+        .into_iter()
+        .find(|departure| departure["user_id"]["S"] == user_id)
+        .expect("a departure");
+    let pass: u64 = departure["pass"]["N"].as_str().and_then(|pass| pass.parse().ok()).expect("a number");
+    departure["pass"]["N"] = json!((pass + 1).to_string());
+    bag.database.put_item(crate::bag::DEPARTURES, departure).expect("an item");
+}
+
+/// Numbers that nobody foresees.
+struct Random {
+    state: RandomState,
+    drawn: u64,
+}
+
+impl Random {
+    fn new() -> Self {
+        Self { state: RandomState::new(), drawn: 0 }
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.drawn += 1;
+        self.state.hash_one(self.drawn) % bound
+    }
+}

@@ -1,0 +1,173 @@
+//! Logging out, changing the password and leaving end every earlier session at once, everywhere.
+
+mod logins;
+mod races;
+
+use local::gateway::{HttpRequest, HttpResponse};
+use serde_json::json;
+
+use crate::{
+    bag::{Bag, PASSWORD, USERS, delete, post, put},
+    consistency::assert_consistent,
+    tokens::{
+        assert_refused,
+        every_operation::{Operation, owner},
+        forge, issued,
+    },
+};
+
+/// Another password that may be set.
+const NEW: &str = "a bag full of new movies";
+
+/// What ends every session of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Logout,
+    ChangePassword,
+    Leaving,
+}
+
+const ENDINGS: [Ending; 3] = [Ending::Logout, Ending::ChangePassword, Ending::Leaving];
+
+impl Ending {
+    fn operation(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::ChangePassword => "change-password",
+            Self::Leaving => "delete-account",
+        }
+    }
+
+    /// The request of somebody whose password is [`PASSWORD`].
+    fn request(self, token: &str) -> HttpRequest {
+        let request = match self {
+            Self::Logout => post("/api/auth/logout", &json!({})),
+            Self::ChangePassword => {
+                put("/api/auth/password", &json!({"current_password": PASSWORD, "new_password": NEW}))
+            }
+            Self::Leaving => delete("/api/auth/account"),
+        };
+        request.bearer(token)
+    }
+
+    /// Ends the sessions.
+    async fn happen(self, bag: &Bag, token: &str) -> HttpResponse {
+        let response = bag.send(self.request(token)).await;
+        assert_eq!(response.status, self.success(), "{self:?}: {}", response.body);
+        response
+    }
+
+    fn success(self) -> u16 {
+        if self == Self::Leaving { 202 } else { 200 }
+    }
+
+    /// The password of the user afterwards.
+    fn password(self) -> &'static str {
+        if self == Self::ChangePassword { NEW } else { PASSWORD }
+    }
+}
+
+/// The token of a session that a response begins.
+fn token(response: &HttpResponse) -> String {
+    response.json()["token"].as_str().unwrap_or_else(|| panic!("no token: {}", response.body)).to_owned()
+}
+
+/// Refused on every operation of `openapi.yaml` that needs a token, and nothing changes.
+async fn assert_dead(bag: &Bag, token: &str, movie_id: &str, why: &str) {
+    let before = bag.contents();
+    for operation in Operation::all() {
+        let response = bag.send(operation.request(movie_id).bearer(token)).await;
+        assert_refused(&response, "invalid_token", &format!("{} after {why}", operation.name));
+    }
+    assert_eq!(bag.contents(), before, "{why}");
+}
+
+/// Accepted on every operation of `openapi.yaml` that needs a token; what ends the movie or the session comes last. Only
+/// logging out and changing the password are left out: they would end the session before.
+async fn assert_alive(bag: &Bag, token: &str, movie_id: &str, why: &str) {
+    let mut operations = Operation::all();
+    let last = ["delete-movie", "delete-account"];
+    operations.retain(|operation| !["logout", "change-password"].contains(&operation.name));
+    operations
+        .sort_by_key(|operation| last.iter().position(|name| *name == operation.name).map(|place| place + 1));
+    assert!(operations.len() >= 5);
+    for operation in operations {
+        let response = bag.send(operation.request(movie_id).bearer(token)).await;
+        let status = if operation.name == "delete-account" { 202 } else { 200 };
+        assert_eq!(response.status, status, "{} after {why}: {}", operation.name, response.body);
+    }
+}
+
+#[tokio::test]
+async fn every_earlier_token_is_dead_on_every_route_at_once() {
+    let bag = Bag::start().await;
+    assert!(Operation::all().len() >= 7);
+    for ending in ENDINGS {
+        let (person, movie_id) = owner(&bag, ending.operation()).await;
+        let elsewhere = bag.session(&person.email).await;
+        // The last thing before it, as a rule in the same second.
+        let last = bag.session(&person.email).await;
+        ending.happen(&bag, &person.token).await;
+        for token in [&person.token, &elsewhere, &last] {
+            assert_dead(&bag, token, &movie_id, ending.operation()).await;
+        }
+        // Whatever the second: it is no time that decides. The clocks of two machines may differ by five seconds.
+        for seconds in [0, 1, 4] {
+            let later = forge(&person.token, &json!({}), &json!({"iat": issued(&last) + seconds}));
+            assert_dead(&bag, &later, &movie_id, ending.operation()).await;
+        }
+        assert_consistent(&bag);
+    }
+}
+
+#[tokio::test]
+async fn a_token_issued_afterwards_works_on_every_route() {
+    for ending in [Ending::Logout, Ending::ChangePassword] {
+        let bag = Bag::start().await;
+        let (mut person, movie_id) = owner(&bag, "ann").await;
+        ending.happen(&bag, &person.token).await;
+        let response = bag.log_in(&person.email, ending.password()).await;
+        person.token = token(&response);
+        assert_alive(&bag, &person.token, &movie_id, ending.operation()).await;
+        assert_consistent(&bag);
+    }
+    // These end the session that they are tried with.
+    for ending in [Ending::Logout, Ending::ChangePassword] {
+        for again in [Ending::Logout, Ending::ChangePassword] {
+            let bag = Bag::start().await;
+            let person = bag.person("ann").await;
+            ending.happen(&bag, &person.token).await;
+            bag.edit_user(&person.id, |user| user["password_hash"] = json!({"S": hash_of(PASSWORD)}));
+            again.happen(&bag, &bag.session(&person.email).await).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_token_that_a_change_of_the_password_returns_works_on_every_route() {
+    let bag = Bag::start().await;
+    let (person, movie_id) = owner(&bag, "ann").await;
+    let returned = token(&Ending::ChangePassword.happen(&bag, &person.token).await);
+    assert_alive(&bag, &returned, &movie_id, "the change that returned it").await;
+    assert_dead(&bag, &returned, &movie_id, "leaving").await;
+    assert_consistent(&bag);
+}
+
+#[tokio::test]
+async fn after_leaving_there_is_no_new_token() {
+    let bag = Bag::start().await;
+    let (person, movie_id) = owner(&bag, "ann").await;
+    Ending::Leaving.happen(&bag, &person.token).await;
+    assert_eq!(bag.log_in(&person.email, PASSWORD).await.status, 401);
+    // Not even one that is signed with our own key for the epoch that the user has now.
+    let forged = forge(&person.token, &json!({}), &json!({"epoch": 1}));
+    assert_dead(&bag, &forged, &movie_id, "leaving").await;
+    assert_eq!(bag.item(USERS, &format!("user#{}", person.id)).expect("the user")["session_epoch"]["N"], "1");
+}
+
+/// A quick hash of a password.
+fn hash_of(text: &str) -> String {
+    use shared::auth::password::{Hasher, Password};
+    let password = Password::new(text.to_owned()).map_err(|_| "not a password").expect("a password");
+    Hasher::new(4).hash(&password).expect("a hash").as_stored().to_owned()
+}

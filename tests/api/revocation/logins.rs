@@ -1,0 +1,107 @@
+//! A login that is under way while the sessions of its user end.
+
+use futures_util::future::{join, join_all};
+use local::fault_proxy::{Fault, Gate, Rule};
+use serde_json::json;
+
+use super::{ENDINGS, Ending, NEW, assert_dead, hash_of, token};
+use crate::{
+    bag::{Bag, PASSWORD, post, reached},
+    consistency::assert_consistent,
+    expect::expect_problem,
+    tokens::every_operation::owner,
+};
+
+#[tokio::test]
+async fn a_login_that_has_read_the_user_gets_a_token_that_is_dead_on_arrival() {
+    let bag = Bag::start().await;
+    for ending in ENDINGS {
+        let (person, movie_id) = owner(&bag, ending.operation()).await;
+        // The password has proved right; the login is about to take back that it was counted as a failure.
+        let gate = Gate::new();
+        bag.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("login").on("DeleteItem"));
+        let ended = async {
+            reached(&gate, 1).await;
+            ending.happen(&bag, &person.token).await;
+            gate.open();
+        };
+        let (response, ()) = join(bag.log_in(&person.email, PASSWORD), ended).await;
+        assert_eq!(response.status, 200, "{}", response.body);
+        assert_dead(&bag, &token(&response), &movie_id, ending.operation()).await;
+        assert_consistent(&bag);
+    }
+}
+
+/// Whichever of its reads the change comes before: the hash and the epoch are of the same one.
+#[tokio::test]
+async fn a_login_that_is_held_before_any_of_its_reads_never_outlives_the_change() {
+    let bag = Bag::start().await;
+    for ending in ENDINGS {
+        for read in 0..3 {
+            let (person, movie_id) = owner(&bag, &format!("{}{read}", ending.operation())).await;
+            let gate = Gate::new();
+            bag.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("login").on("GetItem").after(read));
+            let ended = async {
+                reached(&gate, 1).await;
+                ending.happen(&bag, &person.token).await;
+                gate.open();
+            };
+            let (response, ()) = join(bag.log_in(&person.email, PASSWORD), ended).await;
+            match ending {
+                // It began before or after the logout, and which of them is not said by the place where it was held.
+                Ending::Logout => assert_eq!(response.status, 200, "{}", response.body),
+                Ending::ChangePassword | Ending::Leaving if response.status == 200 => {
+                    assert_dead(&bag, &token(&response), &movie_id, ending.operation()).await;
+                }
+                Ending::ChangePassword | Ending::Leaving => {
+                    expect_problem(&response, 401, "invalid_credentials");
+                }
+            }
+            assert_consistent(&bag);
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_many_logins_with_the_old_password_at_once_none_outlives_the_change() {
+    let bag = Bag::start().await;
+    bag.start_many("login", 5).await;
+    for ending in [Ending::ChangePassword, Ending::Leaving] {
+        let (person, _) = owner(&bag, ending.operation()).await;
+        // Each from an address of its own: what is under way counts as a failure until it has succeeded.
+        let credentials = json!({"email": person.email, "password": PASSWORD});
+        let login = |number| post("/api/auth/login", &credentials).source_ip(format!("198.51.100.{number}"));
+        let logins = (0..10).map(|number| bag.send(login(number)));
+        let (responses, _) = join(join_all(logins), ending.happen(&bag, &person.token)).await;
+        for response in responses {
+            match response.status {
+                200 => expect_problem(&bag.account(&token(&response)).await, 401, "invalid_token"),
+                _ => expect_problem(&response, 401, "invalid_credentials"),
+            }
+        }
+        assert_consistent(&bag);
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_renews_an_old_hash_does_not_bring_the_old_password_back() {
+    let bag = Bag::start_with(1, &[("BCRYPT_COST", "5")]).await;
+    let person = bag.person("ann").await;
+    bag.edit_user(&person.id, |user| user["password_hash"] = json!({"S": hash_of(PASSWORD)}));
+    let gate = Gate::new();
+    bag.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("login").on("DeleteItem"));
+    let changed = async {
+        reached(&gate, 1).await;
+        let fresh = token(&Ending::ChangePassword.happen(&bag, &person.token).await);
+        let contents = bag.contents();
+        gate.open();
+        (fresh, contents)
+    };
+    let (response, (fresh, contents)) = join(bag.log_in(&person.email, PASSWORD), changed).await;
+    expect_problem(&bag.account(&token(&response)).await, 401, "invalid_token");
+    assert_eq!(bag.contents(), contents);
+    assert_eq!(bag.account(&fresh).await.status, 200);
+    expect_problem(&bag.log_in(&person.email, PASSWORD).await, 401, "invalid_credentials");
+    assert_eq!(bag.log_in(&person.email, NEW).await.status, 200);
+    assert_consistent(&bag);
+}

@@ -1,0 +1,156 @@
+//! Two that end the sessions of one user at the same time, and answers that get lost on the way.
+
+use futures_util::future::join;
+use local::fault_proxy::{Fault, Gate, Rule};
+
+use super::{ENDINGS, Ending, NEW, token};
+use crate::{
+    bag::{Bag, PASSWORD, USERS, reached},
+    consistency::assert_consistent,
+    expect::{expect_problem, refusal},
+};
+
+impl Ending {
+    /// The place of its last write among its requests of that kind: those before it count tries of passwords.
+    fn last_write(self) -> (&'static str, usize) {
+        match self {
+            Self::Logout => ("UpdateItem", 0),
+            Self::ChangePassword => ("UpdateItem", 4),
+            Self::Leaving => ("TransactWriteItems", 0),
+        }
+    }
+
+    /// What happens to the last write of the next request.
+    fn rule(self, fault: Fault) -> Rule {
+        let (request, before) = self.last_write();
+        Rule::once(fault).from(self.operation()).on(request).after(before)
+    }
+}
+
+fn epoch(bag: &Bag, id: &str) -> String {
+    let user = bag.item(USERS, &format!("user#{id}")).expect("the user");
+    user["session_epoch"]["N"].as_str().expect("a number").to_owned()
+}
+
+#[tokio::test]
+async fn two_sessions_may_log_out_at_once() {
+    let bag = Bag::start().await;
+    bag.start_many("logout", 2).await;
+    let ann = bag.person("ann").await;
+    let elsewhere = bag.session(&ann.email).await;
+    let gate = Gate::new();
+    bag.proxy.inject(Rule { times: 2, ..Ending::Logout.rule(Fault::Hold(gate.clone())) });
+    let opened = async {
+        reached(&gate, 2).await;
+        gate.open();
+    };
+    let both = join(Ending::Logout.happen(&bag, &ann.token), Ending::Logout.happen(&bag, &elsewhere));
+    join(both, opened).await;
+    assert_eq!(epoch(&bag, &ann.id), "1");
+    assert_eq!(bag.account(&bag.session(&ann.email).await).await.status, 200);
+    assert_consistent(&bag);
+}
+
+/// Each of the three stands before its last write while another one of the three happens.
+#[tokio::test]
+async fn of_two_that_end_the_sessions_at_once_the_later_one_ends_none_that_began_between_them() {
+    for held in ENDINGS {
+        for first in ENDINGS {
+            let bag = Bag::start().await;
+            bag.start_many(held.operation(), 2).await;
+            let ann = bag.person("ann").await;
+            let elsewhere = bag.session(&ann.email).await;
+            let gate = Gate::new();
+            bag.proxy.inject(held.rule(Fault::Hold(gate.clone())));
+            let between = async {
+                reached(&gate, 1).await;
+                let response = first.happen(&bag, &elsewhere).await;
+                let session = match first {
+                    Ending::Logout => Some(bag.session(&ann.email).await),
+                    Ending::ChangePassword => Some(token(&response)),
+                    Ending::Leaving => None,
+                };
+                let contents = bag.contents();
+                gate.open();
+                (session, contents)
+            };
+            let (response, (session, contents)) = join(bag.send(held.request(&ann.token)), between).await;
+            let name = format!("{held:?} while {first:?}");
+            let expected = match (held, first) {
+                // What it was to end has ended.
+                (Ending::Logout, Ending::Logout | Ending::ChangePassword) => (200, String::new()),
+                _ => (401, "invalid_token".to_owned()),
+            };
+            assert_eq!(refusal(&response), expected, "{name}");
+            assert_eq!(bag.contents(), contents, "{name}");
+            if let Some(session) = session {
+                assert_eq!(bag.account(&session).await.status, 200, "{name}");
+            }
+            assert_consistent(&bag);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_success_whose_answer_was_lost_is_a_success() {
+    for ending in ENDINGS {
+        let bag = Bag::start().await;
+        let ann = bag.person("ann").await;
+        bag.proxy.inject(ending.rule(Fault::LoseResponse));
+        let response = ending.happen(&bag, &ann.token).await;
+        let (request, before) = ending.last_write();
+        let mut writes = bag.proxy.calls_of(ending.operation());
+        writes.retain(|call| call.operation == request);
+        assert_eq!(writes.len(), before + 2, "{ending:?} was not sent again");
+        assert_eq!(epoch(&bag, &ann.id), "1", "{ending:?} happened twice");
+        expect_problem(&bag.account(&ann.token).await, 401, "invalid_token");
+        if ending == Ending::ChangePassword {
+            assert_eq!(bag.account(&token(&response)).await.status, 200);
+            assert_eq!(bag.log_in(&ann.email, NEW).await.status, 200);
+        }
+        assert_consistent(&bag);
+    }
+}
+
+/// The write is done, its answer is lost, and before the SDK has sent it again somebody logs in.
+#[tokio::test]
+async fn a_repeated_logout_does_not_end_a_session_that_began_meanwhile() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    let gate = Gate::new();
+    bag.proxy.inject(Ending::Logout.rule(Fault::LoseResponse));
+    // It does not count the write that met the other rule.
+    bag.proxy.inject(Ending::Logout.rule(Fault::Hold(gate.clone())));
+    let meanwhile = async {
+        reached(&gate, 1).await;
+        let session = bag.session(&ann.email).await;
+        gate.open();
+        session
+    };
+    let (_, session) = join(Ending::Logout.happen(&bag, &ann.token), meanwhile).await;
+    assert_eq!(bag.account(&session).await.status, 200);
+    expect_problem(&bag.account(&ann.token).await, 401, "invalid_token");
+    assert_eq!(epoch(&bag, &ann.id), "1");
+    assert_consistent(&bag);
+}
+
+#[tokio::test]
+async fn a_repeated_change_of_the_password_does_not_undo_a_later_logout() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    let gate = Gate::new();
+    bag.proxy.inject(Ending::ChangePassword.rule(Fault::LoseResponse));
+    bag.proxy.inject(Ending::ChangePassword.rule(Fault::Hold(gate.clone())));
+    let meanwhile = async {
+        reached(&gate, 1).await;
+        // The new password counts already.
+        let response = bag.log_in(&ann.email, NEW).await;
+        Ending::Logout.happen(&bag, &token(&response)).await;
+        gate.open();
+    };
+    let (response, ()) = join(Ending::ChangePassword.happen(&bag, &ann.token), meanwhile).await;
+    expect_problem(&bag.account(&token(&response)).await, 401, "invalid_token");
+    assert_eq!(epoch(&bag, &ann.id), "2");
+    assert_eq!(bag.log_in(&ann.email, PASSWORD).await.status, 401);
+    assert_consistent(&bag);
+}

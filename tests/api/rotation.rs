@@ -1,0 +1,202 @@
+//! The change from one key of the tokens to the next, as `SECURITY.md` describes it.
+
+use jsonwebtoken::Algorithm;
+use serde_json::{Value, json};
+
+use crate::{
+    bag::{Bag, PASSWORD, movie, post, put},
+    consistency::assert_consistent,
+    tokens::{
+        assert_refused, decoded,
+        every_operation::{Operation, owner},
+        forge_with,
+    },
+};
+
+const OLD: &str = "the key that signed until now, long enough";
+const NEXT: &str = "the key that signs from now on, long enough";
+const CURRENT_KEY: &str = "JWT_SECRET_KEY";
+const PREVIOUS_KEY: &str = "JWT_PREVIOUS_SECRET_KEY";
+
+/// The operations that sign or check tokens.
+fn operations(bag: &Bag) -> Vec<String> {
+    let functions = bag.template.functions().iter();
+    functions
+        .filter(|function| function.environment.contains_key(CURRENT_KEY))
+        .map(|function| function.operation.clone())
+        .collect()
+}
+
+/// Gives these functions these keys.
+async fn deploy(bag: &mut Bag, operations: &[String], current: &str, previous: &str) {
+    let operations: Vec<&str> = operations.iter().map(String::as_str).collect();
+    bag.redeploy(&operations, &[(CURRENT_KEY, current), (PREVIOUS_KEY, previous)]).await;
+    for operation in operations {
+        bag.function(operation).await.ready().await.expect("it starts");
+    }
+}
+
+async fn system(current: &str, previous: &str) -> Bag {
+    Bag::start_with(1, &[(CURRENT_KEY, current), (PREVIOUS_KEY, previous)]).await
+}
+
+fn key_id(token: &str) -> Value {
+    decoded(token.split('.').next().expect("a header"))["kid"].clone()
+}
+
+/// Refused as signed with no key that is configured.
+async fn assert_unknown(bag: &Bag, token: &str) {
+    let response = bag.account(token).await;
+    assert_refused(&response, "invalid_token", "its key is gone");
+    let request_id = response.json()["request_id"].as_str().expect("an id").to_owned();
+    bag.logged_with(&[&request_id, "reason=unknown_key"]).await;
+}
+
+#[tokio::test]
+async fn tokens_of_both_keys_are_taken_everywhere_and_new_ones_are_of_the_new_key() {
+    let mut bag = system(OLD, "").await;
+    let (ann, anns_movie) = owner(&bag, "ann").await;
+    let (bob, bobs_movie) = owner(&bag, "bob").await;
+    let all = operations(&bag);
+    assert!(all.len() >= 8, "{all:?}");
+    deploy(&mut bag, &all, NEXT, OLD).await;
+    let new = bag.session(&bob.email).await;
+    assert_ne!(key_id(&new), key_id(&ann.token));
+    assert_eq!(key_id(&bob.token), key_id(&ann.token));
+    for (token, movie_id) in [(&ann.token, &anns_movie), (&new, &bobs_movie)] {
+        for operation in Operation::all() {
+            if ["change-password", "logout", "delete-account", "delete-movie"].contains(&operation.name) {
+                continue;
+            }
+            let response = bag.send(operation.request(movie_id).bearer(token)).await;
+            // The second one of the two creates has the name of the first.
+            let taken = operation.name.ends_with("-movie") && response.status == 409;
+            assert!(response.status == 200 || taken, "{}: {}", operation.name, response.body);
+        }
+    }
+    // The change of the password begins a session of the new key, and the other two end all, whatever their key.
+    let body = json!({"current_password": PASSWORD, "new_password": "a bag full of new movies"});
+    let changed = bag.send(put("/api/auth/password", &body).bearer(&ann.token)).await;
+    let fresh = changed.json()["token"].as_str().expect("a token").to_owned();
+    assert_eq!(key_id(&fresh), key_id(&new));
+    assert_refused(&bag.account(&ann.token).await, "invalid_token", "the password was changed");
+    assert_eq!(bag.send(post("/api/auth/logout", &json!({})).bearer(&bob.token)).await.status, 200);
+    assert_refused(&bag.account(&new).await, "invalid_token", "the user logged out");
+    assert_consistent(&bag);
+}
+
+#[tokio::test]
+async fn without_the_previous_key_its_tokens_are_refused() {
+    let mut bag = system(OLD, "").await;
+    let ann = bag.person("ann").await;
+    let all = operations(&bag);
+    deploy(&mut bag, &all, NEXT, "").await;
+    let before = bag.contents();
+    assert_unknown(&bag, &ann.token).await;
+    let create = post("/api/movies", &movie("Alien")).bearer(&ann.token);
+    assert_refused(&bag.send(create).await, "invalid_token", "its key is gone");
+    assert_eq!(bag.contents(), before);
+    assert_eq!(bag.account(&bag.session(&ann.email).await).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_token_is_verified_with_the_key_that_it_names_and_with_no_other() {
+    let mut bag = system(OLD, "").await;
+    let ann = bag.person("ann").await;
+    let all = operations(&bag);
+    deploy(&mut bag, &all, NEXT, OLD).await;
+    let new = bag.session(&ann.email).await;
+    let before = bag.contents();
+    let signed = |secret: &str, token: &str, kid: Value| {
+        forge_with(secret, Algorithm::HS256, token, &json!({"kid": kid}), &json!({}))
+    };
+    let (old_id, new_id) = (key_id(&ann.token), key_id(&new));
+    for token in [&ann.token, &new] {
+        for (secret, kid, reason) in [
+            (OLD, &old_id, None),
+            (NEXT, &new_id, None),
+            (OLD, &new_id, Some("reason=signature")),
+            (NEXT, &old_id, Some("reason=signature")),
+            (OLD, &Value::Null, Some("reason=unknown_key")),
+            (NEXT, &Value::Null, Some("reason=unknown_key")),
+            (NEXT, &json!("AAAAAAAAAAA"), Some("reason=unknown_key")),
+        ] {
+            let response = bag.account(&signed(secret, token, kid.clone())).await;
+            match reason {
+                None => assert_eq!(response.status, 200, "{}", response.body),
+                Some(reason) => {
+                    assert_refused(&response, "invalid_token", reason);
+                    let request_id = response.json()["request_id"].as_str().expect("an id").to_owned();
+                    bag.logged_with(&[&request_id, reason]).await;
+                }
+            }
+        }
+    }
+    assert_eq!(bag.contents(), before);
+}
+
+/// Step by step. In each step somebody works on with the session that they have, whatever has been deployed already.
+#[tokio::test]
+async fn the_runbook_changes_the_key_without_ending_a_session() {
+    let mut bag = system(OLD, "").await;
+    let ann = bag.person("ann").await;
+    let all = operations(&bag);
+    deploy(&mut bag, &all, OLD, "").await;
+    let (some, others) = all.split_at(all.len() / 2);
+    let mut sessions = vec![ann.token.clone()];
+
+    for (current, previous) in [(OLD, NEXT), (NEXT, OLD)] {
+        // A deployment does not change all functions at the same moment.
+        deploy(&mut bag, some, current, previous).await;
+        everybody_works_on(&bag, &ann.email, &mut sessions).await;
+        deploy(&mut bag, others, current, previous).await;
+        everybody_works_on(&bag, &ann.email, &mut sessions).await;
+    }
+    let of_the_old: Vec<String> =
+        sessions.iter().filter(|token| key_id(token) == key_id(&ann.token)).cloned().collect();
+    let of_the_new: Vec<String> =
+        sessions.iter().filter(|token| key_id(token) != key_id(&ann.token)).cloned().collect();
+    assert!(of_the_old.len() >= 3, "step 1 changes nothing about what signs");
+    assert!(!of_the_new.is_empty(), "step 2 changes what signs");
+
+    // After a week nobody has a token of the old key any more, and it goes.
+    deploy(&mut bag, &all, NEXT, "").await;
+    let mut sessions = of_the_new;
+    everybody_works_on(&bag, &ann.email, &mut sessions).await;
+    for token in &of_the_old {
+        assert_unknown(&bag, token).await;
+    }
+    assert_consistent(&bag);
+}
+
+/// A new session begins, and it and all earlier ones are taken by functions that were deployed early and late.
+async fn everybody_works_on(bag: &Bag, email: &str, sessions: &mut Vec<String>) {
+    sessions.push(bag.session(email).await);
+    for token in sessions.iter() {
+        for operation in Operation::all() {
+            let id = "019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7";
+            if ["change-password", "logout", "delete-account"].contains(&operation.name) {
+                continue;
+            }
+            let response = bag.send(operation.request(id).bearer(token)).await;
+            assert!([200, 404, 409].contains(&response.status), "{}: {}", operation.name, response.body);
+        }
+    }
+}
+
+/// If the key is known to somebody else, every session of it ends with one deployment.
+#[tokio::test]
+async fn a_key_that_became_known_is_worth_nothing_after_one_deployment() {
+    let mut bag = system(OLD, "").await;
+    let ann = bag.person("ann").await;
+    let all = operations(&bag);
+    deploy(&mut bag, &all, NEXT, "").await;
+    let forged = forge_with(OLD, Algorithm::HS256, &ann.token, &json!({}), &json!({"epoch": 0}));
+    for token in [&ann.token, &forged] {
+        assert_unknown(&bag, token).await;
+    }
+    let new = bag.session(&ann.email).await;
+    assert_eq!(bag.account(&new).await.status, 200);
+    let forged = forge_with(OLD, Algorithm::HS256, &new, &json!({}), &json!({}));
+    assert_refused(&bag.account(&forged).await, "invalid_token", "signed with the old key");
+}

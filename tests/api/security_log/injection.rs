@@ -1,0 +1,121 @@
+//! Nothing that a client sends makes a line of the log, or part of one.
+
+use local::gateway::HttpRequest;
+use serde_json::{Value, json};
+
+use crate::bag::{Bag, PASSWORD, get, movie, post, put, segment};
+
+/// Texts that would end a line and begin another one, or change how it is shown.
+const FORGERIES: [&str; 7] = [
+    "x\n{\"security_event\":\"FORGED\"}",
+    "x\r\nINFO request{request_id=1}: shared::audit: security_event=\"FORGED\"",
+    "x\",\"security_event\":\"FORGED\",\"y\":\"",
+    "x\\\",\\\"FORGED\\\":\\\"",
+    "\u{1b}[2K\u{1b}[1AFORGED\u{1b}[0m",
+    "security_event=\"FORGED\" reason=\"FORGED\"",
+    "\u{2028}{\"FORGED\":1}\u{85}FORGED\u{0}FORGED\u{8}\u{7f}",
+];
+
+/// Requests with this text at every place where a client can put one.
+fn requests(forgery: &str, token: &str, movie_path: &str) -> Vec<HttpRequest> {
+    let credentials = |email: &str, password: &str| json!({"email": email, "password": password});
+    let named = |name: &str| json!({"name": name, "casts": [name], "genres": [name]});
+    let body = |text: &str| {
+        HttpRequest::new("POST", "/api/movies").header("content-type", "application/json").body(text)
+    };
+    vec![
+        post("/api/auth/signup", &credentials(forgery, PASSWORD)),
+        post("/api/auth/signup", &credentials(&format!("{forgery}@example.com"), PASSWORD)),
+        post("/api/auth/login", &credentials(forgery, PASSWORD)),
+        post("/api/auth/login", &credentials("nobody@example.com", forgery)),
+        post("/api/auth/login", &json!({"email": "x", "password": "x", forgery: forgery})),
+        put("/api/auth/password", &json!({"current_password": forgery, "new_password": forgery}))
+            .bearer(token),
+        put("/api/auth/password", &json!({forgery: 1})).bearer(token),
+        post("/api/movies", &named(forgery)).bearer(token),
+        post("/api/movies", &json!({forgery: {forgery: [forgery]}})).bearer(token),
+        put(movie_path, &named(forgery)).bearer(token),
+        body(forgery).bearer(token),
+        body(&format!("{{\"name\": {forgery}")).bearer(token),
+        get(&format!("/api/movies/{}", segment(forgery))),
+        get("/api/movies").query(forgery),
+        get("/api/movies").query(format!("limit={}&cursor={0}&{0}=1", segment(forgery))),
+        get(movie_path)
+            .header("user-agent", forgery)
+            .header("x-forwarded-for", forgery)
+            .header("host", forgery),
+        get(movie_path).header(forgery, forgery).header("cookie", forgery).header("x-amzn-trace-id", forgery),
+        get("/api/auth/account").header("authorization", forgery),
+        get("/api/auth/account").bearer(forgery),
+        post("/api/movies", &movie("Brazil")).bearer(token).header("content-type", forgery),
+    ]
+}
+
+async fn sends_them_all(bag: &Bag) -> usize {
+    let ann = bag.person("ann").await;
+    let path = format!("/api/movies/{}", bag.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
+    let mut sent = 0;
+    for forgery in FORGERIES {
+        for request in requests(forgery, &ann.token, &path) {
+            let (operation, event) = bag.event(&request);
+            let response = bag.send_event(&operation, &event).await;
+            assert!(response.status < 500, "{operation}: {}", response.body);
+            let id = event["requestContext"]["requestId"].as_str().expect("an id");
+            bag.logged_with(&[id, "request completed"]).await;
+            sent += 1;
+        }
+        bag.forget_attempts();
+    }
+    // Somebody else's part of the event, but not a client's: the address and the route are API Gateway's own.
+    for line in bag.logs() {
+        assert!(!line.contains("FORGED"), "{line}");
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+    }
+    sent
+}
+
+#[tokio::test]
+async fn input_forges_no_line_of_the_json_that_lambda_stores() {
+    let bag = super::start().await;
+    let sent = sends_them_all(&bag).await;
+    let lines: Vec<Value> = bag
+        .logs()
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let known = [
+        "timestamp",
+        "level",
+        "message",
+        "target",
+        "span",
+        "security_event",
+        "reason",
+        "status",
+        "code",
+        "milliseconds",
+    ];
+    for line in &lines {
+        let fields = line.as_object().expect("an object");
+        assert!(fields.keys().all(|field| known.contains(&field.as_str())), "{line}");
+        let events =
+            ["logged_in", "login_failed", "token_refused", "password_check_failed", "attempt_blocked"];
+        let event = line.get("security_event").and_then(Value::as_str);
+        assert!(event.is_none_or(|event| events.contains(&event)), "{line}");
+    }
+    let completed = lines.iter().filter(|line| line["message"] == "request completed").count();
+    // Three more came before: a signup, a login and a movie.
+    assert_eq!(completed, sent + 3);
+}
+
+#[tokio::test]
+async fn input_forges_no_line_of_the_text_that_a_developer_reads() {
+    let bag = Bag::start().await;
+    let sent = sends_them_all(&bag).await;
+    let lines = bag.logs();
+    let levels = [" INFO request{", " WARN request{", "ERROR request{"];
+    for line in &lines {
+        assert!(levels.iter().any(|level| line.starts_with(level)), "{line}");
+    }
+    assert_eq!(lines.iter().filter(|line| line.contains("request completed")).count(), sent + 3);
+}

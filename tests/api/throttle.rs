@@ -1,0 +1,243 @@
+//! Back-off for those who guess passwords, at both doors: `login` and `change-password`.
+//!
+//! Time is moved by changing the counters in the table.
+
+mod addresses;
+mod backoff;
+mod bounds;
+mod counters;
+mod crowds;
+mod faults;
+mod killed;
+
+use std::time::Duration;
+
+use local::gateway::{HttpRequest, HttpResponse};
+use serde_json::{Value, json};
+
+use crate::bag::{Bag, MOVIES, PASSWORD, Person, USERS, hashing::TELL_OF_HASHES, post, put};
+
+/// An address that guesses come from, and that of the account's owner.
+const STRANGER: &str = "198.51.100.66";
+const OWNER: &str = "192.0.2.7";
+
+/// How many failures an hour an account may have, and an address.
+const ACCOUNT_LIMIT: u64 = 100;
+const SOURCE_LIMIT: u64 = 1_000;
+
+/// Where a password can be tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    Login,
+    ChangePassword,
+}
+
+const DOORS: [Door; 2] = [Door::Login, Door::ChangePassword];
+
+impl Door {
+    fn operation(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::ChangePassword => "change-password",
+        }
+    }
+
+    /// How a wrong password is refused.
+    fn refusal(self) -> u16 {
+        match self {
+            Self::Login => 401,
+            Self::ChangePassword => 403,
+        }
+    }
+}
+
+/// A system with one account whose password is tried at one door.
+struct House {
+    bag: Bag,
+    door: Door,
+    ann: Person,
+}
+
+impl House {
+    async fn new(door: Door) -> Self {
+        let bag = Bag::start_with(1, &[TELL_OF_HASHES]).await;
+        let ann = bag.person("ann").await;
+        Self { bag, door, ann }
+    }
+
+    /// A try of a password from an address.
+    fn attempt(&self, password: &str, source: &str) -> HttpRequest {
+        match self.door {
+            Door::Login => login(&self.ann.email, password, source),
+            Door::ChangePassword => {
+                let body = json!({"current_password": password, "new_password": PASSWORD});
+                put("/api/auth/password", &body).bearer(&self.ann.token).source_ip(source)
+            }
+        }
+    }
+
+    /// A try of a wrong password.
+    fn guess(&self, source: &str) -> HttpRequest {
+        self.attempt("a wrong password", source)
+    }
+
+    /// A wrong password that is looked at and refused.
+    async fn fail(&self, source: &str) -> HttpResponse {
+        let response = self.bag.send(self.guess(source)).await;
+        assert_eq!(response.status, self.door.refusal(), "{:?}: {}", self.door, response.body);
+        assert_eq!(response.json()["code"], "invalid_credentials");
+        response
+    }
+
+    /// So many wrong passwords, with no wait between them.
+    async fn fail_times(&self, times: u64, source: &str) {
+        for _ in 0..times {
+            self.fail(source).await;
+            self.let_waits_pass();
+        }
+    }
+
+    /// A try that is turned away without a look at the password, and leaves everything as it was.
+    async fn blocked(&self, request: HttpRequest) -> HttpResponse {
+        let before = self.counted();
+        let response = self.bag.send(request).await;
+        expect_blocked(&response);
+        assert_eq!(self.bag.rounds(&response).await, 0, "{:?}: a blocked try was hashed", self.door);
+        assert_eq!(self.counted(), before, "{:?}: a blocked try was counted", self.door);
+        response
+    }
+
+    /// The right password, which is taken.
+    async fn succeed(&mut self, source: &str) -> HttpResponse {
+        let response = self.bag.send(self.attempt(PASSWORD, source)).await;
+        assert_eq!(response.status, 200, "{:?}: {}", self.door, response.body);
+        response.json()["token"].as_str().expect("a token").clone_into(&mut self.ann.token);
+        response
+    }
+
+    /// Everything in the tables that says something. A window in which nothing is counted does not, and neither does how
+    /// long one is kept.
+    fn counted(&self) -> Vec<Value> {
+        let mut items = [self.bag.items(USERS, ""), self.bag.items(MOVIES, "")].concat();
+        items.retain(|item| item["failures"]["N"] != "0");
+        for window in items.iter_mut().filter(|item| item["attempt"].is_null()) {
+            window["expires_at"].take();
+        }
+        items
+    }
+
+    /// The counters of accounts with addresses.
+    fn strict(&self) -> Vec<Value> {
+        let counters = self.bag.items(USERS, "attempts#").into_iter();
+        counters.filter(|counter| !counter["attempt"].is_null()).collect()
+    }
+
+    /// The failures that the only account has with the only address that tried it; 0 without a counter.
+    fn strict_failures(&self) -> u64 {
+        let counters = self.strict();
+        assert!(counters.len() <= 1, "{counters:?}");
+        counters.first().map_or(0, failures)
+    }
+
+    /// Ends every wait.
+    fn let_waits_pass(&self) {
+        self.block_until(1);
+    }
+
+    /// Lets every account wait, with every address that it has failures from, until this time.
+    fn block_until(&self, milliseconds: i64) {
+        for counter in self.strict() {
+            self.bag.edit(USERS, key(&counter), |counter| {
+                counter["blocked_until"] = json!({"N": milliseconds.to_string()});
+            });
+        }
+    }
+
+    /// The counters of the hour that have this limit.
+    fn windows(&self, limit: u64) -> Vec<Value> {
+        let mut keys: Vec<String> =
+            self.bag.proxy.calls().iter().filter_map(|call| window(&call.body, limit)).collect();
+        keys.sort();
+        keys.dedup();
+        keys.iter().filter_map(|key| self.bag.item(USERS, key)).collect()
+    }
+
+    /// The failures in the counters of the hour that have this limit.
+    fn window_failures(&self, limit: u64) -> u64 {
+        self.windows(limit).iter().map(failures).sum()
+    }
+
+    /// Says how many failures the counters of this hour that have this limit have.
+    fn set_windows(&self, limit: u64, count: u64) {
+        for counter in self.windows(limit) {
+            self.bag
+                .edit(USERS, key(&counter), |counter| counter["failures"] = json!({"N": count.to_string()}));
+        }
+    }
+
+    /// Lets the hour end: the counters of the next one have other keys.
+    fn let_the_hour_pass(&self) {
+        for counter in [self.windows(ACCOUNT_LIMIT), self.windows(SOURCE_LIMIT)].concat() {
+            self.bag.remove(USERS, key(&counter));
+        }
+    }
+}
+
+fn login(email: &str, password: &str, source: &str) -> HttpRequest {
+    post("/api/auth/login", &json!({"email": email, "password": password})).source_ip(source)
+}
+
+/// The counter of the hour that a request counts up, if it has this limit.
+fn window(request: &Value, limit: u64) -> Option<String> {
+    let limited = request["ExpressionAttributeValues"][":limit"] == json!({"N": limit.to_string()});
+    limited.then(|| request["Key"]["pk"]["S"].as_str().expect("a key").to_owned())
+}
+
+fn key(counter: &Value) -> &str {
+    counter["pk"]["S"].as_str().expect("a key")
+}
+
+fn failures(counter: &Value) -> u64 {
+    number(counter, "failures").try_into().expect("no less than nothing")
+}
+
+fn number(counter: &Value, attribute: &str) -> i64 {
+    counter[attribute]["N"].as_str().and_then(|number| number.parse().ok()).expect("a number")
+}
+
+#[track_caller]
+fn expect_blocked(response: &HttpResponse) {
+    crate::expect::expect_problem(response, 429, "too_many_attempts");
+    assert!(retry_after(response) >= 1);
+}
+
+fn retry_after(response: &HttpResponse) -> i64 {
+    response.header("retry-after").and_then(|seconds| seconds.parse().ok()).expect("a number of seconds")
+}
+
+/// Everything that a client sees of a refusal, but for the id of the request and the seconds to wait.
+fn seen(response: &HttpResponse) -> HttpResponse {
+    let id = response.json()["request_id"].as_str().expect("an id").to_owned();
+    let mut seen = HttpResponse { body: response.body.replace(&id, "[id]"), ..response.clone() };
+    seen.headers.entry("retry-after".to_owned()).and_modify(|seconds| "[seconds]".clone_into(seconds));
+    seen
+}
+
+/// The time, in milliseconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "waits are compared with the time around them")]
+fn now() -> i64 {
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since_1970.expect("a time after 1970").as_millis().try_into().expect("a time in this era")
+}
+
+/// When the hour ends, in milliseconds since 1970.
+fn hours_end() -> i64 {
+    (now() / 3_600_000 + 1) * 3_600_000
+}
+
+/// What is counted by the hour is counted anew in the next one, so a test of it must not begin in the last minute of one.
+async fn early_in_the_hour() {
+    while hours_end() - now() < 60_000 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}

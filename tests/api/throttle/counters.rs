@@ -1,0 +1,115 @@
+//! What the table holds of failures: nothing that names anybody, and nothing for ever.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{
+    ACCOUNT_LIMIT, Door, House, SOURCE_LIMIT, STRANGER, early_in_the_hour, hours_end, key, login, now, number,
+};
+use crate::{
+    bag::{Bag, USERS},
+    expect::refusal,
+};
+
+#[tokio::test]
+async fn counters_name_no_email_and_no_address() {
+    let house = House::new(Door::Login).await;
+    for email in [house.ann.email.as_str(), "nobody.at.all@example.com", "not an address"] {
+        house.bag.send(login(email, "a wrong password", STRANGER)).await;
+    }
+    let counters = house.bag.items(USERS, "attempts#");
+    // Three accounts with one address, three accounts, and two addresses: the first login came from another one.
+    assert_eq!(counters.len(), 3 + 3 + 2, "{counters:?}");
+    for counter in &counters {
+        let name = key(counter).strip_prefix("attempts#").expect("a counter");
+        let (name, hour) = name.split_once('#').map_or((name, None), |(name, hour)| (name, Some(hour)));
+        assert_eq!(name.len(), 22, "sixteen bytes in base64url: {name}");
+        assert!(
+            hour.is_none_or(|hour| hour.parse() == Ok(now() / 3_600_000) || hours_end() < now()),
+            "{hour:?}"
+        );
+        let text = counter.to_string().to_lowercase();
+        for word in ["ann", "example", "nobody", "address", "198.51", "203.0", "c6336442", "wrong"] {
+            let known = text.replace(&name.to_lowercase(), "");
+            assert!(!known.contains(word), "{word} is in {counter}");
+        }
+        let attributes: BTreeSet<&str> =
+            counter.as_object().expect("an item").keys().map(String::as_str).collect();
+        let expected: &[&str] = match hour {
+            Some(_) => &["expires_at", "failures", "pk"],
+            None => &["attempt", "blocked_until", "expires_at", "failures", "pk"],
+        };
+        assert_eq!(attributes, expected.iter().copied().collect());
+    }
+}
+
+#[tokio::test]
+async fn nobody_can_tell_the_name_of_a_counter_without_the_key() {
+    let names = |key: &'static str| async move {
+        let bag = Bag::start_with(1, &[("JWT_SECRET_KEY", key)]).await;
+        assert_eq!(bag.log_in("ann@example.com", "a wrong password").await.status, 401);
+        let counters = bag.items(USERS, "attempts#");
+        let names = counters.iter().map(|counter| key_without_hour(counter).to_owned());
+        names.collect::<BTreeSet<_>>()
+    };
+    let one = names("one key for tests alone, which is long enough").await;
+    let other = names("other key for tests alone, which is long enough").await;
+    assert_eq!((one.len(), other.len()), (3, 3));
+    assert_eq!(names("one key for tests alone, which is long enough").await, one);
+    assert!(one.is_disjoint(&other));
+}
+
+#[tokio::test]
+async fn every_counter_goes_when_it_is_not_needed_any_more() {
+    let house = House::new(Door::Login).await;
+    let table = house.bag.template.tables().iter().find(|table| table.name == USERS).expect("a table");
+    let attribute = &table.time_to_live.as_ref().expect("a time to live").attribute_name;
+    assert_eq!(attribute, "expires_at");
+
+    early_in_the_hour().await;
+    house.fail_times(4, STRANGER).await;
+    let before = now();
+    house.fail(STRANGER).await;
+    let counter = house.strict().remove(0);
+    let day = 24 * 60 * 60;
+    assert_eq!(number(&counter, attribute), number(&counter, "blocked_until") / 1_000 + day);
+    for limit in [ACCOUNT_LIMIT, SOURCE_LIMIT] {
+        for window in house.windows(limit) {
+            let expires_at = number(&window, attribute) * 1_000;
+            assert!((hours_end()..=now() + 2 * 3_600_000).contains(&expires_at), "{window}");
+        }
+    }
+    assert!(before < hours_end());
+}
+
+#[tokio::test]
+async fn a_corrupt_counter_is_our_own_fault_and_is_named_in_the_log() {
+    let house = House::new(Door::Login).await;
+    house.fail(STRANGER).await;
+    let counter = house.strict().remove(0);
+    let corrupt: [(&str, Value); 3] = [
+        ("blocked_until", json!({"S": "soon"})),
+        ("expires_at", json!({"N": i64::MAX.to_string()})),
+        ("failures", json!({"N": "-1"})),
+    ];
+    for (attribute, value) in corrupt {
+        house.bag.edit(USERS, key(&counter), |counter| counter[attribute] = value);
+        let before = house.bag.items(USERS, "");
+        let response = house.bag.send(house.guess(STRANGER)).await;
+        assert_eq!(refusal(&response), (500, "internal".to_owned()), "{attribute}");
+        assert_eq!(house.bag.rounds(&response).await, 0);
+        assert_eq!(house.bag.items(USERS, ""), before);
+        let line = house.bag.logged(response.json()["request_id"].as_str().expect("an id")).await;
+        assert!(house.bag.logs().iter().any(|line| line.contains(key(&counter))), "{line}");
+        house.bag.database.put_item(USERS, counter.clone()).expect("an item");
+    }
+    house.fail(STRANGER).await;
+}
+
+fn key_without_hour(counter: &Value) -> &str {
+    key(counter)
+        .rsplit_once('#')
+        .filter(|(name, _)| name.contains('#'))
+        .map_or(key(counter), |(name, _)| name)
+}
