@@ -3,12 +3,12 @@
 //! 200 with a fresh token; 400, 401, 413, 415; 403 `invalid_credentials`; 429 `too_many_attempts`. Writes `Users`.
 
 use shared::{
-    app::{self, App},
+    app::App,
     audit,
     auth::{
-        password::{Hasher, Password, PasswordAttempt},
+        PasswordCheck,
+        password::{Password, PasswordAttempt},
         session::Sessions,
-        throttle::Throttle,
         token::TokenFault,
     },
     error::ApiError,
@@ -31,18 +31,11 @@ impl FromBody for ChangePassword {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await;
-    let (users, sessions, throttle) = (app.users()?, app.sessions()?, app.throttle()?);
-    let hasher = app::hasher()?;
-    http::serve(|request| handle(&users, &sessions, &throttle, hasher, request)).await
+    let (users, sessions, check) = (app.users()?, app.sessions()?, app.password_check()?);
+    http::serve(|request| handle(&users, &sessions, &check, request)).await
 }
 
-async fn handle(
-    users: &Users,
-    sessions: &Sessions,
-    throttle: &Throttle,
-    hasher: Hasher,
-    request: Request,
-) -> Answer {
+async fn handle(users: &Users, sessions: &Sessions, check: &PasswordCheck, request: Request) -> Answer {
     let user = sessions.authenticate(&request).await?;
     let ChangePassword { current_password, new_password } = http::body(&request)?;
     let Some(credentials) = users.credentials(user.user_id).await? else {
@@ -51,12 +44,12 @@ async fn handle(
     new_password
         .check_against(&credentials.email)
         .map_err(|invalid| http::field_fault("new_password", invalid))?;
-    let admission = throttle.admit(&credentials.email, http::source_address(&request)).await?;
-    if !hasher.verify(&current_password, Some(&credentials.password_hash))? {
+    let admission = check.throttle.admit(&credentials.email, http::source_address(&request)).await?;
+    if !check.hasher.verify(&current_password, Some(&credentials.password_hash))? {
         return Err(ApiError::WrongPassword);
     }
     admission.succeeded().await?;
-    let new_hash = hasher.hash(&new_password)?;
+    let new_hash = check.hasher.hash(&new_password)?;
     match users.change_password(user.user_id, user.epoch, &new_hash).await? {
         PasswordChange::Done { session_epoch } => {
             audit::password_changed();

@@ -4,13 +4,9 @@
 //! at the price of the same hashing; 429 `too_many_attempts`. Reads `Users`, counts there, and renews old hashes.
 
 use shared::{
-    app::{self, App},
+    app::App,
     audit,
-    auth::{
-        password::{Hasher, PasswordAttempt},
-        session::Sessions,
-        throttle::Throttle,
-    },
+    auth::{PasswordCheck, password::PasswordAttempt, session::Sessions},
     error::ApiError,
     http::{self, Answer, Fields, FromBody, Request, fields::EmailAttempt},
     model::email::CanonicalEmail,
@@ -32,28 +28,21 @@ impl FromBody for LoginBody {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await;
-    let (users, sessions, throttle) = (app.users()?, app.sessions()?, app.throttle()?);
-    let hasher = app::hasher()?;
-    http::serve(|request| handle(&users, &sessions, &throttle, hasher, request)).await
+    let (users, sessions, check) = (app.users()?, app.sessions()?, app.password_check()?);
+    http::serve(|request| handle(&users, &sessions, &check, request)).await
 }
 
-async fn handle(
-    users: &Users,
-    sessions: &Sessions,
-    throttle: &Throttle,
-    hasher: Hasher,
-    request: Request,
-) -> Answer {
+async fn handle(users: &Users, sessions: &Sessions, check: &PasswordCheck, request: Request) -> Answer {
     let body: LoginBody = http::body(&request)?;
     let email = CanonicalEmail::of(&body.email.0);
     let source = http::source_address(&request);
     let lookup = async { Ok(users.login(&email).await?) };
-    let (admission, login) = tokio::try_join!(throttle.admit(&email, source), lookup)?;
+    let (admission, login) = tokio::try_join!(check.throttle.admit(&email, source), lookup)?;
     let login = login.inspect(|login| audit::about(login.user_id));
-    let matches = hasher.verify(&body.password, login.as_ref().map(|login| &login.password_hash))?;
+    let matches = check.hasher.verify(&body.password, login.as_ref().map(|login| &login.password_hash))?;
     let Some(login) = login.filter(|_| matches) else { return Err(ApiError::InvalidCredentials) };
     admission.succeeded().await?;
-    if let Some(renewed) = hasher.renew(&body.password, &login.password_hash)? {
+    if let Some(renewed) = check.hasher.renew(&body.password, &login.password_hash)? {
         users.renew_hash(login.user_id, &login.password_hash, &renewed).await?;
     }
     let session = sessions.begin(login.user_id, login.session_epoch)?;

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     auth::{
+        PasswordCheck,
         password::Hasher,
         session::Sessions,
         throttle::Throttle,
@@ -107,10 +108,11 @@ impl App {
         Ok(Sessions::new(token_keys()?, self.users()?))
     }
 
-    /// The back-off for wrong passwords, with counters in the table that `USERS_TABLE` names.
-    pub fn throttle(&self) -> Result<Throttle, StartError> {
+    /// The check of passwords, with counters of wrong ones in the table that `USERS_TABLE` names.
+    pub fn password_check(&self) -> Result<PasswordCheck, StartError> {
         let attempts = Attempts::new(self.client.clone(), required("USERS_TABLE")?);
-        Ok(Throttle::new(attempts, required(CURRENT_KEY)?.as_bytes()))
+        let throttle = Throttle::new(attempts, required(CURRENT_KEY)?.as_bytes());
+        Ok(PasswordCheck { throttle, hasher: hasher()? })
     }
 }
 

@@ -1,6 +1,8 @@
 //! The movie bag as tests meet it: the real functions behind a gateway, with a database of their own.
 
+mod functions;
 pub mod hashing;
+mod requests;
 mod tables;
 
 use std::{
@@ -18,6 +20,9 @@ use local::{
 };
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
+
+pub use functions::{binary, usual_value};
+pub use requests::{delete, get, movie, post, put, reached, segment};
 
 use crate::contract;
 
@@ -305,73 +310,5 @@ impl Drop for Bag {
             return;
         }
         self.assert_no_secret_was_logged();
-    }
-}
-
-/// A `POST` with a JSON body.
-pub fn post(path: &str, body: &Value) -> HttpRequest {
-    HttpRequest::new("POST", path).json(body)
-}
-
-/// A `PUT` with a JSON body.
-pub fn put(path: &str, body: &Value) -> HttpRequest {
-    HttpRequest::new("PUT", path).json(body)
-}
-
-/// A `GET`.
-pub fn get(path: &str) -> HttpRequest {
-    HttpRequest::new("GET", path)
-}
-
-/// A `DELETE`.
-pub fn delete(path: &str) -> HttpRequest {
-    HttpRequest::new("DELETE", path)
-}
-
-/// A path segment of this text and nothing but this text.
-pub fn segment(text: &str) -> String {
-    text.bytes().fold(String::new(), |encoded, byte| encoded + &format!("%{byte:02x}"))
-}
-
-/// Waits until so many calls are held at a gate.
-pub async fn reached(gate: &Gate, calls: usize) {
-    let reached = tokio::time::timeout(Duration::from_mins(1), gate.reached_by(calls)).await;
-    reached.unwrap_or_else(|_| panic!("less than {calls} calls came to the gate"));
-}
-
-/// A movie as a client sends one.
-pub fn movie(name: &str) -> Value {
-    json!({"name": name, "casts": ["Tim Robbins", "Morgan Freeman"], "genres": ["Drama"]})
-}
-
-/// The value that a function's variable has in tests.
-pub fn usual_value(name: &str) -> &'static str {
-    match name {
-        "JWT_SECRET_KEY" => TOKEN_KEY,
-        "USERS_TABLE" => USERS,
-        "MOVIES_TABLE" => MOVIES,
-        "DEPARTURES_TABLE" => DEPARTURES,
-        "JWT_PREVIOUS_SECRET_KEY" => "",
-        "BCRYPT_COST" => "4",
-        other => panic!("template.yaml gives a function {other}, which the tests do not know"),
-    }
-}
-
-/// The executable of an operation.
-pub fn binary(operation: &str) -> &'static str {
-    match operation {
-        "signup" => env!("CARGO_BIN_EXE_signup"),
-        "login" => env!("CARGO_BIN_EXE_login"),
-        "list-movies" => env!("CARGO_BIN_EXE_list-movies"),
-        "get-movie" => env!("CARGO_BIN_EXE_get-movie"),
-        "create-movie" => env!("CARGO_BIN_EXE_create-movie"),
-        "update-movie" => env!("CARGO_BIN_EXE_update-movie"),
-        "delete-movie" => env!("CARGO_BIN_EXE_delete-movie"),
-        "get-account" => env!("CARGO_BIN_EXE_get-account"),
-        "change-password" => env!("CARGO_BIN_EXE_change-password"),
-        "logout" => env!("CARGO_BIN_EXE_logout"),
-        "delete-account" => env!("CARGO_BIN_EXE_delete-account"),
-        "purge-account" => env!("CARGO_BIN_EXE_purge-account"),
-        other => panic!("{other} has no binary"),
     }
 }

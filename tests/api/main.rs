@@ -22,6 +22,7 @@ mod list_walk;
 mod login;
 mod logout;
 mod movie_ids;
+mod policies;
 mod purge_account;
 mod requests;
 mod revocation;
