@@ -4,13 +4,16 @@
 
 use aws_sdk_dynamodb::{
     Client,
-    operation::{put_item::PutItemError, update_item::UpdateItemError},
+    operation::put_item::PutItemError,
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{failure::StoreError, item, keys};
+use super::{
+    failure::{StoreError, failed_condition},
+    item, keys,
+};
 use crate::model::Timestamp;
 
 /// Where the counters are kept.
@@ -129,10 +132,7 @@ impl Attempts {
             .expression_attribute_values(":limit", AttributeValue::N(limit.to_string()));
         match request.send().await {
             Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(error.into()),
-            },
+            Err(error) => failed_condition(error).map(|_| false),
         }
     }
 

@@ -4,7 +4,6 @@
 use aws_sdk_dynamodb::{
     Client,
     error::BuildError,
-    operation::update_item::UpdateItemError,
     types::{AttributeValue, Delete, Put, TransactWriteItem},
 };
 use lambda_http::tracing;
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    failure::StoreError,
+    failure::{StoreError, failed_condition},
     item::{self, Item},
     keys::USER_ID,
 };
@@ -93,10 +92,9 @@ impl Departures {
             .expression_attribute_names("#pass", "pass")
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
             .expression_attribute_values(":most", AttributeValue::N(MOST_PASSES.to_string()));
-        let Err(error) = request.send().await else { return Ok(()) };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
-            _ => Err(error.into()),
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => failed_condition(error).map(|_| ()),
         }
     }
 

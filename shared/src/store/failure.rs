@@ -2,11 +2,11 @@
 
 use aws_sdk_dynamodb::{
     error::{BuildError, ProvideErrorMetadata, SdkError},
-    operation::transact_write_items::TransactWriteItemsError,
+    operation::{transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
     types::CancellationReason,
 };
 
-use super::retry;
+use super::{item::Item, retry};
 use crate::error::Cause;
 
 /// A request that brought no outcome.
@@ -63,6 +63,15 @@ where
         };
         let cause = error.into();
         if passing { Self::Unavailable { cause } } else { Self::Refused { cause } }
+    }
+}
+
+/// The item of an update whose condition did not hold, `None` if there is none or the update did not ask for it. Any
+/// other error is a failure.
+pub(super) fn failed_condition(error: SdkError<UpdateItemError>) -> Result<Option<Item>, StoreError> {
+    match error.as_service_error() {
+        Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(failed.item.clone()),
+        _ => Err(error.into()),
     }
 }
 

@@ -2,10 +2,8 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::{
-    error::SdkError,
-    operation::update_item::UpdateItemError,
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update},
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use uuid::Uuid;
 
@@ -13,7 +11,7 @@ use super::{ATTEMPTS, KeepsChanging, MovieItem, Movies, NameClaim, claim_is_miss
 use crate::{
     model::{Casts, Genres, Movie, MovieChanges, Timestamp},
     store::{
-        failure::{FailedConditions, StoreError},
+        failure::{FailedConditions, StoreError, failed_condition},
         item::{self, Item},
         keys,
     },
@@ -101,7 +99,7 @@ impl Movies {
         }
         match request.update_expression(format!("SET {}", assignments.join(", "))).send().await {
             Ok(answer) => Ok(Change::Done(decode_movie(answer.attributes.unwrap_or_default())?)),
-            Err(error) => match condition_failure(error)? {
+            Err(error) => match failed_condition(error)? {
                 Some(_) => Ok(Change::NotOwner),
                 None => Ok(Change::NotFound),
             },
@@ -121,7 +119,7 @@ impl Movies {
             .set_expression_attribute_values(Some(values(old, &new)?));
         match request.send().await {
             Ok(_) => Ok(Attempt::Ended(Change::Done(new))),
-            Err(error) => condition_failure(error).map(|_| Attempt::Outdated),
+            Err(error) => failed_condition(error).map(|_| Attempt::Outdated),
         }
     }
 
@@ -147,7 +145,7 @@ impl Movies {
         if failed.unsettled(0) {
             Ok(Attempt::Outdated)
         } else if failed.at(1).is_some() {
-            Err(claim_is_missing(old))
+            Err(claim_is_missing(old.id))
         } else {
             Ok(Attempt::Ended(Change::NameTaken))
         }
@@ -188,12 +186,4 @@ fn values(old: &Movie, new: &Movie) -> Result<Item, StoreError> {
 
 fn strings(texts: &[String]) -> AttributeValue {
     AttributeValue::L(texts.iter().cloned().map(AttributeValue::S).collect())
-}
-
-/// The item whose condition did not hold, `None` if there is none; any other error is a failure.
-fn condition_failure(error: SdkError<UpdateItemError>) -> Result<Option<Item>, StoreError> {
-    match error.as_service_error() {
-        Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(failed.item.clone()),
-        _ => Err(error.into()),
-    }
 }

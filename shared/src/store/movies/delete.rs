@@ -47,7 +47,7 @@ impl Movies {
             return if failed.at(2).is_some() {
                 Ok(Deletion::OwnerGone)
             } else {
-                Err(claim_is_missing(&movie))
+                Err(claim_is_missing(movie.id))
             };
         }
         Err(KeepsChanging.into())

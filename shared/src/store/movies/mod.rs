@@ -156,8 +156,8 @@ impl From<KeepsChanging> for StoreError {
 }
 
 /// A movie whose claim is not its own: the two are written in one transaction, so this is never met.
-fn claim_is_missing(movie: &Movie) -> StoreError {
-    StoreError::Corrupt { key: keys::movie(movie.id), problem: "its name is not claimed by it".to_owned() }
+fn claim_is_missing(id: Uuid) -> StoreError {
+    StoreError::Corrupt { key: keys::movie(id), problem: "its name is not claimed by it".to_owned() }
 }
 
 impl From<&Movie> for MovieItem {

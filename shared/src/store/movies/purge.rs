@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::Movies;
+use super::{Movies, claim_is_missing};
 use crate::store::{
     Users,
     failure::{FailedConditions, StoreError},
@@ -106,10 +106,8 @@ impl Movies {
         let Err(error) = request.send().await else { return Ok(true) };
         let failed = FailedConditions::of(error)?;
         for (position, movie) in movies.iter().enumerate() {
-            // Two written together, so a claim that is not there while its movie is as it was read is never met.
             if failed.at(2 * position + 1).is_some() && !failed.unsettled(2 * position) {
-                let problem = "its name is not claimed by it".to_owned();
-                return Err(StoreError::Corrupt { key: keys::movie(movie.id), problem });
+                return Err(claim_is_missing(movie.id));
             }
         }
         Ok(false)

@@ -1,15 +1,19 @@
 //! Changing a user: their password, and the epoch of their sessions.
 
 use aws_sdk_dynamodb::{
-    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
+    operation::update_item::builders::UpdateItemFluentBuilder,
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 use uuid::Uuid;
 
-use super::Users;
+use super::{Status, Users};
 use crate::{
     auth::password::PasswordHash,
-    store::{failure::StoreError, item::Item, keys},
+    store::{
+        failure::{StoreError, failed_condition},
+        item::Item,
+        keys,
+    },
 };
 
 /// What came of ending a user's sessions.
@@ -40,7 +44,7 @@ impl Users {
     /// never ends a session that began afterwards. IAM: `UpdateItem`.
     pub async fn sign_out(&self, id: Uuid, epoch: u64) -> Result<SignOut, StoreError> {
         let request = self.change_session(id, epoch).update_expression("SET session_epoch = :next_epoch");
-        match failed_condition(request).await? {
+        match send(request).await? {
             Condition::Held => Ok(SignOut::Done),
             Condition::Failed(Some(user)) if epoch_of(&user) > Some(epoch) => Ok(SignOut::Done),
             Condition::Failed(_) => Ok(SignOut::Gone),
@@ -62,7 +66,7 @@ impl Users {
             .update_expression("SET password_hash = :new_hash, session_epoch = :next_epoch")
             .expression_attribute_values(":new_hash", AttributeValue::S(new.as_stored().to_owned()));
         let done = PasswordChange::Done { session_epoch: epoch + 1 };
-        match failed_condition(request).await? {
+        match send(request).await? {
             Condition::Held => Ok(done),
             // A hash has a salt of its own, so this one is here because an answer got lost and the SDK tried again.
             Condition::Failed(Some(user)) if has_hash(&user, new) => Ok(done),
@@ -85,7 +89,7 @@ impl Users {
             .condition_expression("password_hash = :old_hash")
             .expression_attribute_values(":new_hash", AttributeValue::S(new.as_stored().to_owned()))
             .expression_attribute_values(":old_hash", AttributeValue::S(old.as_stored().to_owned()));
-        failed_condition(request).await.map(|_| ())
+        send(request).await.map(|_| ())
     }
 
     fn update(&self, id: Uuid) -> UpdateItemFluentBuilder {
@@ -100,7 +104,7 @@ impl Users {
         self.update(id)
             .condition_expression("#status = :active AND session_epoch = :epoch")
             .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":active", AttributeValue::S("active".to_owned()))
+            .expression_attribute_values(":active", Status::Active.attribute())
             .expression_attribute_values(":epoch", AttributeValue::N(epoch.to_string()))
             .expression_attribute_values(":next_epoch", AttributeValue::N((epoch + 1).to_string()))
     }
@@ -113,19 +117,16 @@ enum Condition {
     Failed(Option<Item>),
 }
 
-async fn failed_condition(request: UpdateItemFluentBuilder) -> Result<Condition, StoreError> {
-    let Err(error) = request.send().await else { return Ok(Condition::Held) };
-    match error.as_service_error() {
-        Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-            Ok(Condition::Failed(failed.item.clone()))
-        }
-        _ => Err(error.into()),
+async fn send(request: UpdateItemFluentBuilder) -> Result<Condition, StoreError> {
+    match request.send().await {
+        Ok(_) => Ok(Condition::Held),
+        Err(error) => failed_condition(error).map(Condition::Failed),
     }
 }
 
 /// The epoch of an active user.
 fn epoch_of(user: &Item) -> Option<u64> {
-    let active = user.get("status")?.as_s().is_ok_and(|status| status == "active");
+    let active = *user.get("status")? == Status::Active.attribute();
     user.get("session_epoch")?.as_n().ok()?.parse().ok().filter(|_| active)
 }
 

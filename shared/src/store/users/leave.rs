@@ -52,12 +52,12 @@ impl Users {
         departures: &Departures,
     ) -> Result<Leaving, StoreError> {
         let update = self
-            .count(id)
+            .update_in_transaction(id)
             .update_expression("SET #status = :leaving, session_epoch = :next_epoch")
             .condition_expression("#status = :active AND session_epoch = :epoch")
             .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":active", AttributeValue::S("active".to_owned()))
-            .expression_attribute_values(":leaving", AttributeValue::S("leaving".to_owned()))
+            .expression_attribute_values(":active", Status::Active.attribute())
+            .expression_attribute_values(":leaving", Status::Leaving.attribute())
             .expression_attribute_values(":epoch", AttributeValue::N(epoch.to_string()))
             .expression_attribute_values(":next_epoch", AttributeValue::N((epoch + 1).to_string()))
             .build()?;
@@ -96,7 +96,7 @@ impl Users {
             .key(keys::PARTITION, AttributeValue::S(keys::user(id)))
             .condition_expression("#status = :leaving AND movie_count = :none")
             .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":leaving", AttributeValue::S("leaving".to_owned()))
+            .expression_attribute_values(":leaving", Status::Leaving.attribute())
             .expression_attribute_values(":none", AttributeValue::N("0".to_owned()))
             .build()?;
         let claim_delete = Delete::builder()

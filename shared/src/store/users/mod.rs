@@ -6,7 +6,7 @@ mod leave;
 use aws_sdk_dynamodb::{
     Client,
     error::BuildError,
-    types::{AttributeValue, TransactWriteItem, Update},
+    types::{AttributeValue, TransactWriteItem, Update, builders::UpdateBuilder},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
@@ -84,11 +84,22 @@ struct UserItem<'a> {
     movie_count: u64,
 }
 
-#[derive(Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 enum Status {
     Active,
     Leaving,
+}
+
+impl Status {
+    /// The status as conditions compare it.
+    fn attribute(self) -> AttributeValue {
+        let name = match self {
+            Self::Active => "active",
+            Self::Leaving => "leaving",
+        };
+        AttributeValue::S(name.to_owned())
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -210,21 +221,13 @@ impl Users {
 
     /// The part of a transaction that counts a movie more at a user who is here to stay. IAM: `UpdateItem`.
     pub(super) fn count_one_more(&self, id: Uuid) -> Result<TransactWriteItem, BuildError> {
-        let update = self
-            .count(id)
-            .update_expression("ADD movie_count :one")
-            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
-            .condition_expression("#status = :active")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":active", AttributeValue::S("active".to_owned()))
-            .build()?;
-        Ok(TransactWriteItem::builder().update(update).build())
+        self.count_while(Status::Active, id, "1".to_owned())
     }
 
     /// The part of a transaction that counts a movie less at a user. IAM: `UpdateItem`.
     pub(super) fn count_one_less(&self, id: Uuid) -> Result<TransactWriteItem, BuildError> {
         let update = self
-            .count(id)
+            .update_in_transaction(id)
             .update_expression("ADD movie_count :minus_one")
             .expression_attribute_values(":minus_one", AttributeValue::N("-1".to_owned()))
             .condition_expression("attribute_exists(#pk)")
@@ -235,18 +238,22 @@ impl Users {
 
     /// The part of a transaction that counts movies off at a user who is leaving. IAM: `UpdateItem`.
     pub(super) fn count_off_leaving(&self, id: Uuid, movies: usize) -> Result<TransactWriteItem, BuildError> {
+        self.count_while(Status::Leaving, id, format!("-{movies}"))
+    }
+
+    fn count_while(&self, status: Status, id: Uuid, change: String) -> Result<TransactWriteItem, BuildError> {
         let update = self
-            .count(id)
-            .update_expression("ADD movie_count :less")
-            .expression_attribute_values(":less", AttributeValue::N(format!("-{movies}")))
-            .condition_expression("#status = :leaving")
+            .update_in_transaction(id)
+            .update_expression("ADD movie_count :change")
+            .expression_attribute_values(":change", AttributeValue::N(change))
+            .condition_expression("#status = :expected")
             .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":leaving", AttributeValue::S("leaving".to_owned()))
+            .expression_attribute_values(":expected", status.attribute())
             .build()?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    fn count(&self, id: Uuid) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+    fn update_in_transaction(&self, id: Uuid) -> UpdateBuilder {
         Update::builder().table_name(&self.table).key(keys::PARTITION, AttributeValue::S(keys::user(id)))
     }
 
