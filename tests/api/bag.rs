@@ -24,7 +24,7 @@ use tokio::sync::OnceCell;
 pub use functions::{binary, usual_value};
 pub use requests::{delete, get, movie, post, put, reached, segment};
 
-use crate::contract;
+use crate::{contract, policies};
 
 /// The key that the functions under test sign with.
 pub const TOKEN_KEY: &str = "a key for tests alone, which is long enough";
@@ -304,11 +304,13 @@ impl Bag {
 }
 
 impl Drop for Bag {
-    /// Whatever a test was about, nothing secret may have been logged on the way.
+    /// Whatever a test was about: nothing secret may have been logged on the way, and nothing asked of DynamoDB that
+    /// the template does not allow.
     fn drop(&mut self) {
         if std::thread::panicking() {
             return;
         }
         self.assert_no_secret_was_logged();
+        policies::assert_allowed(&self.template, &self.proxy.calls());
     }
 }

@@ -1,11 +1,17 @@
 //! Least privilege: what a function's role allows is what the function asks of DynamoDB, no more and no less.
+//!
+//! "No less" is checked at the end of every test of the suite, by [`assert_allowed`].
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use local::{
     fault_proxy::Call,
     runtime_api::{Function, FunctionOptions, Outcome},
     streams::StreamReader,
+    template::{FunctionDefinition, Template},
 };
 use serde_json::{Value, json};
 
@@ -21,12 +27,56 @@ async fn every_role_allows_exactly_what_its_function_asks_for() {
     for function in bag.template.functions() {
         let used: BTreeSet<Permission> =
             bag.proxy.calls_of(&function.operation).iter().flat_map(permissions).collect();
-        assert_eq!(
-            granted(&function.policies),
-            used,
-            "{}: left is granted, right is used",
-            function.operation
-        );
+        assert_eq!(granted(function), used, "{}: left is granted, right is used", function.operation);
+    }
+}
+
+#[test]
+fn beside_its_data_a_role_allows_logs_and_traces_alone() {
+    let logs = json!({"Fn::GetAtt": ["FunctionLogs", "Arn"]}).to_string();
+    let stream = json!({"Fn::GetAtt": ["DeparturesTable", "StreamArn"]}).to_string();
+    let queue = json!({"Fn::GetAtt": ["PurgeDeadLetters", "Arn"]}).to_string();
+    // IAM has no narrower resource for traces and for the list of streams; both tell nothing that is stored.
+    let everything = json!("*").to_string();
+    let of_all = [
+        ("logs:CreateLogStream", &logs),
+        ("logs:PutLogEvents", &logs),
+        ("xray:PutTelemetryRecords", &everything),
+        ("xray:PutTraceSegments", &everything),
+    ];
+    // Lambda reads the stream and writes to the queue in the name of the function that it wakes.
+    let of_the_purge = [
+        ("dynamodb:DescribeStream", &stream),
+        ("dynamodb:GetRecords", &stream),
+        ("dynamodb:GetShardIterator", &stream),
+        ("dynamodb:ListStreams", &everything),
+        ("sqs:SendMessage", &queue),
+    ];
+    let template = Template::load("template.yaml").expect("template.yaml is readable");
+    for function in template.functions() {
+        let of_its_own: &[_] = if function.operation == "purge-account" { &of_the_purge } else { &[] };
+        let expected = of_all.iter().chain(of_its_own);
+        let expected: BTreeSet<Permission> =
+            expected.map(|(action, resource)| ((*action).to_owned(), (*resource).to_owned())).collect();
+        let others = function.statements.iter().filter(|statement| table_or_index(statement).is_none());
+        let granted: BTreeSet<Permission> = others
+            .flat_map(|statement| {
+                actions(statement).map(|action| (action, statement["Resource"].to_string()))
+            })
+            .collect();
+        assert_eq!(granted, expected, "{}", function.operation);
+    }
+}
+
+/// Fails if a function made a call that its role does not allow.
+pub fn assert_allowed(template: &Template, calls: &[Call]) {
+    let granted: BTreeMap<&str, BTreeSet<Permission>> =
+        template.functions().iter().map(|function| (&*function.operation, granted(function))).collect();
+    for call in calls {
+        // A test can ask the database something of its own, in nobody's name.
+        let Some(granted) = granted.get(&*call.caller) else { continue };
+        let forbidden = permissions(call).into_iter().find(|permission| !granted.contains(permission));
+        assert_eq!(forbidden, None, "{} asks for what its role does not allow", call.caller);
     }
 }
 
@@ -87,26 +137,34 @@ fn permissions(call: &Call) -> Vec<Permission> {
     items.map(|(action, table)| (format!("{action}Item"), table.clone())).collect()
 }
 
-/// What a function's policies allow on tables and indexes. Streams and queues are read and written by Lambda itself.
-fn granted(policies: &Value) -> BTreeSet<Permission> {
-    let statements = policies.as_array().into_iter().flatten();
-    let statements = statements.flat_map(|policy| policy["Statement"].as_array().into_iter().flatten());
+/// What a function's role allows on tables and indexes.
+fn granted(function: &FunctionDefinition) -> BTreeSet<Permission> {
     let mut permissions = BTreeSet::new();
-    for statement in statements {
-        assert_eq!(statement["Effect"], "Allow");
-        let Some(resource) = table_or_index(&statement["Resource"]) else { continue };
-        for action in one_or_more(&statement["Action"]) {
-            let action = action.as_str().and_then(|action| action.strip_prefix("dynamodb:"));
+    for statement in &function.statements {
+        let Some(resource) = table_or_index(statement) else { continue };
+        permissions.extend(actions(statement).map(|action| {
+            let action = action.strip_prefix("dynamodb:");
             let action =
                 action.unwrap_or_else(|| panic!("{statement} is about a table, but not of DynamoDB"));
-            assert!(!action.contains('*'), "{statement} allows more than one action by a pattern");
-            permissions.insert((action.to_owned(), resource.clone()));
-        }
+            (action.to_owned(), resource.clone())
+        }));
     }
     permissions
 }
 
-fn table_or_index(resource: &Value) -> Option<String> {
+/// The actions of a statement, each of which must be a single one.
+fn actions(statement: &Value) -> impl Iterator<Item = String> {
+    assert_eq!(statement["Effect"], "Allow");
+    let written = &statement["Action"];
+    let actions = written.as_array().map_or_else(|| std::slice::from_ref(written), Vec::as_slice);
+    actions.iter().map(|action| {
+        let action = action.as_str().filter(|action| !action.contains(['*', '?']));
+        action.expect("an action that is no pattern").to_owned()
+    })
+}
+
+fn table_or_index(statement: &Value) -> Option<String> {
+    let resource = &statement["Resource"];
     if let [table, attribute] = resource["Fn::GetAtt"].as_array().map(Vec::as_slice).unwrap_or_default() {
         return (attribute == "Arn")
             .then(|| table.as_str().map(str::to_owned))
@@ -119,8 +177,4 @@ fn table_or_index(resource: &Value) -> Option<String> {
 
 fn is_table(logical_id: &str) -> bool {
     logical_id.ends_with("Table")
-}
-
-fn one_or_more(value: &Value) -> &[Value] {
-    value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice)
 }

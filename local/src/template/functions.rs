@@ -28,8 +28,9 @@ pub struct FunctionDefinition {
     pub routes: Vec<Route>,
     /// When it is called without anybody asking.
     pub schedules: Vec<Schedule>,
-    /// `Policies` as written, in long form.
-    pub policies: Value,
+    /// Every statement of its role's policies as written, in long form: those in the role, and those of policies of the
+    /// template that the role refers to.
+    pub statements: Vec<Value>,
 }
 
 /// One route of the HTTP API.
@@ -66,8 +67,26 @@ pub(super) fn read(document: &Value, resolver: &Resolver, resource: &Resource) -
         environment,
         routes: routes(properties, place)?,
         schedules: schedules::read(resolver, properties, place)?,
-        policies: properties.get("Policies").cloned().unwrap_or(Value::Null),
+        statements: statements(document, properties, place)?,
     })
+}
+
+/// Refuses what SAM would add to a role unseen: a policy of AWS's own, or a role that SAM makes.
+fn statements(document: &Value, properties: &Map<String, Value>, place: &Place) -> Result<Vec<Value>> {
+    let Some(role) = properties.get("Role") else { return Ok(Vec::new()) };
+    let resource = |name: &Value| document["Resources"].get(name.as_str()?);
+    let properties_of_role = resource(&role["Fn::GetAtt"][0]).map(|role| &role["Properties"]);
+    let role =
+        properties_of_role.with_context(|| format!("{place}.Role: a role of the template is needed"))?;
+    let mut documents: Vec<&Value> =
+        role["Policies"].as_array().into_iter().flatten().map(|policy| &policy["PolicyDocument"]).collect();
+    for policy in role["ManagedPolicyArns"].as_array().into_iter().flatten() {
+        let policy = resource(&policy["Ref"]);
+        let policy = policy.with_context(|| format!("{place}.Role: its policies must be of the template"))?;
+        documents.push(&policy["Properties"]["PolicyDocument"]);
+    }
+    let statements = documents.into_iter().filter_map(|document| document["Statement"].as_array());
+    Ok(statements.flatten().cloned().collect())
 }
 
 fn operation(properties: &Map<String, Value>, place: &Place) -> Result<String> {
@@ -126,6 +145,29 @@ Resources:
             json!({"RUST_LOG": "info", "BCRYPT_COST": "10", "MOVIES_TABLE": {"Ref": "MoviesTable"}});
         assert_eq!(Value::Object(function.environment.clone()), expected);
         assert_eq!(function.routes, [Route { method: "POST".to_owned(), path: "/api/movies".to_owned() }]);
+    }
+
+    #[test]
+    fn a_function_has_all_statements_of_its_role() {
+        let template = |managed: &str| {
+            Template::parse(&format!(
+                "Resources:
+  Shared: {{Type: AWS::IAM::ManagedPolicy, Properties: {{PolicyDocument: {{Statement: [{{Sid: B}}]}}}}}}
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      ManagedPolicyArns: [{managed}]
+      Policies: [{{PolicyName: data, PolicyDocument: {{Statement: [{{Sid: A}}]}}}}]
+  F:
+    Type: AWS::Serverless::Function
+    Properties: {{CodeUri: target/lambda/f/, Role: !GetAtt Role.Arn}}
+"
+            ))
+        };
+        let statements = template("!Ref Shared").expect("a valid template").functions()[0].statements.clone();
+        assert_eq!(statements, [json!({"Sid": "A"}), json!({"Sid": "B"})]);
+        let error = template("arn:aws:iam::aws:policy/AdministratorAccess").expect_err("a foreign policy");
+        assert_eq!(error.to_string(), "Resources.F.Properties.Role: its policies must be of the template");
     }
 
     #[test]

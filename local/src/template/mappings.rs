@@ -59,8 +59,10 @@ pub(super) fn read(
         table.with_context(|| format!("{place}.EventSourceArn: the StreamArn of a table is needed"))?;
     ensure!(table.stream.is_some(), "{place}.EventSourceArn: the table {} has no stream", table.logical_id);
     let target = property("FunctionName");
+    // On this machine there are no versions, so SAM's reference to an alias is the function itself.
+    let name = target["Ref"].as_str().map(|name| name.trim_end_matches(".Alias"));
     let function = functions.iter().find(|function| {
-        target["Ref"] == *function.logical_id || attribute_of(target, &function.logical_id, "Arn")
+        name == Some(&function.logical_id) || attribute_of(target, &function.logical_id, "Arn")
     });
     let function = function.with_context(|| format!("{place}.FunctionName: there is no such function"))?;
 
