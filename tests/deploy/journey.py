@@ -1,0 +1,73 @@
+"""Every route of the deployed API, as people would use them, through the emulated API Gateway."""
+
+from api import Answer, Api, Person, film
+from report import check, wait_for
+from tables import Tables
+
+
+def is_problem(answer: Answer, status: int, code: str) -> bool:
+    """Whether an answer is an error of ours."""
+    kind = answer.headers.get("content-type")
+    return answer.status == status and kind == "application/problem+json" and answer.body["code"] == code
+
+
+def movies(api: Api) -> None:
+    """Two people and their movies."""
+    ann, bob = api.person(), api.person()
+    check(True, "two people signed up and logged in")
+    made = api.send("POST", "/api/movies", ann, film())
+    path = made.headers.get("location", "")
+    check(made.status == 200 and path == f"/api/movies/{made.body['id']}", "a movie is created", made)
+    listed = api.send("GET", "/api/movies")
+    check(listed.body == [made.body], "the list shows it", listed)
+    check(api.send("GET", path).body == made.body, "it can be read")
+    renamed = api.send("PUT", path, ann, {"name": "Orlando"})
+    check(renamed.status == 200 and renamed.body["name"] == "Orlando", "its owner renames it", renamed)
+    taken = api.send("POST", "/api/movies", bob, film() | {"name": "orlando"})
+    check(is_problem(taken, 409, "movie_name_taken"), "nobody else can use the name", taken)
+    refused = api.send("PUT", path, bob, {"name": "Mine"})
+    check(refused.status == 403, "another user may not rename it", refused)
+    check(is_problem(api.send("DELETE", path), 401, "missing_token"), "without a token nobody may delete it")
+    check(api.send("DELETE", path, ann).status == 200, "its owner deletes it")
+    check(is_problem(api.send("GET", path), 404, "movie_not_found"), "then it is gone")
+
+
+def account(api: Api) -> None:
+    """A person's account: reading it, another password, logging out."""
+    ann = api.person()
+    api.movie(ann)
+    shown = api.send("GET", "/api/auth/account", ann)
+    check((shown.body.get("email"), shown.body.get("movie_count")) == (ann.email, 1), "the account is shown", shown)
+    change = {"current_password": ann.password, "new_password": "another bag of films"}
+    changed = api.send("PUT", "/api/auth/password", ann, change)
+    check(changed.status == 200, "the password is changed", changed)
+    check(api.send("GET", "/api/auth/account", ann).status == 401, "which ends the earlier session")
+    check(is_problem(api.log_in(ann), 401, "invalid_credentials"), "the old password is refused")
+    ann.token = changed.body["token"]
+    check(api.send("POST", "/api/auth/logout", ann, {}).status == 200, "logging out succeeds")
+    check(api.send("GET", "/api/auth/account", ann).status == 401, "and ends the session")
+
+
+def gateway(api: Api) -> None:
+    """What API Gateway answers by itself."""
+    unknown = api.send("GET", "/api/nothing")
+    check((unknown.status, unknown.body) == (404, {"message": "Not Found"}), "an unknown route is 404", unknown)
+    preflight = api.send("OPTIONS", "/api/movies", origin="https://films.example", access_control_request_method="POST")
+    allowed = preflight.headers.get("access-control-allow-methods", "")
+    check(preflight.status == 204 and "POST" in allowed, "a browser's preflight is answered", preflight.headers)
+    listed = api.send("GET", "/api/movies", origin="https://films.example")
+    check("access-control-allow-origin" in listed.headers, "and its page may read the answers", listed.headers)
+
+
+def leaving(api: Api, tables: Tables) -> None:
+    """Leaving for good: the stream wakes the purge, and then nothing is left."""
+    ann = api.person()
+    made = [api.movie(ann) for _ in range(3)]
+    left = api.send("DELETE", "/api/auth/account", ann)
+    check(left.status == 202, "leaving is accepted", left)
+    check(is_problem(api.log_in(ann), 401, "invalid_credentials"), "at once nobody can log in")
+    words = (ann.id, ann.email, *made)
+    wait_for("the purge, woken by the stream,", lambda: not tables.traces(*words), 60)
+    check(True, "the purge, woken by the stream, has left no item of the user, the movies or the email")
+    again = api.person(Person(ann.email))
+    check(again.id != ann.id, "the email is free for another signup", again)

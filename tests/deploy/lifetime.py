@@ -1,0 +1,110 @@
+"""A stack in the course of time: it is deployed, deployed again over data, and deleted."""
+
+from typing import Any
+
+from api import Api
+from cloud import Cloud
+from report import Failure, check
+from stack import ARCHITECTURE, Stack
+from tables import Tables
+
+# How each service lists what it has: the request, where its answer has the list, and what names an entry.
+LISTS: dict[str, tuple[str, str, str, str]] = {
+    "AWS::ApiGatewayV2::Api": ("apigatewayv2", "get_apis", "Items", "ApiId"),
+    "AWS::CloudWatch::Alarm": ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+    "AWS::CloudWatch::Dashboard": ("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
+    "AWS::DynamoDB::Table": ("dynamodb", "list_tables", "TableNames", ""),
+    "AWS::Events::Rule": ("events", "list_rules", "Rules", "Name"),
+    "AWS::IAM::ManagedPolicy": ("iam", "list_policies", "Policies", "Arn"),
+    "AWS::IAM::Role": ("iam", "list_roles", "Roles", "RoleName"),
+    "AWS::Lambda::EventSourceMapping": ("lambda", "list_event_source_mappings", "EventSourceMappings", "UUID"),
+    "AWS::Lambda::Function": ("lambda", "list_functions", "Functions", "FunctionName"),
+    "AWS::Logs::LogGroup": ("logs", "describe_log_groups", "logGroups", "logGroupName"),
+    "AWS::SNS::Topic": ("sns", "list_topics", "Topics", "TopicArn"),
+    "AWS::SQS::Queue": ("sqs", "list_queues", "QueueUrls", ""),
+    "AWS::SecretsManager::Secret": ("secretsmanager", "list_secrets", "SecretList", "ARN"),
+}
+# What outlives the stack.
+KEPT = {"AWS::DynamoDB::Table"}
+
+
+def created(stack: Stack) -> None:
+    """Deploys the stack for the first time."""
+    status = stack.deploy(f"Architecture={ARCHITECTURE}", "BcryptCost=10")
+    check(status == "CREATE_COMPLETE", "the stack is created", status)
+
+
+def updated(stack: Stack, api: Api, tables: Tables) -> None:
+    """Deploys another release with another parameter over data."""
+    functions = stack.functions().values()
+    ann = api.person()
+    path = f"/api/movies/{api.movie(ann)}"
+    movie, before = api.ask("GET", path), {function.name: stack.live(function) for function in functions}
+    status = stack.deploy("BcryptCost=11")
+    check(status == "UPDATE_COMPLETE", "another release is deployed over it", status)
+    check({function.name for function in stack.functions().values()} == set(before), "the functions are the same")
+    for function in functions:
+        old, new = before[function.name], stack.live(function)
+        if set(new) != {"live"} or int(new["live"]) != int(old["live"]) + 1:
+            raise Failure(f"the alias of {function.operation} was to go one version on from {old}: {new}")
+        config = stack.lambda_.get_function_configuration(FunctionName=function.name, Qualifier="live")
+        if config["Environment"]["Variables"].get("BCRYPT_COST", "11") != "11":
+            raise Failure(f"{function.operation} did not get the parameter: {config['Environment']}")
+        if config["Architectures"] != [ARCHITECTURE]:
+            raise Failure(f"{function.operation} did not keep the parameter that was not given: {config['Architectures']}")
+    check(True, "every alias leads to a new version, with the new value of one parameter and the old ones of the others")
+    check(api.ask("GET", path) == movie, "the movie is still there")
+    check(api.send("GET", "/api/auth/account", ann).status == 200, "the session goes on")
+    check(api.log_in(ann).status == 200, "the password still opens the account")
+    (user,) = [item for item in tables.items("UsersTable") if item.get("id") == ann.id]
+    check(user["password_hash"].startswith("$2b$11$"), "and its hash was renewed at the new cost")
+
+
+def through_the_alias(stack: Stack) -> None:
+    """Everything that calls a function calls its alias, or a release could not take over gradually."""
+    gateway, events = stack.cloud.client("apigatewayv2"), stack.cloud.client("events")
+    (api,) = stack.physical("AWS::ApiGatewayV2::Api").values()
+    called = [entry["IntegrationUri"] for entry in gateway.get_integrations(ApiId=api)["Items"]]
+    for rule in stack.physical("AWS::Events::Rule").values():
+        called += [target["Arn"] for target in events.list_targets_by_rule(Rule=rule)["Targets"]]
+    for mapping in stack.physical("AWS::Lambda::EventSourceMapping").values():
+        called.append(stack.lambda_.get_event_source_mapping(UUID=mapping)["FunctionArn"])
+    count = len(stack.functions()) + 1
+    aliased = [name for name in called if name.removesuffix("/invocations").endswith(":live")]
+    check(len(aliased) == len(called) == count, "routes, mapping and schedule lead to aliases", called)
+
+
+def removed(stack: Stack, tables: Tables) -> None:
+    """Deletes the stack."""
+    data, had = tables.all(), names_in(stack)
+    check(all(data["UsersTable"]) and all(data["MoviesTable"]), "there is data")
+    for kind, names in had.items():
+        if missing := names - listed(stack.cloud, kind):
+            raise Failure(f"{kind} of the stack that its service does not list: {missing}")
+    stack.delete()
+    left = {kind: names & listed(stack.cloud, kind) for kind, names in had.items()}
+    for kind in KEPT:
+        check(left.pop(kind) == had[kind], "the stack is deleted, and its tables are still there")
+    check(tables.all() == data, "with everything that was in them")
+    check(not any(left.values()), "nothing else is left of it", left)
+
+
+def listed(cloud: Cloud, kind: str) -> set[str]:
+    """The names of everything of a type that there is."""
+    service, request, entries, name = LISTS[kind]
+    client: Any = cloud.client(service)
+    if client.can_paginate(request):
+        pages = list(client.get_paginator(request).paginate())
+    else:
+        pages = [getattr(client, request)()]
+    return {path(entry[name] if name else entry) for page in pages for entry in page.get(entries, [])}
+
+
+def names_in(stack: Stack) -> dict[str, set[str]]:
+    """The physical names of what the stack has, by type."""
+    return {kind: {path(name) for name in stack.physical(kind).values()} for kind in LISTS}
+
+
+def path(name: str) -> str:
+    """A name as it is, but of the address of a queue the path, because a host has more than one name."""
+    return name.split("://", 1)[-1].partition("/")[2] if "://" in name else name

@@ -1,0 +1,58 @@
+"""Deploys the stack to an emulator of AWS on this machine, uses it, breaks it, updates it and deletes it."""
+
+import signal
+import sys
+import time
+
+import journey
+import lifetime
+import privileges
+import purge
+from api import Api
+from cloud import Cloud
+from report import Failure, stage
+from stack import PROJECT, Stack
+from tables import Tables
+
+
+def test(cloud: Cloud) -> None:
+    """Everything, in order."""
+    stack = Stack(cloud)
+    with stage("The stack is deployed"):
+        lifetime.created(stack)
+        lifetime.through_the_alias(stack)
+    (name,) = stack.physical("AWS::ApiGatewayV2::Api").values()
+    api, tables = Api(cloud.port, f"{name}.execute-api.localhost:{cloud.port}"), Tables(stack)
+    worker = purge.Purge(stack, api, tables)
+    with stage("People use the API"):
+        journey.movies(api)
+        journey.account(api)
+        journey.gateway(api)
+        journey.leaving(api, tables)
+    with stage("The purge meets a bad record"):
+        purge.poison(worker)
+    with stage("No role has a statement that its function does not need"):
+        privileges.least_privilege(worker)
+    with stage("Another release"):
+        lifetime.updated(stack, api, tables)
+    with stage("The stack is deleted"):
+        lifetime.removed(stack, tables)
+
+
+def main() -> None:
+    """Runs the test, and ends the emulator however it went."""
+    # As Ctrl-C does, so that the emulator does not outlive this process.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
+    started = time.monotonic()
+    log = PROJECT / "target/ci/deploy-emulator.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with Cloud(log) as cloud:
+            test(cloud)
+    except Failure as failure:
+        sys.exit(f"FAIL  {failure}\n      the emulator's log: {log}")
+    print(f"The deployment does what it should; {time.monotonic() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""The stack of template.yaml: deploying it as README.md says, and what is in it now."""
+
+import json
+import platform
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from cloud import Cloud
+from report import Failure
+
+PROJECT = Path(__file__).parents[2]
+# The stack that `--config-env staging` deploys.
+NAME = "movie-bag-staging"
+SAM = PROJECT / "target/ci/venv/bin/sam"
+# What the functions were built for: the machine's own processor.
+ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
+
+
+@dataclass(frozen=True)
+class Function:
+    """A deployed function."""
+
+    operation: str
+    name: str
+    role: str
+
+
+class Stack:
+    """The deployed stack, looked at through the services' own requests."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.cloudformation = cloud.client("cloudformation")
+        self.lambda_ = cloud.client("lambda")
+
+    def deploy(self, *parameters: str) -> str:
+        """Deploys the template with the line of README.md and further parameters. Returns the status of the stack."""
+        (line,) = re.findall(r"^sam deploy .*$", (PROJECT / "README.md").read_text(), re.M)
+        self._sam(" ".join([line, *parameters]))
+        return self.status()
+
+    def delete(self) -> None:
+        """Deletes the stack with what samconfig.toml says, and waits until it is deleted."""
+        self._sam("sam delete --config-env staging --no-prompts")
+
+    def _sam(self, line: str) -> None:
+        environment = self.cloud.environment
+        environment["PATH"] = f"{SAM.parent}:{environment['PATH']}"
+        done = subprocess.run(["bash", "-c", line], cwd=PROJECT, env=environment, capture_output=True, text=True)
+        if done.returncode != 0:
+            said = [row for row in done.stderr.splitlines() if "Uploading to" not in row]
+            raise Failure("\n".join([f"{line} ended with {done.returncode}", *said, *self.failures()]))
+
+    def status(self) -> str:
+        """The status of the stack."""
+        return self._description()["StackStatus"]
+
+    def failures(self) -> list[str]:
+        """What CloudFormation says it could not do, the latest first."""
+        try:
+            pages = self.cloudformation.get_paginator("describe_stack_events").paginate(StackName=NAME)
+            events = [event for page in pages for event in page["StackEvents"]]
+        except ClientError as none:
+            return [str(none)]
+        failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
+        return [f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed]
+
+    def outputs(self) -> dict[str, str]:
+        """The outputs of the stack."""
+        return {output["OutputKey"]: output["OutputValue"] for output in self._description()["Outputs"]}
+
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """The resources of the stack by their names in the template."""
+        pages = self.cloudformation.get_paginator("list_stack_resources").paginate(StackName=NAME)
+        return {found["LogicalResourceId"]: found for page in pages for found in page["StackResourceSummaries"]}
+
+    def physical(self, kind: str) -> dict[str, str]:
+        """The physical names of all resources of a type, by their names in the template."""
+        found = self.resources().items()
+        return {logical: each["PhysicalResourceId"] for logical, each in found if each["ResourceType"] == kind}
+
+    def functions(self) -> dict[str, Function]:
+        """The functions by their operations."""
+        functions = {}
+        for logical, name in self.physical("AWS::Lambda::Function").items():
+            operation = re.sub(r"(?<!^)([A-Z])", r"-\1", logical.removesuffix("Function")).lower()
+            role = self.lambda_.get_function_configuration(FunctionName=name)["Role"].rsplit("/", 1)[-1]
+            functions[operation] = Function(operation, name, role)
+        return functions
+
+    def live(self, function: Function) -> dict[str, str]:
+        """The versions that the aliases of a function lead to, by their names."""
+        aliases = self.lambda_.list_aliases(FunctionName=function.name)["Aliases"]
+        return {alias["Name"]: alias["FunctionVersion"] for alias in aliases}
+
+    def invoke(self, function: str, event: object) -> dict[str, Any]:
+        """Invokes a function by its name or ARN. `error` says whether the whole invocation failed."""
+        answer = self.lambda_.invoke(FunctionName=function, Payload=json.dumps(event))
+        payload = json.loads(answer["Payload"].read() or b"null")
+        return {"error": "FunctionError" in answer, "payload": payload}
+
+    def logged(self, text: str) -> list[str]:
+        """The lines of all logs of the stack that hold a text."""
+        logs = self.cloud.client("logs")
+        lines = []
+        for group in self.physical("AWS::Logs::LogGroup").values():
+            pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+            lines += [event["message"] for page in pages for event in page["events"] if text in event["message"]]
+        return lines
+
+    def _description(self) -> dict[str, Any]:
+        return self.cloudformation.describe_stacks(StackName=NAME)["Stacks"][0]

@@ -1,0 +1,40 @@
+"""The stack's tables, read and written from outside."""
+
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from stack import Stack
+
+Item = dict[str, Any]
+
+
+class Tables:
+    """The tables by their names in the template: `UsersTable`, `MoviesTable`, `DeparturesTable`."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.names = stack.physical("AWS::DynamoDB::Table")
+        self.client = stack.cloud.client("dynamodb")
+
+    def items(self, table: str) -> list[Item]:
+        """Everything in a table."""
+        pages = self.client.get_paginator("scan").paginate(TableName=self.names[table], ConsistentRead=True)
+        read = TypeDeserializer().deserialize
+        return [{name: read(value) for name, value in item.items()} for page in pages for item in page["Items"]]
+
+    def all(self) -> dict[str, list[Item]]:
+        """Everything in all tables, in an order that can be compared."""
+        return {table: sorted(self.items(table), key=repr) for table in self.names}
+
+    def traces(self, *words: str) -> list[Item]:
+        """The items of any table that hold one of these words."""
+        return [item for items in self.all().values() for item in items if any(word in repr(item) for word in words)]
+
+    def put_departure(self, user_id: str) -> None:
+        """Puts a departure as the function would write it."""
+        item = {"user_id": {"S": user_id}, "since": {"S": "2026-01-01T00:00:00.000Z"}, "pass": {"N": "0"}}
+        self.client.put_item(TableName=self.names["DeparturesTable"], Item=item)
+
+    def delete_departure(self, user_id: str) -> None:
+        """Deletes a departure."""
+        self.client.delete_item(TableName=self.names["DeparturesTable"], Key={"user_id": {"S": user_id}})
