@@ -46,9 +46,7 @@ class Api:
         self.port = port
         self.host = host
 
-    def send(
-        self, method: str, path: str, person: Person | None = None, body: object = None, **headers: str
-    ) -> Answer:
+    def send(self, method: str, path: str, person: Person | None = None, body: object = None, **headers: str) -> Answer:
         """Sends one request. An underscore in the name of a header stands for a hyphen."""
         fields = {"host": self.host} | {name.replace("_", "-"): value for name, value in headers.items()}
         if person:

@@ -7,8 +7,8 @@ whether it succeeded, and any failure but the one that a missing permission caus
 from collections.abc import Callable
 
 from api import Answer, Person, film
-from purge import SECONDS, Purge, failures, record
-from report import Failure, within
+from purge import Purge, failures, record
+from report import SECONDS, Failure, within
 
 Act = Callable[[], bool]
 Call = Callable[[Purge], Act]

@@ -76,13 +76,17 @@ def open_body(api: str, properties: Properties) -> None:
 
 def open_route(api: str, method: str, path: str, integration: Properties) -> None:
     """Makes one route with its integration."""
-    made, _ = provisioners._apigw_v2_integration_create(path, {
-        "ApiId": api,
-        "IntegrationType": integration["type"].upper(),
-        "IntegrationUri": integration["uri"],
-        "IntegrationMethod": integration["httpMethod"],
-        "PayloadFormatVersion": integration["payloadFormatVersion"],
-    }, "")
+    made, _ = provisioners._apigw_v2_integration_create(
+        path,
+        {
+            "ApiId": api,
+            "IntegrationType": integration["type"].upper(),
+            "IntegrationUri": integration["uri"],
+            "IntegrationMethod": integration["httpMethod"],
+            "PayloadFormatVersion": integration["payloadFormatVersion"],
+        },
+        "",
+    )
     verb = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
     key = "$default" if path == "/$default" else f"{verb} {path}"
     provisioners._apigw_v2_route_create(path, {"ApiId": api, "RouteKey": key, "Target": f"integrations/{made}"}, "")

@@ -1,7 +1,8 @@
 """Every route of the deployed API, as people would use them, through the emulated API Gateway."""
 
-from api import Answer, Api, Person, film
-from report import check, wait_for
+from api import PASSWORD, Answer, Api, Person, film
+from report import SECONDS, check, within
+from stack import Stack
 from tables import Tables
 
 
@@ -14,7 +15,7 @@ def is_problem(answer: Answer, status: int, code: str) -> bool:
 def movies(api: Api) -> None:
     """Two people and their movies."""
     ann, bob = api.person(), api.person()
-    check(True, "two people signed up and logged in")
+    check(ann.id != bob.id and ann.token and bob.token, "two people sign up and log in")
     made = api.send("POST", "/api/movies", ann, film())
     path = made.headers.get("location", "")
     check(made.status == 200 and path == f"/api/movies/{made.body['id']}", "a movie is created", made)
@@ -67,7 +68,14 @@ def leaving(api: Api, tables: Tables) -> None:
     check(left.status == 202, "leaving is accepted", left)
     check(is_problem(api.log_in(ann), 401, "invalid_credentials"), "at once nobody can log in")
     words = (ann.id, ann.email, *made)
-    wait_for("the purge, woken by the stream,", lambda: not tables.traces(*words), 60)
-    check(True, "the purge, woken by the stream, has left no item of the user, the movies or the email")
+    gone = within(SECONDS, lambda: not tables.traces(*words))
+    check(gone, "the purge, woken by the stream, leaves no item of the user, the movies or the email")
     again = api.person(Person(ann.email))
     check(again.id != ann.id, "the email is free for another signup", again)
+
+
+def logs(stack: Stack) -> None:
+    """What all of this left in the logs."""
+    check(stack.logged("logged_in"), "the logs tell of the logins")
+    secret = [line for text in ("@example.com", PASSWORD, "eyJ") for line in stack.logged(text)]
+    check(not secret, "no line has an email, a password or a token", secret)

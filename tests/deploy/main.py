@@ -21,14 +21,14 @@ def test(cloud: Cloud) -> None:
     with stage("The stack is deployed"):
         lifetime.created(stack)
         lifetime.through_the_alias(stack)
-    (name,) = stack.physical("AWS::ApiGatewayV2::Api").values()
-    api, tables = Api(cloud.port, f"{name}.execute-api.localhost:{cloud.port}"), Tables(stack)
+    api, tables = Api(cloud.port, f"{stack.api_id()}.execute-api.localhost:{cloud.port}"), Tables(stack)
     worker = purge.Purge(stack, api, tables)
     with stage("People use the API"):
         journey.movies(api)
         journey.account(api)
         journey.gateway(api)
         journey.leaving(api, tables)
+        journey.logs(stack)
     with stage("The purge meets a bad record"):
         purge.poison(worker)
     with stage("No role has a statement that its function does not need"):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from calls import NOT_ENFORCED, call_for
@@ -95,7 +95,7 @@ def least_privilege(purge: Purge) -> None:
     check(needed, f"of {total} statements, {needed} are needed, and the emulator does not enforce the others")
 
 
-def _try(purge: Purge, operation: str, sid: str, absence: Any) -> str:
+def _try(purge: Purge, operation: str, sid: str, absence: AbstractContextManager[None]) -> str:
     """Makes the call of a statement without it and then with it."""
     act = call_for(operation, sid)(purge)
     with absence:

@@ -6,12 +6,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from api import Api, Person
-from report import Failure, check, note, wait_for, within
+from report import SECONDS, Failure, check, note, within
 from stack import Stack
 from tables import Tables
 
-# How long anything may take that happens by itself.
-SECONDS = 30
 # Seconds. AWS takes no limit of a record's age below 60; the emulator does.
 SHORT = 1
 
@@ -132,9 +130,10 @@ def poison(purge: Purge) -> None:
     """A departure that names nobody harms no other."""
     purge.tables.put_departure("nobody")
     bob = purge.leave()
-    wait_for("the purge of who left after a bad record", lambda: purge.is_gone(bob), SECONDS)
-    check(True, "a departure whose key names nobody holds up no other in the stream")
-    check(wait_for("a log line", lambda: purge.stack.logged("a record failed"), SECONDS), "the function logs that it failed")
+    gone = within(SECONDS, lambda: purge.is_gone(bob))
+    check(gone, "a departure whose key names nobody holds up no other in the stream")
+    logged = within(SECONDS, lambda: purge.stack.logged("a record failed"))
+    check(logged, "the function logs that it failed")
     with purge.mapping_set(False):
         ann = purge.leave()
         answer = purge.stack.invoke(purge.live, {"Records": [record("nobody", "7"), record(ann.id, "8")]})
@@ -142,12 +141,14 @@ def poison(purge: Purge) -> None:
         check(purge.is_gone(ann), "and has worked off the other one of the batch")
         cem = purge.leave()
         answer = purge.stack.invoke(purge.schedule(), {})
-        check(not answer["error"] and purge.is_gone(cem), "the hourly run works off who is left, in spite of it", answer)
+        worked_off = not answer["error"] and purge.is_gone(cem)
+        check(worked_off, "the hourly run works off who is left, in spite of it", answer)
     purge.tables.delete_departure("nobody")
     mapping = purge.mapping()
     retries = (mapping["FunctionResponseTypes"], mapping["MaximumRetryAttempts"], mapping["BisectBatchOnFunctionError"])
-    check(retries == (["ReportBatchItemFailures"], 5, True), "the mapping is to try a reported record five times", retries)
+    five_times = retries == (["ReportBatchItemFailures"], 5, True)
+    check(five_times, "the mapping is to try a reported record five times", retries)
     check(not purge.letter(), "so far the queue of dead letters is empty")
     note("the emulator does not read which records are reported, so it neither tries them again nor gives them up")
-    check(purge.gives_up(), "a record that grows too old reaches the queue of dead letters")
-    check(True, "its departure stays, and the hourly run works it off")
+    given_up = purge.gives_up()
+    check(given_up, "a record that grows too old reaches that queue, and the hourly run works its departure off")

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 Found = TypeVar("Found")
+# How long anything may take that happens by itself.
+SECONDS = 30
 
 
 class Failure(Exception):
@@ -22,14 +24,6 @@ def check(holds: object, sentence: str, instead: object = "") -> None:
 def note(sentence: str) -> None:
     """Prints what this run cannot show."""
     print(f"  --  {sentence}", flush=True)
-
-
-def wait_for(what: str, look: Callable[[], Found], seconds: float) -> Found:
-    """Looks until there is something, and ends the run when there is nothing for too long."""
-    found = within(seconds, look)
-    if not found:
-        raise Failure(f"{what} did not happen within {seconds:g} seconds")
-    return found
 
 
 def within(seconds: float, look: Callable[[], Found]) -> Found:

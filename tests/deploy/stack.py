@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cloud import Cloud
+from cloud import REGION, Cloud
 from report import Failure
 
 PROJECT = Path(__file__).parents[2]
@@ -70,9 +70,13 @@ class Stack:
         failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
         return [f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed]
 
-    def outputs(self) -> dict[str, str]:
-        """The outputs of the stack."""
-        return {output["OutputKey"]: output["OutputValue"] for output in self._description()["Outputs"]}
+    def api_id(self) -> str:
+        """The id of the API, as the output `ApiUrl` gives it."""
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in self._description()["Outputs"]}
+        found = re.fullmatch(rf"https://(\w+)\.execute-api\.{REGION}\.amazonaws\.com", outputs["ApiUrl"])
+        if not found:
+            raise Failure(f"the output ApiUrl was to be the address of the API: {outputs}")
+        return found[1]
 
     def resources(self) -> dict[str, dict[str, Any]]:
         """The resources of the stack by their names in the template."""
