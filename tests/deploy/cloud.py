@@ -64,15 +64,19 @@ class Cloud:
 
     def __enter__(self) -> "Cloud":
         self.directory = tempfile.TemporaryDirectory(prefix="movie-bag-deploy-")
-        # The two listeners that are turned off would listen on all interfaces.
+        # The two listeners that are turned off would listen on all interfaces. The functions inherit the format of the
+        # log, which Lambda would tell them according to the template.
         settings = {
             "AUTH": "true",
+            "AWS_LAMBDA_LOG_FORMAT": "JSON",
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self.port),
             "IOT_MTLS_ENABLED": "0",
             "LAMBDA_EXECUTOR": "local",
             "MINISTACK_REGION": REGION,
+            "S3_DATA_DIR": f"{self.directory.name}/s3",
             "SFTP_ENABLED": "0",
+            "STATE_DIR": f"{self.directory.name}/state",
         }
         with self.log.open("wb") as log:
             # A session of its own is a process group of its own, in which the functions' processes are as well.

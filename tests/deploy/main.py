@@ -41,8 +41,9 @@ def test(cloud: Cloud) -> None:
 
 def main() -> None:
     """Runs the test, and ends the emulator however it went."""
-    # As Ctrl-C does, so that the emulator does not outlive this process.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
+    # So that the emulator does not outlive this process.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit("ended from outside"))
     started = time.monotonic()
     log = PROJECT / "target/ci/deploy-emulator.log"
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from calls import NOT_ENFORCED, call_for
+from calls import CALLS, NOT_ENFORCED, call_for
 from purge import Purge
 from report import Failure, check, note
 from stack import Function
@@ -87,6 +87,9 @@ def least_privilege(purge: Purge) -> None:
             for arn, found in before[1].items():
                 for statement in found:
                     counts[_try(purge, operation, statement["Sid"], role.detached(arn))] += 1
+            sids = {statement["Sid"] for found in before[0].values() for statement in found}
+            if gone := set(CALLS[operation]) - sids:
+                raise Failure(f"tests/deploy/calls.py has calls for statements of {operation} that are not there: {gone}")
             if (role.inline(), role.attached()) != before:
                 raise Failure(f"the policies of {operation} are not as they were")
     for sid, reason in NOT_ENFORCED.items():

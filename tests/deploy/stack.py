@@ -40,8 +40,10 @@ class Stack:
 
     def deploy(self, *parameters: str) -> str:
         """Deploys the template with the line of README.md and further parameters. Returns the status of the stack."""
-        (line,) = re.findall(r"^sam deploy .*$", (PROJECT / "README.md").read_text(), re.M)
-        self._sam(" ".join([line, *parameters]))
+        lines = re.findall(r"^sam deploy --config-env staging .*$", (PROJECT / "README.md").read_text(), re.M)
+        if len(lines) != 1:
+            raise Failure(f"README.md was to have one line that deploys to staging: {lines}")
+        self._sam(" ".join([*lines, *parameters]))
         return self.status()
 
     def delete(self) -> None:
