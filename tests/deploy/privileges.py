@@ -89,7 +89,9 @@ def least_privilege(purge: Purge) -> None:
                     counts[_try(purge, operation, statement["Sid"], role.detached(arn))] += 1
             sids = {statement["Sid"] for found in before[0].values() for statement in found}
             if gone := set(CALLS[operation]) - sids:
-                raise Failure(f"tests/deploy/calls.py has calls for statements of {operation} that are not there: {gone}")
+                raise Failure(
+                    f"tests/deploy/calls.py has calls for statements of {operation} that are not there: {gone}"
+                )
             if (role.inline(), role.attached()) != before:
                 raise Failure(f"the policies of {operation} are not as they were")
     for sid, reason in NOT_ENFORCED.items():

@@ -93,14 +93,19 @@ class Purge:
 
         Afterwards everything is as before, and the schedule has worked off the departure, which was still there.
         """
+        # The stream is read in order, so that nothing older is under way any more once somebody new is gone.
+        earlier = self.leave()
+        if not within(SECONDS, lambda: self.is_gone(earlier)):
+            raise Failure("the purge was to be woken by the stream")
         with self._blocked():
             person = self.leave()
             letter = within(SECONDS, self.letter)
         if not letter:
             return False
         stream = self.mapping()["EventSourceArn"]
-        if letter["DDBStreamBatchInfo"]["streamArn"] != stream or self.is_gone(person):
-            raise Failure(f"the queue was to get a record of {stream} whose departure stays: {letter}")
+        batch = letter["DDBStreamBatchInfo"]
+        if (batch["streamArn"], batch["batchSize"]) != (stream, 1) or self.is_gone(person):
+            raise Failure(f"the queue was to get one record of {stream}, whose departure stays: {letter}")
         if self.stack.invoke(self.schedule(), {})["error"] or not self.is_gone(person):
             raise Failure("the schedule was to work off the departure whose record was given up")
         return True
