@@ -73,9 +73,9 @@ def through_the_alias(stack: Stack) -> None:
     check(all_there and not past, "routes, mapping and schedule lead to aliases", past or called)
 
 
-def removed(stack: Stack, tables: Tables) -> None:
-    """Deletes the stack."""
-    data, had = tables.all(), names_in(stack)
+def removed(stack: Stack, tables: Tables) -> str:
+    """Deletes the stack. Returns the id that it had."""
+    gone, data, had = stack.identity(), tables.all(), names_in(stack)
     check(data["UsersTable"] and data["MoviesTable"], "there is data")
     for kind, names in had.items():
         if missing := names - listed(stack.cloud, kind):
@@ -86,6 +86,21 @@ def removed(stack: Stack, tables: Tables) -> None:
         check(left.pop(kind) == had[kind], "the stack is deleted, and its tables are still there")
     check(tables.all() == data, "with everything that was in them")
     check(not any(left.values()), "nothing else is left of it", left)
+    return gone
+
+
+def brought_back(stack: Stack, tables: Tables, gone: str) -> None:
+    """Puts the tables that were left under a new stack, and deploys everything else around them."""
+    data = tables.all()
+    status = stack.adopt(tables.names, gone)
+    check(status == "IMPORT_COMPLETE", "a new stack takes the tables that were left", status)
+    status = stack.deploy(f"Architecture={ARCHITECTURE}", "BcryptCost=10")
+    check(status == "UPDATE_COMPLETE", "and the deployment makes everything else around them", status)
+    check(stack.physical("AWS::DynamoDB::Table") == tables.names, "the tables are the same")
+    check(tables.all() == data, "with everything that was in them")
+    api = Api(stack.cloud.port, f"{stack.api_id()}.execute-api.localhost:{stack.cloud.port}")
+    listed = api.send("GET", "/api/movies")
+    check(listed.status == 200 and listed.body, "which the new API shows", listed)
 
 
 def listed(cloud: Cloud, kind: str) -> set[str]:

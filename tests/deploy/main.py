@@ -36,7 +36,9 @@ def test(cloud: Cloud) -> None:
     with stage("Another release"):
         lifetime.updated(stack, api, tables)
     with stage("The stack is deleted"):
-        lifetime.removed(stack, tables)
+        gone = lifetime.removed(stack, tables)
+    with stage("Its tables are brought back under a stack"):
+        lifetime.brought_back(stack, tables, gone)
 
 
 def main() -> None:

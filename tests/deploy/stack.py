@@ -46,6 +46,38 @@ class Stack:
         self._sam(" ".join([*lines, *parameters]))
         return self.status()
 
+    def identity(self) -> str:
+        """The stack's id, by which it can be asked for when it is deleted."""
+        return self._description()["StackId"]
+
+    def adopt(self, tables: dict[str, str], gone: str) -> str:
+        """Makes a stack of tables that a deleted one left, as docs/OPERATIONS.md says. Returns its status.
+
+        `tables` are their names by their names in the template, `gone` is the id of the deleted stack.
+        """
+        body = self.cloudformation.get_template(StackName=gone, TemplateStage="Processed")["TemplateBody"]
+        template = body if isinstance(body, dict) else json.loads(body)
+        resources = {name: each for name, each in template["Resources"].items() if name in tables}
+        self.cloudformation.create_change_set(
+            StackName=NAME,
+            ChangeSetName="import",
+            ChangeSetType="IMPORT",
+            TemplateBody=json.dumps({"Resources": resources}),
+            ResourcesToImport=[
+                {
+                    "ResourceType": "AWS::DynamoDB::Table",
+                    "LogicalResourceId": name,
+                    "ResourceIdentifier": {"TableName": table},
+                }
+                for name, table in tables.items()
+            ],
+        )
+        named = {"StackName": NAME, "ChangeSetName": "import"}
+        self.cloudformation.get_waiter("change_set_create_complete").wait(**named)
+        self.cloudformation.execute_change_set(**named)
+        self.cloudformation.get_waiter("stack_import_complete").wait(StackName=NAME)
+        return self.status()
+
     def delete(self) -> None:
         """Deletes the stack with what samconfig.toml says, and waits until it is deleted."""
         self._sam("sam delete --config-env staging --no-prompts")
