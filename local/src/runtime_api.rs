@@ -14,6 +14,18 @@ use tokio::{sync::watch, task::JoinSet};
 use process::Instance;
 use queue::{Logs, Queue};
 
+/// Where a process writes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Output {
+    /// What it writes is kept as its log.
+    #[default]
+    Logs,
+    /// To a device that is full: every write fails.
+    Full,
+    /// To a pipe that nobody reads any more: every write fails.
+    Closed,
+}
+
 /// What to run and how.
 #[derive(Debug, Clone)]
 pub struct FunctionOptions {
@@ -29,6 +41,8 @@ pub struct FunctionOptions {
     pub timeout: Duration,
     /// What the function is told that it has; nothing enforces it.
     pub memory_megabytes: u32,
+    /// Where its standard output and error go.
+    pub output: Output,
 }
 
 impl FunctionOptions {
@@ -41,6 +55,7 @@ impl FunctionOptions {
             instances: 1,
             timeout: Duration::from_secs(10),
             memory_megabytes: 128,
+            output: Output::Logs,
         }
     }
 }

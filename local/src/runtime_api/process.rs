@@ -1,6 +1,7 @@
 //! One instance of a function: a process at a time, and the Runtime API that only this process talks to.
 
 use std::{
+    fs::File,
     net::{Ipv4Addr, SocketAddr},
     process::Stdio,
     sync::{
@@ -20,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    FunctionOptions, Outcome, api,
+    FunctionOptions, Outcome, Output, api,
     queue::{Logs, Queue},
 };
 use crate::template::REGION;
@@ -188,16 +189,30 @@ fn spawn(options: &FunctionOptions, number: usize, address: SocketAddr) -> Resul
         ("TZ", ":UTC"),
         ("_HANDLER", "bootstrap"),
     ];
+    let (output, errors) = (stream(options.output)?, stream(options.output)?);
     Command::new(&options.binary)
         .env_clear()
         .envs(lambda)
         .envs(options.environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stdout(output)
+        .stderr(errors)
         .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("{} does not run", options.binary.display()))
+}
+
+fn stream(output: Output) -> Result<Stdio> {
+    Ok(match output {
+        Output::Logs => Stdio::piped(),
+        Output::Full => {
+            File::options().write(true).open("/dev/full").context("there is no /dev/full")?.into()
+        }
+        Output::Closed => {
+            let (_reader, writer) = std::io::pipe()?;
+            writer.into()
+        }
+    })
 }
 
 async fn read_lines(stream: impl AsyncRead + Unpin, process: Arc<Process>, logs: Arc<Logs>) {
