@@ -23,7 +23,7 @@ struct Left {
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await;
     let (sessions, users, departures) = (app.sessions()?, app.users()?, app.departures()?);
-    http::serve(|request| handle(&sessions, &users, &departures, request)).await
+    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &departures, request)).await
 }
 
 async fn handle(sessions: &Sessions, users: &Users, departures: &Departures, request: Request) -> Answer {

@@ -24,7 +24,7 @@ struct AccountBody {
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await;
     let (sessions, users) = (app.sessions()?, app.users()?);
-    http::serve(|request| handle(&sessions, &users, request)).await
+    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, request)).await
 }
 
 async fn handle(sessions: &Sessions, users: &Users, request: Request) -> Answer {

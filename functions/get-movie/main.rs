@@ -12,7 +12,7 @@ use shared::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
     let movies = App::from_env().await.movies()?;
-    http::serve(|request| handle(&movies, request)).await
+    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&movies, request)).await
 }
 
 async fn handle(movies: &Movies, request: Request) -> Answer {

@@ -29,7 +29,7 @@ impl FromBody for LoginBody {
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await;
     let (users, sessions, check) = (app.users()?, app.sessions()?, app.password_check()?);
-    http::serve(|request| handle(&users, &sessions, &check, request)).await
+    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&users, &sessions, &check, request)).await
 }
 
 async fn handle(users: &Users, sessions: &Sessions, check: &PasswordCheck, request: Request) -> Answer {

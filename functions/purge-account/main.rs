@@ -12,13 +12,27 @@ use purge::Purge;
 use shared::{
     app::{self, App},
     error::chain,
+    telemetry::{Completion, Invocation, Reporter, Severity},
 };
+use tracing::Instrument;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let app = App::from_env().await;
     let purge = Purge { users: app.users()?, movies: app.movies()?, departures: app.departures()? };
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| handle(&purge, event))).await
+    let reporter = Reporter::new(env!("CARGO_BIN_NAME"));
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Event>| {
+        let invocation = Invocation::of(&event.context);
+        let span = tracing::error_span!("invocation", request_id = invocation.request_id);
+        reporter.observe(&invocation, Box::pin(handle(&purge, event)), completion).instrument(span).await
+    }))
+    .await
+}
+
+fn completion(outcome: &Result<Report, Error>) -> Completion {
+    let cause = outcome.as_ref().err().map(|error| chain(&**error));
+    let level = if cause.is_some() { Severity::Error } else { Severity::Info };
+    Completion { level, message: "invocation completed", status: None, code: None, cause }
 }
 
 async fn handle(purge: &Purge, event: LambdaEvent<Event>) -> Result<Report, Error> {

@@ -11,6 +11,7 @@ use shared::{
     error::chain,
     model::Timestamp,
     store::{Departures, Farewell, Movies, StoreError, Users},
+    telemetry::{Metric, measure},
 };
 use uuid::Uuid;
 
@@ -42,9 +43,11 @@ impl Purge {
     pub async fn run_all(&self, deadline: Timestamp) -> Result<(), StoreError> {
         let mut departures = self.departures.all().await?;
         departures.sort_by_key(|departure| departure.since);
-        let oldest =
-            departures.first().map_or(0, |oldest| app::now().unix_seconds() - oldest.since.unix_seconds());
-        tracing::info!(departures = departures.len(), oldest_seconds = oldest, "departures that are left");
+        let backlog = u32::try_from(departures.len()).unwrap_or(u32::MAX);
+        let age = departures.first().map_or(Duration::ZERO, |oldest| app::now().since(oldest.since));
+        tracing::info!(departures = backlog, oldest_seconds = age.as_secs(), "departures that are left");
+        measure(Metric::PurgeBacklog, backlog);
+        measure(Metric::OldestDepartureAge, age.as_secs_f64());
         for departure in departures {
             if let Err(error) = self.run(departure.user_id, deadline).await {
                 let cause = chain(&error);

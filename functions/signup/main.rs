@@ -39,7 +39,7 @@ struct SignedUp {
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await;
     let (users, hasher) = (app.users()?, app::hasher()?);
-    http::serve(|request| handle(&users, hasher, request)).await
+    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&users, hasher, request)).await
 }
 
 async fn handle(users: &Users, hasher: Hasher, request: Request) -> Answer {

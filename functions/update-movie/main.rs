@@ -27,7 +27,7 @@ impl FromBody for UpdateMovie {
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await;
     let (sessions, movies) = (app.sessions()?, app.movies()?);
-    http::serve(|request| handle(&sessions, &movies, request)).await
+    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &movies, request)).await
 }
 
 async fn handle(sessions: &Sessions, movies: &Movies, request: Request) -> Answer {

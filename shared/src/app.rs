@@ -27,7 +27,7 @@ use crate::{
         token::{TokenKey, TokenKeys},
     },
     model::Timestamp,
-    store::{Attempts, Departures, Movies, TransactionConflicts, Users},
+    store::{Attempts, CapacityMeter, Departures, Movies, TransactionConflicts, Users},
 };
 
 /// The time that one request to DynamoDB may take: to connect, for one attempt, with all its attempts. Each is less
@@ -156,6 +156,31 @@ pub fn deadline(context: &Context) -> Timestamp {
     given.filter(|deadline| *deadline > now()).unwrap_or_else(|| now() + USUAL_TIME)
 }
 
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line, for CloudWatch.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// JSON where Lambda asks for it with `AWS_LAMBDA_LOG_FORMAT`, text otherwise.
+#[must_use]
+pub fn log_format() -> LogFormat {
+    match setting("AWS_LAMBDA_LOG_FORMAT") {
+        Some(format) if format.eq_ignore_ascii_case("json") => LogFormat::Json,
+        _ => LogFormat::Text,
+    }
+}
+
+/// Which deployment this is, by `STAGE`: it tells the metrics of one from those of another. `local` on a machine that
+/// is nobody's stage.
+#[must_use]
+pub fn stage() -> String {
+    setting("STAGE").unwrap_or_else(|| "local".to_owned())
+}
+
 /// A new id: `UUIDv7` (RFC 9562 section 5.7), so that ids of one process sort by their time.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is where randomness comes from")]
@@ -171,6 +196,11 @@ fn optional(name: &'static str) -> Result<Option<String>, StartError> {
         Err(env::VarError::NotPresent) => Ok(None),
         Err(env::VarError::NotUnicode(_)) => Err(unusable(name, "is not UTF-8".to_owned())),
     }
+}
+
+/// A variable without which a function runs as well, whatever is wrong with it.
+fn setting(name: &'static str) -> Option<String> {
+    optional(name).ok().flatten()
 }
 
 fn required(name: &'static str) -> Result<String, StartError> {
@@ -204,32 +234,30 @@ async fn client() -> Client {
         .timeout_config(timeouts)
         .load()
         .await;
-    Client::from_conf(config::Builder::from(&shared).retry_classifier(TransactionConflicts).build())
+    let configuration = config::Builder::from(&shared)
+        .retry_classifier(TransactionConflicts)
+        .interceptor(CapacityMeter)
+        .build();
+    Client::from_conf(configuration)
 }
 
-/// Logs to the standard output: JSON where Lambda asks for it, text otherwise. Other crates only warn, because some
+/// Logs to the standard output, at the level that `AWS_LAMBDA_LOG_LEVEL` names. Other crates only warn, because some
 /// show whole requests when they are asked for more.
 fn start_logging() {
-    let setting = |name| optional(name).ok().flatten();
     let level = setting("AWS_LAMBDA_LOG_LEVEL").and_then(|level| level.parse().ok()).unwrap_or(Level::INFO);
     let targets = Targets::new()
         .with_default(Level::WARN)
         .with_target("shared", level)
         .with_target("purge_account", level);
-    let json = setting("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"));
     let registry = subscriber::registry().with(targets);
-    if json {
-        registry
-            .with(
-                subscriber::fmt::layer()
-                    .json()
-                    .flatten_event(true)
-                    .with_current_span(true)
-                    .with_span_list(false),
-            )
-            .init();
-    } else {
-        registry.with(subscriber::fmt::layer().with_target(false).without_time().with_ansi(false)).init();
+    // A line that cannot be written is lost. To tell of it on the standard error would panic where that is closed, too.
+    let lines = subscriber::fmt::layer().log_internal_errors(false);
+    match log_format() {
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true).with_current_span(true).with_span_list(false);
+            registry.with(lines).init();
+        }
+        LogFormat::Text => registry.with(lines.with_target(false).without_time().with_ansi(false)).init(),
     }
     // A panic's message can hold what a client sent, so only its place is told.
     panic::set_hook(Box::new(|panic| {

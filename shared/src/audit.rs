@@ -6,11 +6,12 @@
 use lambda_http::tracing;
 use uuid::Uuid;
 
-use crate::error::ApiError;
+use crate::{error::ApiError, telemetry};
 
 /// Notes whom the request at hand is about, in this and in its other log lines.
 pub fn about(user_id: Uuid) {
     tracing::Span::current().record("user_id", tracing::field::display(user_id));
+    telemetry::about(user_id);
 }
 
 /// Somebody proved who they are.

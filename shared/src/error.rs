@@ -159,6 +159,12 @@ impl ApiError {
         }
     }
 
+    /// The private reason, for the log only.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Cause> {
+        if let Self::Unavailable(cause) | Self::Internal(cause) = self { Some(cause) } else { None }
+    }
+
     /// The answer that tells a client of this error.
     #[must_use]
     pub fn into_response(self, request_id: &str) -> Response<Body> {

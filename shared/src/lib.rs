@@ -10,3 +10,4 @@ pub mod error;
 pub mod http;
 pub mod model;
 pub mod store;
+pub mod telemetry;

@@ -304,13 +304,17 @@ impl Bag {
 }
 
 impl Drop for Bag {
-    /// Whatever a test was about: nothing secret may have been logged on the way, and nothing asked of DynamoDB that
-    /// the template does not allow.
+    /// Whatever a test was about: nothing secret may have been logged on the way, nothing asked of DynamoDB that the
+    /// template does not allow, and every request must have asked for its price.
     fn drop(&mut self) {
         if std::thread::panicking() {
             return;
         }
         self.assert_no_secret_was_logged();
         policies::assert_allowed(&self.template, &self.proxy.calls());
+        // One that did not would be missing from the metrics: see `CapacityMeter`.
+        for call in self.proxy.calls() {
+            assert_eq!(call.body["ReturnConsumedCapacity"], "TOTAL", "{} asks for no price", call.operation);
+        }
     }
 }

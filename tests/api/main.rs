@@ -3,6 +3,7 @@
 mod bag;
 mod consistency;
 mod contract;
+mod emitted;
 mod expect;
 
 mod change_password;
@@ -31,6 +32,7 @@ mod secrets;
 mod security_log;
 mod signup;
 mod strict_input;
+mod telemetry;
 mod throttle;
 mod tokens;
 mod update_movie;

@@ -7,6 +7,7 @@ mod races;
 mod records;
 mod same_email;
 mod schedule;
+mod telemetry;
 mod time;
 
 use std::{collections::BTreeMap, time::Duration};

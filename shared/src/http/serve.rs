@@ -4,8 +4,8 @@ use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt;
 use lambda_http::{
-    Adapter, LambdaEvent, RequestExt, Service,
-    http::{HeaderValue, header},
+    Adapter, Context, LambdaEvent, RequestExt, Service,
+    http::{HeaderValue, StatusCode, header},
     request::RequestContext,
     service_fn,
     tracing::{self, Instrument, field::Empty},
@@ -14,20 +14,28 @@ use lambda_http::{
 use super::{Answer, Body, Error, Request, Response, screen::ScreenedEvent};
 use crate::{
     app, audit,
-    error::{ApiError, chain},
+    error::{ApiError, Cause, chain},
+    store::StoreError,
+    telemetry::{self, Completion, Invocation, Metric, Reporter, Severity},
 };
 
 /// What is kept of a function's time to tell the client that it ran out.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
 
+/// A handler that did not come to its end.
+#[derive(Debug, thiserror::Error)]
+#[error("the function ran out of time")]
+struct OutOfTime;
+
 /// Answers events with `handler` until Lambda ends the process. An error, a panic and running out of time become
-/// answers, too, and leave the process alive.
-pub async fn serve<Handler, Handling>(handler: Handler) -> Result<(), Error>
+/// answers, too, and leave the process alive. `operation` is the function's name: `env!("CARGO_BIN_NAME")`.
+pub async fn serve<Handler, Handling>(operation: &'static str, handler: Handler) -> Result<(), Error>
 where
     Handler: Fn(Request) -> Handling,
     Handling: Future<Output = Answer> + Send,
 {
-    let mut adapter = Adapter::from(service_fn(|request: Request| answer(&handler, request)));
+    let reporter = &Reporter::new(operation);
+    let mut adapter = Adapter::from(service_fn(|request: Request| answer(reporter, &handler, request)));
     let screened = service_fn(move |event: LambdaEvent<ScreenedEvent>| {
         let (ScreenedEvent(request), context) = event.into_parts();
         adapter.call(LambdaEvent::new(request, context))
@@ -36,6 +44,7 @@ where
 }
 
 fn answer<'a, Handler, Handling>(
+    reporter: &'a Reporter,
     handler: &Handler,
     request: Request,
 ) -> impl Future<Output = Result<Response<Body>, Error>> + Send + use<'a, Handler, Handling>
@@ -43,30 +52,32 @@ where
     Handler: Fn(Request) -> Handling,
     Handling: Future<Output = Answer> + Send + 'a,
 {
-    let started = app::now();
     let call = Call::of(&request);
     // Of the highest level, so that whatever is logged says which request it is about.
-    let span =
-        tracing::error_span!("request", route = call.route, request_id = call.request_id, user_id = Empty);
+    let (route, request_id) = (&call.invocation.route, &call.invocation.request_id);
+    let span = tracing::error_span!("request", route, request_id, user_id = Empty);
     let time_left = call.time_left;
     let handling = AssertUnwindSafe(handler(request)).catch_unwind();
-    async move {
+    let handling = async move {
         let answer = match tokio::time::timeout(time_left, handling).await {
             Ok(Ok(answer)) => answer,
             // Its message can hold what the client sent. The panic hook logs its place.
             Ok(Err(_panic)) => Err(ApiError::Internal("the handler panicked".into())),
-            Err(_) => Err(ApiError::Unavailable("the function ran out of time".into())),
+            Err(_) => Err(ApiError::Unavailable(OutOfTime.into())),
         };
-        let milliseconds = app::now().unix_milliseconds() - started.unix_milliseconds();
-        Ok(call.finish(answer, milliseconds))
+        answer.inspect_err(audit::refused)
+    };
+    async move {
+        let completion = |answer: &Answer| completion(reporter.operation(), answer);
+        let answer = reporter.observe(&call.invocation, handling, completion).await;
+        Ok(call.response(answer))
     }
     .instrument(span)
 }
 
 /// What is known of a call before its handler runs.
 struct Call {
-    request_id: String,
-    route: String,
+    invocation: Invocation,
     time_left: Duration,
     /// Whether the answer may hold what no cache should keep: accounts and tokens.
     private: bool,
@@ -74,41 +85,28 @@ struct Call {
 
 impl Call {
     fn of(request: &Request) -> Self {
-        let lambda = request.lambda_context_ref();
-        let (request_id, route) = match request.request_context_ref() {
-            Some(RequestContext::ApiGatewayV2(context)) => {
-                (context.request_id.clone(), context.route_key.clone())
+        let unknown = Context::default();
+        let lambda = request.lambda_context_ref().unwrap_or(&unknown);
+        let mut invocation = Invocation::of(lambda);
+        if let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() {
+            invocation.route.clone_from(&context.route_key);
+            if let Some(request_id) = &context.request_id {
+                // The one that the client gets, too.
+                invocation.request_id.clone_from(request_id);
             }
-            _ => (None, None),
-        };
+        }
         // A domain of one's own can put something in front of the path, but never of the route.
-        let path_of_route = route.as_deref().and_then(|route| route.split_once(' ')).map(|(_, path)| path);
+        let route = invocation.route.as_deref();
+        let path_of_route = route.and_then(|route| route.split_once(' ')).map(|(_, path)| path);
         let paths = [request.raw_http_path(), path_of_route.unwrap_or_default()];
         let private = paths.iter().any(|path| path.starts_with("/api/auth/"));
-        let deadline = lambda.map_or_else(app::now, app::deadline);
-        let milliseconds = deadline.unix_milliseconds() - app::now().unix_milliseconds();
+        let milliseconds = app::deadline(lambda).unix_milliseconds() - app::now().unix_milliseconds();
         let time_left = Duration::from_millis(u64::try_from(milliseconds).unwrap_or_default());
-        Self {
-            request_id: request_id
-                .or_else(|| lambda.map(|context| context.request_id.clone()))
-                .unwrap_or_default(),
-            route: route.unwrap_or_default(),
-            time_left: time_left.saturating_sub(TIME_TO_ANSWER),
-            private,
-        }
+        Self { invocation, time_left: time_left.saturating_sub(TIME_TO_ANSWER), private }
     }
 
-    fn finish(&self, answer: Answer, milliseconds: i64) -> Response<Body> {
-        let mut response = match answer {
-            Ok(response) => {
-                tracing::info!(status = response.status().as_u16(), milliseconds, "request completed");
-                response
-            }
-            Err(error) => {
-                log(&error, milliseconds);
-                error.into_response(&self.request_id)
-            }
-        };
+    fn response(&self, answer: Answer) -> Response<Body> {
+        let mut response = answer.unwrap_or_else(|error| error.into_response(&self.invocation.request_id));
         let headers = response.headers_mut();
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if self.private {
@@ -118,16 +116,33 @@ impl Call {
     }
 }
 
-fn log(error: &ApiError, milliseconds: i64) {
-    let (status, code) = (error.status().as_u16(), error.code());
-    audit::refused(error);
-    if let ApiError::Internal(cause) = error {
-        tracing::error!(status, code, milliseconds, cause = chain(&**cause), "request completed");
-    } else if let ApiError::Unavailable(cause) = error {
-        tracing::warn!(status, code, milliseconds, cause = chain(&**cause), "request completed");
-    } else {
-        tracing::info!(status, code, milliseconds, "request completed");
+/// How a request ended, as its line tells it. Counts what the answer counts as.
+fn completion(operation: &str, answer: &Answer) -> Completion {
+    let status = answer.as_ref().map_or_else(ApiError::status, Response::status);
+    let error = answer.as_ref().err();
+    let cause = error.and_then(ApiError::cause);
+    telemetry::outcomes(operation, status.as_u16()).for_each(telemetry::count);
+    if cause.is_some_and(is_of_database) {
+        telemetry::count(Metric::DatabaseErrors);
     }
+    let level = match status {
+        StatusCode::INTERNAL_SERVER_ERROR => Severity::Error,
+        StatusCode::SERVICE_UNAVAILABLE => Severity::Warn,
+        _ => Severity::Info,
+    };
+    Completion {
+        level,
+        message: "request completed",
+        status: Some(status.as_u16()),
+        code: error.map(ApiError::code),
+        cause: cause.map(|cause| chain(&**cause)),
+    }
+}
+
+/// Whether the database is the reason. There is nothing else that a handler waits for, so running out of time is its
+/// doing, too.
+fn is_of_database(cause: &Cause) -> bool {
+    cause.is::<StoreError>() || cause.is::<OutOfTime>()
 }
 
 #[cfg(test)]
@@ -137,7 +152,7 @@ mod tests {
     use lambda_http::{Context, RequestExt};
     use serde_json::Value;
 
-    use super::{Answer, Body, Error, Request, Response, answer};
+    use super::{Answer, Body, Error, Reporter, Request, Response, answer};
 
     async fn answered<Handling>(handler: impl Fn(Request) -> Handling) -> (u16, Value)
     where
@@ -147,7 +162,7 @@ mod tests {
         // Half a second is kept for the answer, so the handler gets a hundredth of a second.
         context.deadline = crate::app::now().unix_milliseconds().unsigned_abs() + 510;
         let request = Request::new(Body::Empty).with_lambda_context(context);
-        let response: Result<Response<Body>, Error> = answer(&handler, request).await;
+        let response: Result<Response<Body>, Error> = answer(&Reporter::new("test"), &handler, request).await;
         let response = response.expect("an answer");
         assert_eq!(response.headers()["x-content-type-options"], "nosniff");
         (response.status().as_u16(), serde_json::from_slice(response.body()).expect("a problem"))

@@ -33,6 +33,12 @@ impl Timestamp {
         self.0.unix_timestamp() * 1_000 + i64::from(self.0.millisecond())
     }
 
+    /// The time that has passed since `earlier`; none if that is yet to come.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        (self.0 - earlier.0).try_into().unwrap_or_default()
+    }
+
     /// Reads what [`Display`](fmt::Display) writes; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -59,6 +65,8 @@ impl fmt::Display for Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::Timestamp;
 
     #[test]
@@ -73,6 +81,13 @@ mod tests {
             assert_eq!(Timestamp::parse(text), Some(time));
             assert_eq!(time.unix_milliseconds(), milliseconds);
         }
+    }
+
+    #[test]
+    fn time_passes_since_what_is_past_and_not_since_what_is_to_come() {
+        let (earlier, later) = (Timestamp::EPOCH, Timestamp::EPOCH + Duration::from_millis(1_500));
+        assert_eq!(later.since(earlier), Duration::from_millis(1_500));
+        assert_eq!(earlier.since(later), Duration::ZERO);
     }
 
     #[test]

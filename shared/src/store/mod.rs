@@ -5,6 +5,7 @@
 //! operation, its condition and the IAM actions it needs; `template.yaml` grants exactly those.
 
 mod attempts;
+mod capacity;
 mod cursor;
 mod departures;
 mod failure;
@@ -15,6 +16,7 @@ mod retry;
 mod users;
 
 pub use attempts::{Attempts, Backoff};
+pub use capacity::CapacityMeter;
 pub use cursor::Cursor;
 pub use departures::{Departure, Departures};
 pub use failure::StoreError;

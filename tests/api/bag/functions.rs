@@ -11,7 +11,7 @@ pub fn usual_value(name: &str) -> &'static str {
         "DEPARTURES_TABLE" => DEPARTURES,
         "JWT_PREVIOUS_SECRET_KEY" => "",
         "BCRYPT_COST" => "4",
-        "STAGE" => "test",
+        "STAGE" => "local",
         other => panic!("template.yaml gives a function {other}, which the tests do not know"),
     }
 }

@@ -1,0 +1,102 @@
+//! What DynamoDB charges for the requests of an invocation.
+
+use aws_sdk_dynamodb::{
+    config::{
+        ConfigBag, Intercept, RuntimeComponents,
+        interceptors::{AfterDeserializationInterceptorContextRef, BeforeSerializationInterceptorContextMut},
+    },
+    error::BoxError,
+    operation::{
+        batch_get_item::{BatchGetItemInput, BatchGetItemOutput},
+        delete_item::{DeleteItemInput, DeleteItemOutput},
+        get_item::{GetItemInput, GetItemOutput},
+        put_item::{PutItemInput, PutItemOutput},
+        query::{QueryInput, QueryOutput},
+        scan::{ScanInput, ScanOutput},
+        transact_write_items::{TransactWriteItemsInput, TransactWriteItemsOutput},
+        update_item::{UpdateItemInput, UpdateItemOutput},
+    },
+    types::{ConsumedCapacity, ReturnConsumedCapacity},
+};
+
+use crate::telemetry::{Metric, measure};
+
+/// Makes every request ask for its price, and adds what the answers say to the record of the invocation at hand.
+///
+/// DynamoDB names no price when it refuses, not even for a condition that did not hold, which it charges. So the sum is
+/// that of the requests that succeeded.
+#[derive(Debug)]
+pub struct CapacityMeter;
+
+/// For each operation that the store makes: what goes in, what comes out, and what it is charged as. One that is
+/// missing here is not counted, and no test of an operation that makes it passes: they all look for the question in
+/// every request.
+macro_rules! for_each_operation {
+    ($act:ident) => {
+        $act!(GetItemInput, GetItemOutput, Metric::ReadCapacityUnits);
+        $act!(BatchGetItemInput, BatchGetItemOutput, Metric::ReadCapacityUnits);
+        $act!(QueryInput, QueryOutput, Metric::ReadCapacityUnits);
+        $act!(ScanInput, ScanOutput, Metric::ReadCapacityUnits);
+        $act!(PutItemInput, PutItemOutput, Metric::WriteCapacityUnits);
+        $act!(UpdateItemInput, UpdateItemOutput, Metric::WriteCapacityUnits);
+        $act!(DeleteItemInput, DeleteItemOutput, Metric::WriteCapacityUnits);
+        $act!(TransactWriteItemsInput, TransactWriteItemsOutput, Metric::WriteCapacityUnits);
+    };
+}
+
+impl Intercept for CapacityMeter {
+    fn name(&self) -> &'static str {
+        "capacity meter"
+    }
+
+    fn modify_before_serialization(
+        &self,
+        context: &mut BeforeSerializationInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _configuration: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        macro_rules! ask {
+            ($Input:ty, $Output:ty, $charged_as:expr) => {
+                if let Some(input) = context.input_mut().downcast_mut::<$Input>() {
+                    input.return_consumed_capacity = Some(ReturnConsumedCapacity::Total);
+                }
+            };
+        }
+        for_each_operation!(ask);
+        Ok(())
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _configuration: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let Ok(answer) = context.output_or_error() else { return Ok(()) };
+        macro_rules! add_up {
+            ($Input:ty, $Output:ty, $charged_as:expr) => {
+                if let Some(output) = answer.downcast_ref::<$Output>() {
+                    output.consumed_capacity().into_iter().for_each(|part| charge(part, $charged_as));
+                }
+            };
+        }
+        for_each_operation!(add_up);
+        Ok(())
+    }
+}
+
+/// Adds one table's part. Only transactions name the units of each kind: one that DynamoDB finds it has committed
+/// already is charged as a read.
+fn charge(consumed: &ConsumedCapacity, usually: Metric) {
+    let (read, written) = (consumed.read_capacity_units(), consumed.write_capacity_units());
+    let parts = if read.is_some() || written.is_some() {
+        [(Metric::ReadCapacityUnits, read), (Metric::WriteCapacityUnits, written)]
+    } else {
+        [(usually, consumed.capacity_units()), (usually, None)]
+    };
+    for (metric, units) in parts {
+        if let Some(units) = units.filter(|units| *units > 0.0) {
+            measure(metric, units);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What the functions tell CloudWatch: lines that are also documents of the embedded metric format.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
+
+use jsonschema::Validator;
+use local::gateway::{HttpRequest, HttpResponse};
+use serde_json::Value;
+
+use crate::bag::Bag;
+
+/// What makes the functions log as they do on Lambda.
+pub const JSON: (&str, &str) = ("AWS_LAMBDA_LOG_FORMAT", "JSON");
+
+/// A value as CloudWatch takes it from a document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measurement {
+    pub namespace: String,
+    pub name: String,
+    /// Their values by their names.
+    pub dimensions: BTreeMap<String, String>,
+    pub unit: String,
+    pub value: f64,
+}
+
+/// All documents with metrics that the functions of a system have emitted so far. Each follows the specification.
+pub fn documents(bag: &Bag) -> Vec<Value> {
+    bag.logs().iter().filter_map(|line| document(line)).collect()
+}
+
+/// All values that CloudWatch takes from these documents.
+pub fn measurements(documents: &[Value]) -> Vec<Measurement> {
+    documents.iter().flat_map(measurements_of).collect()
+}
+
+/// The document that a line is, if it has metrics. Panics unless it follows the specification.
+pub fn document(line: &str) -> Option<Value> {
+    let document: Value = serde_json::from_str(line).ok()?;
+    document.get("_aws")?;
+    let problems: Vec<String> = schema().iter_errors(&document).map(|error| error.to_string()).collect();
+    assert!(problems.is_empty(), "this is not of the embedded metric format: {problems:?} in {document:#}");
+    assert!(!measurements_of(&document).is_empty(), "no metric in {document:#}");
+    Some(document)
+}
+
+/// The values of one document: every metric with every set of dimensions.
+pub fn measurements_of(document: &Value) -> Vec<Measurement> {
+    let mut found = Vec::new();
+    for directive in list(&document["_aws"]["CloudWatchMetrics"]) {
+        for metric in list(&directive["Metrics"]) {
+            for set in list(&directive["Dimensions"]) {
+                let name = text(&metric["Name"]);
+                let value = document[&name].as_f64();
+                let dimensions = list(set).iter().map(text).map(|name| {
+                    let value = text(&document[&name]);
+                    assert!((1..=1024).contains(&value.len()), "{name} is {value:?}");
+                    (name, value)
+                });
+                found.push(Measurement {
+                    namespace: text(&directive["Namespace"]),
+                    dimensions: dimensions.collect(),
+                    unit: text(&metric["Unit"]),
+                    value: value.unwrap_or_else(|| panic!("{name} has no value: {document:#}")),
+                    name,
+                });
+            }
+        }
+    }
+    let names: BTreeSet<&str> = found.iter().map(|measurement| measurement.name.as_str()).collect();
+    assert_eq!(names.len(), found.len(), "a metric is named twice: {document:#}");
+    found
+}
+
+/// The values of one line by their names; none if it has no metrics.
+pub fn values(line: &Value) -> BTreeMap<String, f64> {
+    measurements_of(line).into_iter().map(|measurement| (measurement.name, measurement.value)).collect()
+}
+
+/// Sends a request, and gives the response with the line that tells of its end.
+pub async fn send(bag: &Bag, request: &HttpRequest) -> (HttpResponse, Value) {
+    let (operation, event) = bag.event(request);
+    let response = bag.send_event(&operation, &event).await;
+    let id = event["requestContext"]["requestId"].as_str().expect("an id");
+    let line = bag.logged_with(&[id, "request completed"]).await;
+    document(&line);
+    (response, serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")))
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
+
+fn schema() -> &'static Validator {
+    static SCHEMA: OnceLock<Validator> = OnceLock::new();
+    SCHEMA.get_or_init(|| {
+        let text = include_str!("emitted/embedded_metric_format.schema.json");
+        Validator::new(&serde_json::from_str(text).expect("JSON")).expect("a schema")
+    })
+}

@@ -1,0 +1,21 @@
+//! What operators see: one line for each invocation, which is also a document of metrics.
+
+mod broken_output;
+mod capacity;
+mod line;
+mod outcomes;
+mod settings;
+
+use local::gateway::HttpResponse;
+
+use crate::{bag::Bag, emitted};
+
+/// A system that logs as it does on Lambda.
+async fn start() -> Bag {
+    Bag::start_with(1, &[emitted::JSON]).await
+}
+
+/// A text of a response's JSON.
+fn text(response: &HttpResponse, name: &str) -> String {
+    response.json()[name].as_str().unwrap_or_else(|| panic!("no {name} in {}", response.body)).to_owned()
+}

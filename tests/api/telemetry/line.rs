@@ -1,0 +1,192 @@
+//! The members of the line, for each kind of outcome.
+
+use local::fault_proxy::{Fault, Rule};
+use serde_json::{Value, json};
+
+use super::{start, text};
+use crate::{
+    bag::{Bag, PASSWORD, USERS, get, movie, post},
+    emitted::{self, send},
+};
+
+/// Takes out of a line what differs from run to run, after looking at it.
+fn settled(mut line: Value) -> Value {
+    let now = shared::app::now();
+    let members = line.as_object_mut().expect("an object");
+    let time = members.remove("timestamp").expect("a timestamp");
+    let time = shared::model::Timestamp::parse(time.as_str().expect("a text")).expect("RFC 3339 in UTC");
+    assert!(now.since(time).as_secs() < 600 && time.since(now).is_zero(), "{time} is not now, {now}");
+    let milliseconds = members.remove("milliseconds").expect("a duration");
+    assert!(milliseconds.as_i64().is_some_and(|duration| (0..60_000).contains(&duration)), "{milliseconds}");
+    let trace = members.remove("trace_id").expect("a trace");
+    let form = |part: &str, length| part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let parts: Vec<&str> = trace.as_str().expect("a text").split('-').collect();
+    assert!(parts[0] == "1" && form(parts[1], 8) && form(parts[2], 24) && parts.len() == 3, "{trace}");
+    if let Some(metadata) = members.get_mut("_aws") {
+        assert_eq!(metadata["Timestamp"].take(), time.unix_milliseconds());
+    }
+    line
+}
+
+#[tokio::test]
+async fn a_read_tells_how_it_went_and_what_it_cost() {
+    let bag = start().await;
+    let ann = bag.person("ann").await;
+    let path = format!("/api/movies/{}", bag.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
+    for cold_start in [true, false, false] {
+        let (operation, event) = bag.event(&get(&path));
+        bag.send_event(&operation, &event).await;
+        let id = event["requestContext"]["requestId"].as_str().expect("an id");
+        let line = bag.logged_with(&[id, "request completed"]).await;
+        let directive = json!({
+            "Namespace": "MovieBag",
+            "Dimensions": [["Stage", "Operation"]],
+            "Metrics": [{"Name": "ReadCapacityUnits", "Unit": "Count"}],
+        });
+        let expected = json!({
+            "level": "INFO",
+            "message": "request completed",
+            "operation": "get-movie",
+            "route": "GET /api/movies/{id}",
+            "status": 200,
+            "cold_start": cold_start,
+            "request_id": id,
+            "_aws": {"Timestamp": null, "CloudWatchMetrics": [directive]},
+            "Stage": "local",
+            "Operation": "get-movie",
+            "ReadCapacityUnits": 1.0,
+        });
+        assert_eq!(settled(serde_json::from_str(&line).expect("JSON")), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_write_tells_its_user_and_counts_under_both_sets_of_dimensions() {
+    let bag = start().await;
+    let ann = bag.person("ann").await;
+    let (response, line) = send(&bag, &post("/api/movies", &movie("Alien")).bearer(&ann.token)).await;
+    assert_eq!(response.status, 200, "{}", response.body);
+    let mut line = settled(line);
+    assert!(line["request_id"].take().is_string());
+    let of_stage = json!({
+        "Namespace": "MovieBag",
+        "Dimensions": [["Stage"]],
+        "Metrics": [{"Name": "MoviesCreated", "Unit": "Count"}],
+    });
+    let of_operation = json!({
+        "Namespace": "MovieBag",
+        "Dimensions": [["Stage", "Operation"]],
+        "Metrics": [
+            {"Name": "ReadCapacityUnits", "Unit": "Count"},
+            {"Name": "WriteCapacityUnits", "Unit": "Count"},
+        ],
+    });
+    let expected = json!({
+        "level": "INFO",
+        "message": "request completed",
+        "operation": "create-movie",
+        "route": "POST /api/movies",
+        "status": 200,
+        "cold_start": true,
+        "request_id": null,
+        "user_id": ann.id,
+        "_aws": {"Timestamp": null, "CloudWatchMetrics": [of_stage, of_operation]},
+        "Stage": "local",
+        "Operation": "create-movie",
+        "MoviesCreated": 1.0,
+        "ReadCapacityUnits": 1.0,
+        "WriteCapacityUnits": 8.0,
+    });
+    assert_eq!(line, expected);
+}
+
+#[tokio::test]
+async fn a_refusal_tells_its_code_and_has_no_metrics_if_nothing_was_measured() {
+    let bag = start().await;
+    let ann = bag.person("ann").await;
+    let (response, line) = send(&bag, &get("/api/auth/account")).await;
+    let expected = json!({
+        "level": "INFO",
+        "message": "request completed",
+        "operation": "get-account",
+        "route": "GET /api/auth/account",
+        "status": 401,
+        "code": "missing_token",
+        "cold_start": true,
+        "request_id": text(&response, "request_id"),
+    });
+    assert_eq!(settled(line), expected);
+
+    bag.movie(&ann, "Alien").await;
+    let (response, line) = send(&bag, &post("/api/movies", &movie("Alien")).bearer(&ann.token)).await;
+    let line = settled(line);
+    assert_eq!((response.status, &line["code"]), (409, &json!("movie_name_taken")));
+    assert_eq!((&line["level"], &line["user_id"], line.get("cause")), (&json!("INFO"), &json!(ann.id), None));
+    // The check of the token; the transaction that was refused names no price.
+    assert_eq!(emitted::values(&line), [("ReadCapacityUnits".to_owned(), 1.0)].into());
+}
+
+#[tokio::test]
+async fn a_fault_tells_its_cause_and_what_passes_by_itself_is_only_a_warning() {
+    let bag = start().await;
+    for (fault, status, level, code, cause) in [
+        (Fault::AccessDenied, 500, "ERROR", "internal", "DynamoDB refused the request: "),
+        (Fault::ServerError, 503, "WARN", "unavailable", "DynamoDB is unavailable: "),
+    ] {
+        bag.proxy.inject(Rule::always(fault));
+        let (response, line) = send(&bag, &get("/api/movies")).await;
+        bag.proxy.clear_rules();
+        let line = settled(line);
+        assert_eq!((response.status, &line["status"]), (status, &json!(status)));
+        assert_eq!((&line["level"], &line["code"]), (&json!(level), &json!(code)), "{line}");
+        assert!(line["cause"].as_str().is_some_and(|told| told.starts_with(cause)), "{line}");
+        let expected = ["DatabaseErrors", "ServerErrors"].map(|name| (name.to_owned(), 1.0));
+        assert_eq!(emitted::values(&line), expected.into());
+    }
+}
+
+#[tokio::test]
+async fn a_new_process_starts_cold() {
+    let mut bag = start().await;
+    let cold = |line: &Value| line["cold_start"].as_bool();
+    assert_eq!(cold(&send(&bag, &get("/api/movies")).await.1), Some(true));
+    assert_eq!(cold(&send(&bag, &get("/api/movies")).await.1), Some(false));
+    bag.kill("list-movies").await;
+    assert_eq!(cold(&send(&bag, &get("/api/movies")).await.1), Some(true));
+}
+
+#[tokio::test]
+async fn the_user_of_one_request_is_not_that_of_the_next() {
+    let bag = start().await;
+    let ann = bag.person("ann").await;
+    let login = |email: &str| post("/api/auth/login", &json!({"email": email, "password": PASSWORD}));
+    let (_, line) = send(&bag, &login(&ann.email)).await;
+    assert_eq!(line["user_id"], ann.id);
+    let (_, line) = send(&bag, &login("nobody@example.com")).await;
+    assert_eq!((line.get("user_id"), bag.count(USERS, "user#")), (None, 1));
+    let line: Option<Value> = bag.logs().iter().find_map(|line| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        (line["operation"] == "signup").then_some(line)
+    });
+    assert_eq!(line.expect("a line")["route"], "POST /api/auth/signup");
+}
+
+/// Whatever the functions emit, in a system that is used, follows the specification of the format.
+#[tokio::test]
+async fn every_document_names_the_stage_and_its_own_operation() {
+    let bag: Bag = start().await;
+    let ann = bag.person("ann").await;
+    bag.movie(&ann, "Alien").await;
+    send(&bag, &get("/api/movies")).await;
+    let documents = emitted::documents(&bag);
+    let operations: Vec<&str> = documents.iter().filter_map(|line| line["operation"].as_str()).collect();
+    assert_eq!(operations.len(), 4, "{operations:?}");
+    for line in &documents {
+        assert_eq!(line["operation"], line["Operation"]);
+        for measurement in emitted::measurements_of(line) {
+            assert_eq!(measurement.namespace, "MovieBag");
+            assert_eq!(measurement.dimensions["Stage"], "local", "{measurement:?}");
+        }
+    }
+    assert!(emitted::measurements(&documents).len() > operations.len());
+}

@@ -1,0 +1,135 @@
+//! Each metric of an outcome is emitted exactly when it should be.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use local::{
+    fault_proxy::{Fault, Rule},
+    gateway::HttpRequest,
+    runtime_api::{Function, FunctionOptions},
+};
+use serde_json::{Value, json};
+
+use super::{start, text};
+use crate::{
+    bag::{Bag, MOVIES, PASSWORD, USERS, delete, get, movie, post, put},
+    emitted::{self, send},
+};
+
+/// The names of the outcomes that a line counts, each of them once.
+fn outcomes(line: &Value) -> Vec<String> {
+    let counted: BTreeMap<String, f64> = emitted::values(line);
+    let outcomes = counted.into_iter().filter(|(name, _)| !name.ends_with("CapacityUnits"));
+    outcomes
+        .map(|(name, value)| {
+            assert!((value - 1.0).abs() < f64::EPSILON, "{name} is {value}");
+            name
+        })
+        .collect()
+}
+
+/// The request has this status and counts as exactly this.
+async fn assert_outcome(bag: &Bag, request: HttpRequest, status: u16, expected: &[&str]) {
+    let (response, line) = send(bag, &request).await;
+    assert_eq!(response.status, status, "{}", response.body);
+    assert_eq!(outcomes(&line), expected, "{line:#}");
+}
+
+fn credentials(email: &str, password: &str) -> Value {
+    json!({"email": email, "password": password})
+}
+
+fn login(email: &str, password: &str) -> HttpRequest {
+    post("/api/auth/login", &credentials(email, password))
+}
+
+#[tokio::test]
+async fn signups_and_logins_are_counted_by_how_they_ended() {
+    let bag = start().await;
+    let signup = |email: &str| post("/api/auth/signup", &credentials(email, PASSWORD));
+    assert_outcome(&bag, signup("ann@example.com"), 200, &["Signups"]).await;
+    assert_outcome(&bag, signup("ann@example.com"), 409, &[]).await;
+    assert_outcome(&bag, signup("not an address"), 400, &[]).await;
+    assert_outcome(&bag, login("ann@example.com", PASSWORD), 200, &["LoginsSucceeded"]).await;
+    assert_outcome(&bag, login("ann@example.com", "a wrong password"), 401, &["LoginsFailed"]).await;
+    assert_outcome(&bag, login("nobody@example.com", PASSWORD), 401, &["LoginsFailed"]).await;
+    assert_outcome(&bag, post("/api/auth/login", &json!({})), 400, &[]).await;
+    for counter in bag.items(USERS, "attempts#").iter().filter(|counter| counter["blocked_until"].is_object())
+    {
+        let end = shared::app::now().unix_milliseconds() + 3_600_000;
+        let key = counter["pk"]["S"].as_str().expect("a key");
+        bag.edit(USERS, key, |counter| counter["blocked_until"] = json!({"N": end.to_string()}));
+    }
+    assert_outcome(&bag, login("ann@example.com", PASSWORD), 429, &["LoginsThrottled"]).await;
+}
+
+#[tokio::test]
+async fn movies_are_counted_when_they_are_created_and_nothing_else_is() {
+    let bag = start().await;
+    let ann = bag.person("ann").await;
+    let create = |body: &Value| post("/api/movies", body).bearer(&ann.token);
+    let (response, line) = send(&bag, &create(&movie("Alien"))).await;
+    assert_eq!((response.status, outcomes(&line)), (200, vec!["MoviesCreated".to_owned()]));
+    let path = format!("/api/movies/{}", text(&response, "id"));
+    let passwords =
+        |current: &str| json!({"current_password": current, "new_password": "a bag of new movies"});
+    let change = |current: &str| put("/api/auth/password", &passwords(current)).bearer(&ann.token);
+    for (request, status) in [
+        (create(&movie("Alien")), 409),
+        (create(&json!({})), 400),
+        (post("/api/movies", &movie("Heat")), 401),
+        (get("/api/movies"), 200),
+        (get(&path), 200),
+        (put(&path, &json!({"name": "Aliens"})).bearer(&ann.token), 200),
+        (delete(&path).bearer(&ann.token), 200),
+        (get(&path), 404),
+        (get("/api/auth/account").bearer(&ann.token), 200),
+        (get("/api/auth/account"), 401),
+        (change("a wrong password"), 403),
+        (change(PASSWORD), 200),
+    ] {
+        assert_outcome(&bag, request, status, &[]).await;
+    }
+    let token = text(&bag.log_in(&ann.email, "a bag of new movies").await, "token");
+    assert_outcome(&bag, delete("/api/auth/account").bearer(&token), 202, &[]).await;
+    assert_outcome(&bag, post("/api/auth/logout", &json!({})).bearer(&token), 401, &[]).await;
+}
+
+#[tokio::test]
+async fn server_errors_are_told_apart_by_whether_the_database_is_the_reason() {
+    let bag = start().await;
+    let ann = bag.person("ann").await;
+    let path = format!("/api/movies/{}", bag.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
+    let both = ["DatabaseErrors", "ServerErrors"];
+    bag.proxy.inject(Rule::once(Fault::TableMissing));
+    assert_outcome(&bag, get(&path), 500, &both).await;
+    bag.edit(MOVIES, &path.replace("/api/movies/", "movie#"), |movie| movie["casts"] = json!({"N": "1"}));
+    assert_outcome(&bag, get(&path), 500, &both).await;
+
+    // The hash names a cost that bcrypt does not have: no fault of the database, which gave what it was given.
+    bag.edit_user(&ann.id, |user| {
+        let hash = user["password_hash"]["S"].as_str().expect("a hash").replace("$2b$04$", "$2b$77$");
+        user["password_hash"] = json!({"S": hash});
+    });
+    assert_outcome(&bag, login(&ann.email, PASSWORD), 500, &["ServerErrors"]).await;
+}
+
+#[tokio::test]
+async fn running_out_of_time_is_an_error_of_the_database() {
+    let bag = start().await;
+    let options = FunctionOptions { timeout: Duration::from_secs(2), ..bag.options("list-movies") };
+    let hurried = Function::start(options).await.expect("the function starts");
+    bag.proxy.inject(Rule::once(Fault::Stall));
+    hurried.invoke(&bag.event(&get("/api/movies")).1).await;
+    let found = async {
+        loop {
+            if let Some(line) = hurried.logs().iter().find_map(|line| emitted::document(line)) {
+                return line;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let line = tokio::time::timeout(Duration::from_secs(10), found).await.expect("a line");
+    assert_eq!((&line["status"], &line["level"]), (&json!(503), &json!("WARN")));
+    assert_eq!(line["cause"], "the function ran out of time");
+    assert_eq!(outcomes(&line), ["DatabaseErrors", "ServerErrors"]);
+}
