@@ -1,13 +1,14 @@
 //! The movie bag as tests meet it: the real functions behind a gateway, with a database of their own.
 
 mod functions;
+mod guards;
 pub mod hashing;
 mod requests;
 mod tables;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -24,7 +25,7 @@ use tokio::sync::OnceCell;
 pub use functions::{binary, usual_value};
 pub use requests::{delete, get, movie, post, put, reached, segment};
 
-use crate::{contract, policies};
+use crate::contract;
 
 /// The key that the functions under test sign with.
 pub const TOKEN_KEY: &str = "a key for tests alone, which is long enough";
@@ -267,54 +268,5 @@ impl Bag {
         };
         let waited = tokio::time::timeout(Duration::from_secs(10), found).await;
         waited.unwrap_or_else(|_| panic!("no log line has {texts:?}: {:#?}", self.logs()))
-    }
-
-    fn assert_no_secret_was_logged(&self) {
-        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        secrets.extend([TOKEN_KEY.to_owned(), "$2b$".to_owned()]);
-        let keys = self.overrides.iter().filter(|(name, value)| name.ends_with("_KEY") && !value.is_empty());
-        secrets.extend(keys.map(|(_, value)| value.clone()));
-        for line in self.logs() {
-            let secret = secrets.iter().find(|secret| line.contains(*secret));
-            assert!(secret.is_none(), "a secret was logged: {line}");
-        }
-    }
-
-    fn note_secrets(&self, event: &Value) {
-        let body: Value =
-            event["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
-        for field in ["email", "password", "current_password", "new_password"] {
-            if let Some(secret) = body[field].as_str() {
-                self.note_secret(secret);
-            }
-        }
-        if let Some((_, token)) =
-            event["headers"]["authorization"].as_str().and_then(|value| value.split_once(' '))
-        {
-            self.note_secret(token);
-        }
-    }
-
-    fn note_secret(&self, secret: &str) {
-        // Short texts turn up in logs by chance.
-        if secret.len() >= 8 {
-            self.secrets.lock().unwrap_or_else(PoisonError::into_inner).push(secret.to_owned());
-        }
-    }
-}
-
-impl Drop for Bag {
-    /// Whatever a test was about: nothing secret may have been logged on the way, nothing asked of DynamoDB that the
-    /// template does not allow, and every request must have asked for its price.
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            return;
-        }
-        self.assert_no_secret_was_logged();
-        policies::assert_allowed(&self.template, &self.proxy.calls());
-        // One that did not would be missing from the metrics: see `CapacityMeter`.
-        for call in self.proxy.calls() {
-            assert_eq!(call.body["ReturnConsumedCapacity"], "TOTAL", "{} asks for no price", call.operation);
-        }
     }
 }

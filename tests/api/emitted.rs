@@ -3,10 +3,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::OnceLock,
+    time::Duration,
 };
 
 use jsonschema::Validator;
-use local::gateway::{HttpRequest, HttpResponse};
+use local::{
+    gateway::{HttpRequest, HttpResponse},
+    runtime_api::Function,
+};
 use serde_json::Value;
 
 use crate::bag::Bag;
@@ -86,6 +90,20 @@ pub async fn send(bag: &Bag, request: &HttpRequest) -> (HttpResponse, Value) {
     let line = bag.logged_with(&[id, "request completed"]).await;
     document(&line);
     (response, serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")))
+}
+
+/// Waits for the first document of a function that was started by itself.
+pub async fn first_document(function: &Function) -> Value {
+    let found = async {
+        loop {
+            if let Some(document) = function.logs().iter().find_map(|line| document(line)) {
+                return document;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(10), found).await;
+    waited.unwrap_or_else(|_| panic!("no document: {:#?}", function.logs()))
 }
 
 fn list(value: &Value) -> &[Value] {

@@ -1,5 +1,7 @@
 //! The line of each run, with its metrics.
 
+use std::time::Duration;
+
 use local::fault_proxy::{Fault, Rule};
 use serde_json::{Value, json};
 
@@ -15,12 +17,17 @@ async fn start() -> Bag {
 
 /// The line of the run that came to its end as number `run`, counted from 1.
 async fn line(bag: &Bag, run: usize) -> Value {
-    let completed = || bag.logs().into_iter().filter(|line| line.contains("invocation completed"));
-    while completed().count() < run {
-        bag.logged("invocation completed").await;
-        tokio::task::yield_now().await;
-    }
-    let line = completed().nth(run - 1).expect("a line");
+    let completed =
+        || bag.logs().into_iter().filter(|line| line.contains("invocation completed")).nth(run - 1);
+    let found = async {
+        loop {
+            if let Some(line) = completed() {
+                return line;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let line = tokio::time::timeout(Duration::from_secs(10), found).await.expect("a line");
     emitted::document(&line);
     serde_json::from_str(&line).expect("JSON")
 }

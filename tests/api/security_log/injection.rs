@@ -122,6 +122,29 @@ async fn input_forges_no_line_of_the_json_that_lambda_stores() {
     assert_eq!(completed, sent + 3);
 }
 
+/// No client decides on these parts of an event. Even so they are texts and nothing more.
+#[tokio::test]
+async fn names_of_the_event_forge_no_line() {
+    let bag = super::start().await;
+    for forgery in FORGERIES {
+        let (operation, mut event) = bag.event(&get("/api/movies"));
+        for name in ["routeKey", "requestId"] {
+            event["requestContext"][name] = json!(forgery);
+        }
+        let known = bag.logs().len();
+        bag.send_event(&operation, &event).await;
+        // The next request's line comes after all of this one.
+        let (_, event) = bag.event(&get("/api/movies"));
+        bag.send_event(&operation, &event).await;
+        bag.logged(event["requestContext"]["requestId"].as_str().expect("an id")).await;
+        let lines = bag.logs().split_off(known);
+        assert_eq!(lines.len(), 2, "{lines:#?}");
+        let line: Value = serde_json::from_str(&lines[0]).expect("JSON");
+        assert_eq!((&line["route"], &line["request_id"]), (&json!(forgery), &json!(forgery)));
+        assert_eq!((line.get("security_event"), &line["operation"]), (None, &json!(operation)));
+    }
+}
+
 #[tokio::test]
 async fn input_forges_no_line_of_the_text_that_a_developer_reads() {
     let bag = Bag::start().await;

@@ -1,6 +1,9 @@
 //! What the line says an operation cost is what DynamoDB answered.
 
-use local::{fault_proxy::Call, gateway::HttpRequest};
+use local::{
+    fault_proxy::{Call, Fault, Rule},
+    gateway::HttpRequest,
+};
 use serde_json::{Value, json};
 
 use super::{start, text};
@@ -87,6 +90,23 @@ async fn what_is_large_costs_more() {
     let path = format!("/api/movies/{}", text(&response, "id"));
     assert_price(&bag, "get", get(&path), (2.0, 0.0)).await;
     assert_price(&bag, "list", get("/api/movies"), (1.0, 0.0)).await;
+}
+
+/// DynamoDB finds that it has committed the transaction already, and charges the repetition as a read of what it wrote.
+#[tokio::test]
+async fn a_transaction_that_is_repeated_is_charged_as_a_read() {
+    let bag = start().await;
+    let ann = bag.person("ann").await;
+    bag.proxy.inject(Rule::once(Fault::LoseResponse).on("TransactWriteItems"));
+    let create = post("/api/movies", &movie("Alien")).bearer(&ann.token);
+    bag.proxy.clear_calls();
+    let (response, line) = send(&bag, &create).await;
+    assert_eq!(response.status, 200, "{}", response.body);
+    let calls = bag.proxy.calls();
+    let [_, lost, repeated] = &calls[..] else { panic!("a check and two transactions: {calls:#?}") };
+    assert_eq!((answered(lost), answered(repeated)), ((0.0, 8.0), (6.0, 0.0)));
+    // Of the answer that got lost nobody knows; the check of the token is a read, too.
+    assert_eq!(reported(&line), (7.0, 0.0));
 }
 
 #[tokio::test]

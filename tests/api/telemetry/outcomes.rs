@@ -120,15 +120,7 @@ async fn running_out_of_time_is_an_error_of_the_database() {
     let hurried = Function::start(options).await.expect("the function starts");
     bag.proxy.inject(Rule::once(Fault::Stall));
     hurried.invoke(&bag.event(&get("/api/movies")).1).await;
-    let found = async {
-        loop {
-            if let Some(line) = hurried.logs().iter().find_map(|line| emitted::document(line)) {
-                return line;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let line = tokio::time::timeout(Duration::from_secs(10), found).await.expect("a line");
+    let line = emitted::first_document(&hurried).await;
     assert_eq!((&line["status"], &line["level"]), (&json!(503), &json!("WARN")));
     assert_eq!(line["cause"], "the function ran out of time");
     assert_eq!(outcomes(&line), ["DatabaseErrors", "ServerErrors"]);

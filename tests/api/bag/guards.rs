@@ -1,0 +1,60 @@
+//! What must be true of every system that a test has used.
+
+use std::sync::PoisonError;
+
+use serde_json::Value;
+
+use super::{Bag, TOKEN_KEY};
+use crate::policies;
+
+impl Bag {
+    pub(super) fn assert_no_secret_was_logged(&self) {
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        secrets.extend([TOKEN_KEY.to_owned(), "$2b$".to_owned()]);
+        let keys = self.overrides.iter().filter(|(name, value)| name.ends_with("_KEY") && !value.is_empty());
+        secrets.extend(keys.map(|(_, value)| value.clone()));
+        for line in self.logs() {
+            let secret = secrets.iter().find(|secret| line.contains(*secret));
+            assert!(secret.is_none(), "a secret was logged: {line}");
+        }
+    }
+
+    pub(super) fn note_secrets(&self, event: &Value) {
+        let body: Value =
+            event["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
+        for field in ["email", "password", "current_password", "new_password"] {
+            if let Some(secret) = body[field].as_str() {
+                self.note_secret(secret);
+            }
+        }
+        if let Some((_, token)) =
+            event["headers"]["authorization"].as_str().and_then(|value| value.split_once(' '))
+        {
+            self.note_secret(token);
+        }
+    }
+
+    pub(super) fn note_secret(&self, secret: &str) {
+        // Short texts turn up in logs by chance.
+        if secret.len() >= 8 {
+            self.secrets.lock().unwrap_or_else(PoisonError::into_inner).push(secret.to_owned());
+        }
+    }
+}
+
+impl Drop for Bag {
+    /// Whatever a test was about: nothing secret may have been logged on the way, and of DynamoDB nothing asked that the
+    /// template does not allow, or without asking for its price.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        self.assert_no_secret_was_logged();
+        let calls = self.proxy.calls();
+        policies::assert_allowed(&self.template, &calls);
+        // A request without would be missing from the metrics: see `CapacityMeter`.
+        for call in calls {
+            assert_eq!(call.body["ReturnConsumedCapacity"], "TOTAL", "{} asks for no price", call.operation);
+        }
+    }
+}
