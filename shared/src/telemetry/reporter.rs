@@ -121,3 +121,26 @@ impl Reporter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lambda_http::Context;
+
+    use super::Invocation;
+
+    #[test]
+    fn a_trace_is_named_by_its_root() {
+        let root = "1-67891233-abcdef012345678912345678";
+        for (header, expected) in [
+            (Some(format!("Root={root};Parent=53995c3f42cd8ad8;Sampled=1;Lineage=1:a87bd80c:0")), Some(root)),
+            (Some(format!("Self=1-67891234-12456789abcdef012345678; Root={root}")), Some(root)),
+            (Some("Sampled=0".to_owned()), None),
+            (Some(String::new()), None),
+            (None, None),
+        ] {
+            let mut context = Context::default();
+            context.xray_trace_id.clone_from(&header);
+            assert_eq!(Invocation::of(&context).trace_id.as_deref(), expected, "{header:?}");
+        }
+    }
+}
