@@ -1,0 +1,186 @@
+//! What the template's alarms and its dashboard look at really exists: the functions emit it, or an AWS service does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use local::{
+    fault_proxy::{Fault, Rule},
+    runtime_api::Outcome,
+    streams::StreamReader,
+    template::Template,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    bag::{Bag, DEPARTURES, PASSWORD, delete, get, movie, post, put},
+    emitted,
+};
+
+/// A metric as CloudWatch tells it from others: namespace, name, and the values of its dimensions by their names.
+type Watched = (String, String, BTreeMap<String, String>);
+
+const OURS: &str = "MovieBag";
+
+/// The metrics of AWS services that are looked at, with the dimension they are told apart by, as the services' guides
+/// have them: "Working with metrics for HTTP APIs", "Types of metrics for Lambda functions", "Available CloudWatch
+/// metrics for Amazon SQS".
+const OF_SERVICES: [(&str, &str, &str); 9] = [
+    ("AWS/ApiGateway", "4xx", "ApiId"),
+    ("AWS/ApiGateway", "5xx", "ApiId"),
+    ("AWS/ApiGateway", "Count", "ApiId"),
+    ("AWS/ApiGateway", "IntegrationLatency", "ApiId"),
+    ("AWS/ApiGateway", "Latency", "ApiId"),
+    ("AWS/Lambda", "ConcurrentExecutions", "FunctionName"),
+    ("AWS/Lambda", "Errors", "FunctionName"),
+    ("AWS/Lambda", "Throttles", "FunctionName"),
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName"),
+];
+
+#[tokio::test]
+async fn every_alarm_and_every_graph_has_a_metric_that_exists() {
+    let bag = Bag::start_with(1, &[emitted::JSON]).await;
+    let (alarms, graphs) = (alarms(&bag.template), graphs(&bag.template));
+    assert!(alarms.len() >= 8, "{alarms:#?}");
+    emit_everything(&bag).await;
+    let emitted: BTreeSet<Watched> = emitted::measurements(&emitted::documents(&bag))
+        .into_iter()
+        .map(|metric| (metric.namespace, metric.name, metric.dimensions))
+        .collect();
+    for watched in alarms.iter().chain(&graphs) {
+        let (namespace, name, dimensions) = watched;
+        if namespace == OURS {
+            assert!(emitted.contains(watched), "no function emits {watched:?}: {emitted:#?}");
+            continue;
+        }
+        let [(dimension, resource)] = Vec::from_iter(dimensions)[..] else { panic!("{watched:?}") };
+        assert!(
+            OF_SERVICES.contains(&(namespace, name, dimension)),
+            "no service is known to emit {watched:?}"
+        );
+        let resource = &bag.template.document()["Resources"][resource]["Type"];
+        let expected = match dimension.as_str() {
+            "ApiId" => "AWS::Serverless::HttpApi",
+            "FunctionName" => "AWS::Serverless::Function",
+            _ => "AWS::SQS::Queue",
+        };
+        assert_eq!(resource, expected, "{watched:?} is about something else");
+    }
+    let unseen: Vec<_> = emitted.difference(&graphs).collect();
+    assert!(unseen.is_empty(), "paid for, but on no graph: {unseen:#?}");
+}
+
+#[test]
+fn every_function_is_watched_for_throttling() {
+    let template = Template::load("template.yaml").expect("template.yaml is readable");
+    let watched: BTreeSet<String> = alarms(&template)
+        .into_iter()
+        .filter(|(_, name, _)| name == "Throttles")
+        .filter_map(|(_, _, dimensions)| dimensions.get("FunctionName").cloned())
+        .collect();
+    let functions: BTreeSet<String> =
+        template.functions().iter().map(|function| function.logical_id.clone()).collect();
+    assert_eq!(watched, functions);
+}
+
+/// Makes every metric happen once.
+async fn emit_everything(bag: &Bag) {
+    let ann = bag.person("ann").await;
+    let path = format!("/api/movies/{}", bag.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
+    let new_password = json!({"current_password": PASSWORD, "new_password": "a bag full of new movies"});
+    bag.movie(&ann, "Brazil").await;
+    for request in [
+        get("/api/movies"),
+        get(&path),
+        get("/api/auth/account"),
+        put(&path, &json!({"name": "Aliens"})),
+        delete(&path),
+        put("/api/auth/password", &new_password),
+    ] {
+        assert_eq!(bag.send(request.bearer(&ann.token)).await.status, 200);
+    }
+    let bob = bag.person("bob").await;
+    bag.send(post("/api/movies", &movie("Heat")).bearer(&bob.token)).await;
+    assert_eq!(bag.send(post("/api/auth/logout", &json!({})).bearer(&bob.token)).await.status, 200);
+    let token = bag.session(&bob.email).await;
+    assert_eq!(bag.send(delete("/api/auth/account").bearer(&token)).await.status, 202);
+    // One more than the failures that are free.
+    for _ in 0..6 {
+        bag.log_in(&ann.email, "not the password").await;
+    }
+    bag.proxy.inject(Rule::once(Fault::AccessDenied).on("GetItem"));
+    assert_eq!(bag.send(get(&path)).await.status, 500);
+    let records = StreamReader::new(&bag.database, DEPARTURES).and_then(|mut reader| reader.next_records());
+    let records = json!({"Records": records.expect("records")});
+    let purge = bag.function("purge-account").await;
+    // The schedule first, so that somebody is still leaving.
+    for event in [json!({}), records] {
+        assert_eq!(purge.invoke(&event).await, Outcome::Response(json!({"batchItemFailures": []})));
+    }
+    bag.logged_with(&["PurgeBacklog"]).await;
+    bag.logged_with(&["LoginsThrottled"]).await;
+}
+
+/// What the alarms look at.
+fn alarms(template: &Template) -> BTreeSet<Watched> {
+    let mut found = BTreeSet::new();
+    for alarm in of_type(template, "AWS::CloudWatch::Alarm") {
+        let several = alarm["Metrics"].as_array().into_iter().flatten();
+        let several =
+            several.map(|metric| &metric["MetricStat"]["Metric"]).filter(|metric| !metric.is_null());
+        let several: Vec<&Value> = several.collect();
+        let metrics = if several.is_empty() { vec![alarm] } else { several };
+        for metric in metrics {
+            let dimensions = metric["Dimensions"].as_array().into_iter().flatten();
+            let dimensions =
+                dimensions.map(|dimension| (text(&dimension["Name"]), meaning(&dimension["Value"])));
+            found.insert((text(&metric["Namespace"]), text(&metric["MetricName"]), dimensions.collect()));
+        }
+    }
+    found
+}
+
+/// What the dashboard shows.
+fn graphs(template: &Template) -> BTreeSet<Watched> {
+    let mut found = BTreeSet::new();
+    for dashboard in of_type(template, "AWS::CloudWatch::Dashboard") {
+        let body = text(&dashboard["DashboardBody"]["Fn::Sub"]);
+        let body: Value = serde_json::from_str(&body).expect("the dashboard's body is JSON");
+        for widget in body["widgets"].as_array().into_iter().flatten() {
+            for metric in widget["properties"]["metrics"].as_array().into_iter().flatten() {
+                // Namespace, name, and pairs of a dimension's name and value; last what the graph looks like.
+                let words = metric.as_array().into_iter().flatten().filter_map(Value::as_str);
+                let words: Vec<String> = words
+                    .map(|word| match word.strip_prefix("${").and_then(|word| word.strip_suffix('}')) {
+                        Some(name) => named(name),
+                        None => word.to_owned(),
+                    })
+                    .collect();
+                let dimensions = words[2..].chunks(2).map(|pair| (pair[0].clone(), pair[1].clone()));
+                found.insert((words[0].clone(), words[1].clone(), dimensions.collect()));
+            }
+        }
+    }
+    found
+}
+
+fn of_type<'a>(template: &'a Template, kind: &str) -> impl Iterator<Item = &'a Value> {
+    let resources = template.document()["Resources"].as_object().into_iter().flatten();
+    resources
+        .map(|(_, resource)| resource)
+        .filter(move |resource| resource["Type"] == kind)
+        .map(|it| &it["Properties"])
+}
+
+/// The value of a dimension in an alarm.
+fn meaning(value: &Value) -> String {
+    let name = value["Ref"].as_str().or_else(|| value["Fn::GetAtt"][0].as_str());
+    named(name.unwrap_or_else(|| panic!("{value} is neither a parameter nor a resource")))
+}
+
+/// What a reference stands for here: the stage that tests have, or the resource itself.
+fn named(reference: &str) -> String {
+    if reference == "Stage" { "local" } else { reference.trim_end_matches(".QueueName") }.to_owned()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+}
