@@ -118,6 +118,8 @@ impl App {
 
 const CURRENT_KEY: &str = "JWT_SECRET_KEY";
 const PREVIOUS_KEY: &str = "JWT_PREVIOUS_SECRET_KEY";
+/// Stands in the secret of a deployment where there is no key.
+const NO_KEY: &str = "none";
 
 /// The key that `JWT_SECRET_KEY` holds, and the one that it held before, if `JWT_PREVIOUS_SECRET_KEY` has one.
 pub fn token_keys() -> Result<TokenKeys, StartError> {
@@ -125,7 +127,8 @@ pub fn token_keys() -> Result<TokenKeys, StartError> {
         TokenKey::new(&secret)
             .map_err(|weak| unusable(name, format!("{weak}; set at least 32 random bytes, as text")))
     };
-    let previous = optional(PREVIOUS_KEY)?.map(|secret| key(PREVIOUS_KEY, secret)).transpose()?;
+    let previous = optional(PREVIOUS_KEY)?.filter(|secret| secret != NO_KEY);
+    let previous = previous.map(|secret| key(PREVIOUS_KEY, secret)).transpose()?;
     Ok(TokenKeys::new(key(CURRENT_KEY, required(CURRENT_KEY)?)?, previous))
 }
 
@@ -179,6 +182,12 @@ pub fn log_format() -> LogFormat {
 #[must_use]
 pub fn stage() -> String {
     setting("STAGE").unwrap_or_else(|| "local".to_owned())
+}
+
+/// Which release this is, by `RELEASE`, if anybody has said it.
+#[must_use]
+pub fn release() -> Option<String> {
+    setting("RELEASE")
 }
 
 /// A new id: `UUIDv7` (RFC 9562 section 5.7), so that ids of one process sort by their time.

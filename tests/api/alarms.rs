@@ -39,7 +39,7 @@ const OF_SERVICES: [(&str, &str, &str); 9] = [
 async fn every_alarm_and_every_graph_has_a_metric_that_exists() {
     let bag = Bag::start_with(1, &[emitted::JSON]).await;
     let (alarms, graphs) = (alarms(&bag.template), graphs(&bag.template));
-    assert!(alarms.len() >= 8, "{alarms:#?}");
+    assert!(alarms.len() >= 20, "{alarms:#?}");
     emit_everything(&bag).await;
     let emitted: BTreeSet<Watched> = emitted::measurements(&emitted::documents(&bag))
         .into_iter()

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::bag::{Bag, TOKEN_KEY, USERS, binary, usual_value};
 
 /// What a function can do without.
-const OPTIONAL: [&str; 3] = ["BCRYPT_COST", "JWT_PREVIOUS_SECRET_KEY", "STAGE"];
+const OPTIONAL: [&str; 4] = ["BCRYPT_COST", "JWT_PREVIOUS_SECRET_KEY", "RELEASE", "STAGE"];
 
 fn template() -> Template {
     Template::load("template.yaml").expect("template.yaml is readable")

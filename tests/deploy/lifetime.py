@@ -48,9 +48,13 @@ def updated(stack: Stack, api: Api, tables: Tables) -> None:
         if set(new) != {"live"} or int(new["live"]) != int(old["live"]) + 1:
             raise Failure(f"the alias of {function.operation} was to go one version on from {old}: {new}")
         config = stack.lambda_.get_function_configuration(FunctionName=function.name, Qualifier="live")
-        cost = config["Environment"]["Variables"].get("BCRYPT_COST", "11")
-        if (cost, config["Architectures"]) != ("11", [ARCHITECTURE]):
+        variables = config["Environment"]["Variables"]
+        if (variables.get("BCRYPT_COST", "11"), config["Architectures"]) != ("11", [ARCHITECTURE]):
             raise Failure(f"{function.operation} was to get the new parameter and to keep the others: {config}")
+        # AWS, unlike the emulator, makes no version of a function in which nothing has changed.
+        published = [stack.release(function, version) for version in (old["live"], new["live"])]
+        if None in published or published[0] == published[1]:
+            raise Failure(f"the versions of {function.operation} were to tell their releases apart: {published}")
     check(functions, "every alias leads to a new version, with the new parameter and the others as they were")
     check(api.ask("GET", path) == movie, "the movie is still there")
     check(api.send("GET", "/api/auth/account", ann).status == 200, "the session goes on")

@@ -136,6 +136,11 @@ class Stack:
         aliases = self.lambda_.list_aliases(FunctionName=function.name)["Aliases"]
         return {alias["Name"]: alias["FunctionVersion"] for alias in aliases}
 
+    def release(self, function: Function, version: str) -> str | None:
+        """The release that a version of a function says it is."""
+        config = self.lambda_.get_function_configuration(FunctionName=function.name, Qualifier=version)
+        return config["Environment"]["Variables"].get("RELEASE")
+
     def invoke(self, function: str, event: object) -> dict[str, Any]:
         """Invokes a function by its name or ARN. `error` says whether the whole invocation failed."""
         answer = self.lambda_.invoke(FunctionName=function, Payload=json.dumps(event))

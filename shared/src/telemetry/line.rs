@@ -28,6 +28,8 @@ pub(super) struct Line<'a> {
     pub message: &'static str,
     pub operation: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,

@@ -22,6 +22,7 @@ use crate::{
 pub struct Reporter {
     operation: &'static str,
     stage: String,
+    release: Option<String>,
     format: LogFormat,
     /// Whether the process has had an invocation before.
     warm: AtomicBool,
@@ -69,7 +70,13 @@ impl Reporter {
     /// environment says.
     #[must_use]
     pub fn new(operation: &'static str) -> Self {
-        Self { operation, stage: app::stage(), format: app::log_format(), warm: AtomicBool::new(false) }
+        Self {
+            operation,
+            stage: app::stage(),
+            release: app::release(),
+            format: app::log_format(),
+            warm: AtomicBool::new(false),
+        }
     }
 
     /// The function.
@@ -104,6 +111,7 @@ impl Reporter {
             level: completion.level,
             message: completion.message,
             operation: self.operation,
+            release: self.release.as_deref(),
             route: invocation.route.as_deref(),
             status: completion.status,
             code: completion.code,

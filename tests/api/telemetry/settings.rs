@@ -33,6 +33,13 @@ async fn the_stage_is_that_of_the_environment() {
 }
 
 #[tokio::test]
+async fn the_release_is_that_of_the_environment() {
+    let bag = Bag::start_with(1, &[emitted::JSON, ("RELEASE", "1763845200")]).await;
+    let (_, line) = send(&bag, &get("/api/movies")).await;
+    assert_eq!(line["release"], "1763845200");
+}
+
+#[tokio::test]
 async fn on_ones_own_machine_the_line_is_short_and_tells_the_price() {
     let bag = Bag::start().await;
     let (_, event) = bag.event(&get("/api/movies"));
