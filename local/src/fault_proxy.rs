@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use tokio::{net::TcpListener, task::JoinSet};
 
-pub use call::Call;
+pub use call::{Call, HEALTH_CHECK};
 pub use gate::Gate;
 
 /// What happens to a call instead of an ordinary answer.
@@ -52,7 +52,7 @@ pub enum Fault {
 pub struct Rule {
     /// Only calls of this function; of every one if `None`.
     pub caller: Option<String>,
-    /// Only this operation, such as `TransactWriteItems`; every one if `None`.
+    /// Only this operation, such as `TransactWriteItems`; every one if `None`, but no [`HEALTH_CHECK`].
     pub operation: Option<String>,
     /// So many fitting calls go through first.
     pub skip: usize,
@@ -95,7 +95,7 @@ impl Rule {
 
     fn fits(&self, call: &Call) -> bool {
         self.caller.as_ref().is_none_or(|caller| *caller == call.caller)
-            && self.operation.as_ref().is_none_or(|operation| *operation == call.operation)
+            && self.operation.as_deref().map_or(call.operation != HEALTH_CHECK, |name| name == call.operation)
     }
 }
 
@@ -109,6 +109,7 @@ pub struct FaultProxy {
 #[derive(Default)]
 struct State {
     calls: Vec<Arc<Mutex<Call>>>,
+    health_checks: Vec<Arc<Mutex<Call>>>,
     rules: Vec<Rule>,
 }
 
@@ -152,6 +153,14 @@ impl FaultProxy {
         self.calls().into_iter().filter(|call| call.caller == caller).collect()
     }
 
+    /// How often one function has asked whether the database is well, and over which connections.
+    #[must_use]
+    pub fn health_checks_of(&self, caller: &str) -> Vec<Call> {
+        let checks = lock(&self.state);
+        let checks = checks.health_checks.iter().map(|check| lock(check).clone());
+        checks.filter(|check| check.caller == caller).collect()
+    }
+
     /// Forgets the calls so far.
     pub fn clear_calls(&self) {
         lock(&self.state).calls.clear();
@@ -161,7 +170,9 @@ impl FaultProxy {
 impl State {
     /// Records a call and says what is to happen to it.
     fn arrival(&mut self, call: &Arc<Mutex<Call>>) -> Option<Fault> {
-        self.calls.push(Arc::clone(call));
+        let is_check = lock(call).operation == HEALTH_CHECK;
+        let list = if is_check { &mut self.health_checks } else { &mut self.calls };
+        list.push(Arc::clone(call));
         let call = lock(call);
         for rule in self.rules.iter_mut().filter(|rule| rule.fits(&call)) {
             if rule.skip > 0 {

@@ -1,14 +1,11 @@
 //! The world outside: environment variables, the clock, randomness, and the DynamoDB client. The only module that
 //! reads them.
 
+mod dynamodb;
+
 use std::{env, fmt, panic, time::Duration};
 
-use aws_config::{
-    BehaviorVersion, environment::EnvironmentVariableCredentialsProvider, retry::RetryConfig,
-    timeout::TimeoutConfig,
-};
-use aws_sdk_dynamodb::{Client, config};
-use aws_smithy_http_client::{Builder, tls};
+use aws_sdk_dynamodb::Client;
 use lambda_http::{
     Context,
     tracing::{
@@ -27,20 +24,8 @@ use crate::{
         token::{TokenKey, TokenKeys},
     },
     model::Timestamp,
-    store::{Attempts, CapacityMeter, Departures, Movies, TransactionConflicts, Users},
+    store::{Attempts, Departures, Movies, Users},
 };
-
-/// The time that one request to DynamoDB may take: to connect, for one attempt, with all its attempts. Each is less
-/// than the next, and all are less than the function's own 10 seconds in `template.yaml`.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
-
-/// Retries wait half of this on average before the second attempt, and twice as long each time after.
-const FIRST_BACKOFF: Duration = Duration::from_millis(50);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
-/// Enough for fifty writers who all count at one user.
-const ATTEMPTS: u32 = 8;
 
 /// What a function has where no deadline is known.
 const USUAL_TIME: Duration = Duration::from_secs(10);
@@ -82,10 +67,10 @@ impl fmt::Debug for StartError {
 }
 
 impl App {
-    /// Starts logging and makes the DynamoDB client, as the environment says. It connects to nothing yet.
+    /// Starts logging, makes the DynamoDB client as the environment says, and connects it if that takes no time.
     pub async fn from_env() -> Self {
         start_logging();
-        Self { client: client().await }
+        Self { client: dynamodb::client().await }
     }
 
     /// The users, in the table that `USERS_TABLE` names.
@@ -218,36 +203,6 @@ fn required(name: &'static str) -> Result<String, StartError> {
 
 fn unusable(name: &'static str, problem: String) -> StartError {
     StartError::Unusable { name, problem }
-}
-
-/// The client, as lean as Lambda allows: credentials and region straight from the environment, one HTTP stack, TLS
-/// with ring. Everything else, such as `AWS_ENDPOINT_URL_DYNAMODB`, is the SDK's own behaviour.
-async fn client() -> Client {
-    let https = Builder::new()
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        .build_https();
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-        .operation_timeout(OPERATION_TIMEOUT)
-        .build();
-    let retries = RetryConfig::standard()
-        .with_max_attempts(ATTEMPTS)
-        .with_initial_backoff(FIRST_BACKOFF)
-        .with_max_backoff(LONGEST_BACKOFF);
-    let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .http_client(https)
-        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
-        .region(aws_config::environment::EnvironmentVariableRegionProvider::new())
-        .retry_config(retries)
-        .timeout_config(timeouts)
-        .load()
-        .await;
-    let configuration = config::Builder::from(&shared)
-        .retry_classifier(TransactionConflicts)
-        .interceptor(CapacityMeter)
-        .build();
-    Client::from_conf(configuration)
 }
 
 /// Logs to the standard output, at the level that `AWS_LAMBDA_LOG_LEVEL` names. Other crates only warn, because some

@@ -25,6 +25,7 @@ mod login;
 mod logout;
 mod movie_ids;
 mod policies;
+mod preparation;
 mod purge_account;
 mod requests;
 mod revocation;

@@ -4,6 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+/// What stands for the operation where a function only asked whether the database is well: `GET /`. It is no request of
+/// the API, needs no right, and is not among the calls.
+pub const HEALTH_CHECK: &str = "a health check";
+
 /// One request that a function made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
@@ -11,6 +15,8 @@ pub struct Call {
     pub caller: String,
     /// The operation, such as `PutItem`.
     pub operation: String,
+    /// The connection that it came over; each has a number of its own.
+    pub connection: u64,
     /// Every table that the request names, without repetition, sorted.
     pub tables: Vec<String>,
     /// The index that it reads, if any.
@@ -26,7 +32,7 @@ pub struct Call {
 }
 
 impl Call {
-    pub(super) fn new(caller: String, operation: String, body: Value) -> Self {
+    pub(super) fn new(caller: String, operation: String, connection: u64, body: Value) -> Self {
         let transaction_items: Vec<(String, String)> = body["TransactItems"]
             .as_array()
             .into_iter()
@@ -40,6 +46,16 @@ impl Call {
         let tables: BTreeSet<String> = single.into_iter().chain(batch).chain(in_transaction).collect();
         let index = body["IndexName"].as_str().map(str::to_owned);
         let tables = tables.into_iter().collect();
-        Self { caller, operation, tables, index, body, status: 0, transaction_items, consumed_capacity: None }
+        Self {
+            caller,
+            operation,
+            connection,
+            tables,
+            index,
+            body,
+            status: 0,
+            transaction_items,
+            consumed_capacity: None,
+        }
     }
 }

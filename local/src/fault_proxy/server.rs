@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
-    Request, Response,
+    Method, Request, Response,
     body::{Bytes, Incoming},
     header::{CONNECTION, HOST, TRANSFER_ENCODING},
     server::conn::http1,
@@ -22,7 +22,7 @@ use hyper_util::{
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinSet};
 
-use super::{Call, Fault, State, answer, lock};
+use super::{Call, Fault, HEALTH_CHECK, State, answer, lock};
 
 type Database = Client<HttpConnector, Full<Bytes>>;
 
@@ -30,6 +30,7 @@ pub async fn serve(listener: TcpListener, endpoint: String, state: Arc<Mutex<Sta
     let database: Database = Client::builder(TokioExecutor::new()).build_http();
     // Connections end with the set, that is with the proxy.
     let mut connections = JoinSet::new();
+    let mut number = 0;
     loop {
         let accepted: io::Result<_> = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -37,8 +38,9 @@ pub async fn serve(listener: TcpListener, endpoint: String, state: Arc<Mutex<Sta
         };
         let Ok((stream, _)) = accepted else { continue };
         let (database, endpoint, state) = (database.clone(), endpoint.clone(), Arc::clone(&state));
+        number += 1;
         let service = service_fn(move |request| {
-            handle(request, database.clone(), endpoint.clone(), Arc::clone(&state))
+            handle(request, number, database.clone(), endpoint.clone(), Arc::clone(&state))
         });
         connections.spawn(async move {
             // A connection ends with an error when a response is lost on purpose or the function has died.
@@ -49,6 +51,7 @@ pub async fn serve(listener: TcpListener, endpoint: String, state: Arc<Mutex<Sta
 
 async fn handle(
     request: Request<Incoming>,
+    connection: u64,
     database: Database,
     endpoint: String,
     state: Arc<Mutex<State>>,
@@ -57,8 +60,10 @@ async fn handle(
     let body = body.collect().await?.to_bytes();
     let caller = head.uri.path().trim_matches('/').to_owned();
     let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
-    let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-    let call = Call::new(caller, operation, serde_json::from_slice(&body).unwrap_or_default());
+    let is_check = head.method == Method::GET;
+    let operation = if is_check { HEALTH_CHECK } else { target.rsplit('.').next().unwrap_or_default() };
+    let body_read = serde_json::from_slice(&body).unwrap_or_default();
+    let call = Call::new(caller, operation.to_owned(), connection, body_read);
     let call = Arc::new(Mutex::new(call));
     let fault = lock(&state).arrival(&call);
 
@@ -71,6 +76,10 @@ async fn handle(
         Some(Fault::Stall) => std::future::pending().await,
         Some(Fault::Hold(gate)) => gate.pass().await,
         _ => {}
+    }
+    if is_check {
+        lock(&call).status = 200;
+        return Ok(Response::new(Full::from("healthy: dynamodb.eu-west-1.amazonaws.com")));
     }
 
     let mut forwarded = Request::from_parts(head, Full::new(body));
