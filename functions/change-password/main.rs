@@ -13,7 +13,7 @@ use shared::{
     },
     error::ApiError,
     http::{self, Answer, Fields, FromBody, Request},
-    store::{PasswordChange, Users},
+    store::{Credentials, PasswordChange, Users},
 };
 
 struct ChangePassword {
@@ -36,11 +36,8 @@ async fn main() -> Result<(), http::Error> {
 }
 
 async fn handle(users: &Users, sessions: &Sessions, check: &PasswordCheck, request: Request) -> Answer {
-    let user = sessions.authenticate(&request).await?;
+    let (user, credentials): (_, Credentials) = sessions.authenticate_with(&request).await?;
     let ChangePassword { current_password, new_password } = http::body(&request)?;
-    let Some(credentials) = users.credentials(user.user_id).await? else {
-        return Err(ApiError::InvalidToken(TokenFault::UserGone));
-    };
     new_password
         .check_against(&credentials.email)
         .map_err(|invalid| http::field_fault("new_password", invalid))?;

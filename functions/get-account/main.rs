@@ -5,10 +5,9 @@
 use serde::Serialize;
 use shared::{
     app::App,
-    auth::{session::Sessions, token::TokenFault},
-    error::ApiError,
+    auth::session::Sessions,
     http::{self, Answer, Request},
-    store::Users,
+    store::Account,
 };
 use uuid::Uuid;
 
@@ -23,15 +22,14 @@ struct AccountBody {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await;
-    let (sessions, users) = (app.sessions()?, app.users()?);
-    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, request)).await
+    let sessions = app.sessions()?;
+    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, request)).await
 }
 
-async fn handle(sessions: &Sessions, users: &Users, request: Request) -> Answer {
-    let id = sessions.authenticate(&request).await?.user_id;
-    let account = users.account(id).await?.ok_or(ApiError::InvalidToken(TokenFault::UserGone))?;
+async fn handle(sessions: &Sessions, request: Request) -> Answer {
+    let (user, account): (_, Account) = sessions.authenticate_with(&request).await?;
     http::ok(&AccountBody {
-        id,
+        id: user.user_id,
         email: account.email,
         created_at: account.created_at,
         movie_count: account.movie_count,

@@ -148,7 +148,7 @@ async fn what_is_wrong_first_is_told_first() {
 }
 
 #[tokio::test]
-async fn a_user_who_goes_between_two_reads_is_401() {
+async fn a_user_who_goes_after_the_read_is_401() {
     let bag = Bag::start().await;
     let ann = bag.person("ann").await;
     let gate = Gate::new();

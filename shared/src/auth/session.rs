@@ -9,7 +9,7 @@ use crate::{
     error::ApiError,
     http::{self, Request},
     model::Timestamp,
-    store::Users,
+    store::{PartOfUser, Users},
 };
 
 /// How long a login counts as fresh.
@@ -60,13 +60,24 @@ impl Sessions {
     /// The user whose token the request carries. The user must still be here, and must not have ended the sessions
     /// of the token's epoch: one consistent read.
     pub async fn authenticate(&self, request: &Request) -> Result<SignedIn, ApiError> {
+        let (user, ()) = self.authenticate_with(request).await?;
+        Ok(user)
+    }
+
+    /// As [`Sessions::authenticate`], with a part of the user that the same read gives.
+    pub async fn authenticate_with<Part: PartOfUser>(
+        &self,
+        request: &Request,
+    ) -> Result<(SignedIn, Part), ApiError> {
         let token = http::bearer_token(request)?;
         let claims = self.keys.verify(token, app::now()).map_err(ApiError::InvalidToken)?;
         audit::about(claims.sub);
-        match self.users.session_epoch(claims.sub).await? {
+        match self.users.session(claims.sub).await? {
             None => Err(ApiError::InvalidToken(TokenFault::UserGone)),
-            Some(epoch) if epoch != claims.epoch => Err(ApiError::InvalidToken(TokenFault::Revoked)),
-            Some(_) => Ok(SignedIn { user_id: claims.sub, epoch: claims.epoch, token_issued_at: claims.iat }),
+            Some((epoch, _)) if epoch != claims.epoch => Err(ApiError::InvalidToken(TokenFault::Revoked)),
+            Some((epoch, part)) => {
+                Ok((SignedIn { user_id: claims.sub, epoch, token_issued_at: claims.iat }, part))
+            }
         }
     }
 

@@ -22,4 +22,6 @@ pub use departures::{Departure, Departures};
 pub use failure::StoreError;
 pub use movies::{Candidates, Change, Deletion, Insertion, Movies, OwnedMovie, Page};
 pub use retry::TransactionConflicts;
-pub use users::{Account, Credentials, Farewell, Leaving, Login, PasswordChange, SignOut, Signup, Users};
+pub use users::{
+    Account, Credentials, Farewell, Leaving, Login, PartOfUser, PasswordChange, SignOut, Signup, Users,
+};

@@ -50,8 +50,19 @@ pub struct Login {
     pub session_epoch: u64,
 }
 
+/// A part of a user that an operation needs: read together with what their token is checked against.
+pub trait PartOfUser: DeserializeOwned {
+    /// Its attributes, each with a comma before it.
+    const ATTRIBUTES: &'static str;
+}
+
+/// Nothing but the check.
+impl PartOfUser for () {
+    const ATTRIBUTES: &'static str = "";
+}
+
 /// What a user may see of their own account.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub struct Account {
     /// The address as they wrote it.
     pub email: String,
@@ -61,13 +72,31 @@ pub struct Account {
     pub movie_count: u64,
 }
 
-/// What a change of the password is checked against, from one consistent read.
-#[derive(Debug)]
+impl PartOfUser for Account {
+    const ATTRIBUTES: &'static str = ", email, created_at, movie_count";
+}
+
+/// What a change of the password is checked against.
+#[derive(Debug, Deserialize)]
+#[serde(from = "CredentialsItem")]
 pub struct Credentials {
     /// The canonical email, by which failed tries are counted.
     pub email: CanonicalEmail,
     /// The hash that the current password must match.
     pub password_hash: PasswordHash,
+}
+
+impl PartOfUser for Credentials {
+    const ATTRIBUTES: &'static str = ", email_key, password_hash";
+}
+
+impl From<CredentialsItem> for Credentials {
+    fn from(item: CredentialsItem) -> Self {
+        Self {
+            email: CanonicalEmail::of(&item.email_key),
+            password_hash: PasswordHash::from_stored(item.password_hash),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -117,22 +146,17 @@ struct LoginItem {
 }
 
 #[derive(Deserialize)]
-struct AccountItem {
-    email: String,
-    created_at: String,
-    movie_count: u64,
-}
-
-#[derive(Deserialize)]
 struct CredentialsItem {
     email_key: String,
     password_hash: String,
 }
 
 #[derive(Deserialize)]
-struct SessionItem {
+struct SessionItem<Part> {
     status: Status,
     session_epoch: u64,
+    #[serde(flatten)]
+    part: Part,
 }
 
 impl Users {
@@ -187,36 +211,13 @@ impl Users {
         }))
     }
 
-    /// The epoch that a user's tokens must carry; `None` for a user who is gone or leaving.
+    /// The epoch that a user's tokens must carry, and a part of the user; `None` for one who is gone or leaving.
     ///
     /// Consistent `GetItem`. IAM: `GetItem`.
-    pub async fn session_epoch(&self, id: Uuid) -> Result<Option<u64>, StoreError> {
-        let user: Option<SessionItem> = self.read(keys::user(id), "pk, #status, session_epoch").await?;
-        Ok(user.filter(|user| user.status == Status::Active).map(|user| user.session_epoch))
-    }
-
-    /// What a user may see of their own account; `None` for one who is gone.
-    ///
-    /// Consistent `GetItem`. IAM: `GetItem`.
-    pub async fn account(&self, id: Uuid) -> Result<Option<Account>, StoreError> {
-        let item: Option<AccountItem> =
-            self.read(keys::user(id), "pk, email, created_at, movie_count").await?;
-        Ok(item.map(|AccountItem { email, created_at, movie_count }| Account {
-            email,
-            created_at,
-            movie_count,
-        }))
-    }
-
-    /// What a change of the password is checked against; `None` for a user who is gone.
-    ///
-    /// Consistent `GetItem`. IAM: `GetItem`.
-    pub async fn credentials(&self, id: Uuid) -> Result<Option<Credentials>, StoreError> {
-        let item: Option<CredentialsItem> = self.read(keys::user(id), "pk, email_key, password_hash").await?;
-        Ok(item.map(|item| Credentials {
-            email: CanonicalEmail::of(&item.email_key),
-            password_hash: PasswordHash::from_stored(item.password_hash),
-        }))
+    pub async fn session<Part: PartOfUser>(&self, id: Uuid) -> Result<Option<(u64, Part)>, StoreError> {
+        let attributes = format!("pk, #status, session_epoch{}", Part::ATTRIBUTES);
+        let user: Option<SessionItem<Part>> = self.read(keys::user(id), &attributes).await?;
+        Ok(user.filter(|user| user.status == Status::Active).map(|user| (user.session_epoch, user.part)))
     }
 
     /// The part of a transaction that counts a movie more at a user who is here to stay. IAM: `UpdateItem`.
