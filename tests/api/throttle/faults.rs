@@ -19,7 +19,8 @@ const RIGHT: [bool; 2] = [true, false];
 /// Every request of a try: the operation, and how many of its kind come before. The reads of a login run side by side,
 /// as do the two windows each time.
 pub(super) fn requests(door: Door, right: bool) -> Vec<(&'static str, usize)> {
-    let mut requests = vec![("GetItem", 0), ("GetItem", 1), ("GetItem", 2)];
+    let reads = if door == Door::Login { 3 } else { 2 };
+    let mut requests: Vec<_> = (0..reads).map(|index| ("GetItem", index)).collect();
     requests.extend([("UpdateItem", 0), ("UpdateItem", 1), ("PutItem", 0)]);
     if right {
         requests.extend([("DeleteItem", 0), ("UpdateItem", 2), ("UpdateItem", 3)]);
