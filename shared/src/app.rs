@@ -205,6 +205,12 @@ fn unusable(name: &'static str, problem: String) -> StartError {
     StartError::Unusable { name, problem }
 }
 
+/// The client itself, for a benchmark that compares the functions with it. No function has this feature.
+#[cfg(feature = "bare-client")]
+pub async fn bare_client() -> Client {
+    dynamodb::client().await
+}
+
 /// Logs to the standard output, at the level that `AWS_LAMBDA_LOG_LEVEL` names. Other crates only warn, because some
 /// show whole requests when they are asked for more.
 fn start_logging() {

@@ -1,0 +1,77 @@
+//! The programs under test: built as they are deployed, each in a cargo command of its own package.
+
+use std::{
+    collections::BTreeMap,
+    io::{Cursor, Write as _},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Serialize;
+use serde_json::Value;
+use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+
+/// Executables by their names.
+pub type Binaries = BTreeMap<String, PathBuf>;
+
+/// The folder with `template.yaml`.
+#[must_use]
+pub fn repository() -> &'static Path {
+    let bench = Path::new(env!("CARGO_MANIFEST_DIR"));
+    bench.parent().unwrap_or(bench)
+}
+
+/// Builds every function, and those of `candidates` that are programs of this workspace, and finds their executables.
+/// What is up to date is not built again.
+pub fn build(candidates: &[&str]) -> Result<Binaries> {
+    let mut binaries = cargo_build(&repository().join("Cargo.toml"), "movie-bag")?;
+    let manifest = repository().join("bench").join("Cargo.toml");
+    for candidate in candidates {
+        // One at a time: cargo unifies the features of what it builds together.
+        binaries.extend(cargo_build(&manifest, candidate)?);
+    }
+    Ok(binaries)
+}
+
+fn cargo_build(manifest: &Path, package: &str) -> Result<Binaries> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let built = Command::new(cargo)
+        .args(["build", "--release", "--locked", "--bins", "--message-format", "json-render-diagnostics"])
+        .arg("--manifest-path")
+        .arg(manifest)
+        .args(["--package", package])
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cargo does not run")?;
+    ensure!(built.status.success(), "{package} cannot be built");
+    let messages = built.stdout.split(|byte| *byte == b'\n');
+    let executables = messages.filter_map(|message| {
+        let message: Value = serde_json::from_slice(message).ok()?;
+        Some((message["target"]["name"].as_str()?.to_owned(), message["executable"].as_str()?.into()))
+    });
+    Ok(executables.collect())
+}
+
+/// How big a program is.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Size {
+    /// The executable, stripped.
+    pub binary_bytes: u64,
+    /// What is uploaded: the executable as `bootstrap` in a ZIP file, deflated at the usual level, as cargo-lambda and
+    /// SAM do it.
+    pub zip_bytes: u64,
+}
+
+/// Measures an executable.
+pub fn size(binary: &Path) -> Result<Size> {
+    let content = std::fs::read(binary).with_context(|| format!("cannot read {}", binary.display()))?;
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file(
+        "bootstrap",
+        SimpleFileOptions::default().compression_method(CompressionMethod::Deflated),
+    )?;
+    zip.write_all(&content)?;
+    let zipped = zip.finish()?.into_inner();
+    Ok(Size { binary_bytes: content.len() as u64, zip_bytes: zipped.len() as u64 })
+}

@@ -1,0 +1,122 @@
+//! TLS as a function on Lambda meets it: a chain of three certificates with RSA-2048 keys in front of the database.
+
+use std::{net::Ipv4Addr, sync::Arc};
+
+use anyhow::{Context as _, Result};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256,
+};
+use rsa::{RsaPrivateKey, pkcs8::EncodePrivateKey as _, rand_core::OsRng};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig, crypto,
+        pki_types::{CertificateDer, PrivatePkcs8KeyDer},
+    },
+};
+
+/// What DynamoDB's keys have, too.
+const KEY_BITS: usize = 2048;
+
+/// A root, an intermediate and a leaf for `localhost`, made for one run and kept nowhere.
+pub struct Authority {
+    root: CertificateDer<'static>,
+    server: Arc<ServerConfig>,
+}
+
+impl Authority {
+    /// Makes three keys and their certificates, which takes a second or so.
+    pub fn new() -> Result<Self> {
+        let root_key = key()?;
+        let root_parameters = authority("movie-bag bench root");
+        let root = root_parameters.self_signed(&root_key)?.der().clone();
+        let root_issuer = Issuer::new(root_parameters, root_key);
+
+        let middle_key = key()?;
+        let middle_parameters = authority("movie-bag bench intermediate");
+        let middle = middle_parameters.signed_by(&middle_key, &root_issuer)?.der().clone();
+        let middle_issuer = Issuer::new(middle_parameters, middle_key);
+
+        let leaf_key = key()?;
+        let leaf_parameters = CertificateParams::new(["localhost".to_owned()])?;
+        let leaf = leaf_parameters.signed_by(&leaf_key, &middle_issuer)?.der().clone();
+
+        // A server need not send its root, but Amazon's send three certificates: the last one is a root signed by
+        // another root.
+        let chain = vec![leaf, middle, root.clone()];
+        let leaf_key = PrivatePkcs8KeyDer::from(leaf_key.serialize_der()).into();
+        let mut server = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain, leaf_key)?;
+        // DynamoDB does not speak HTTP/2.
+        server.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { root, server: Arc::new(server) })
+    }
+
+    /// The certificate that a function has to trust.
+    #[must_use]
+    pub fn root(&self) -> &CertificateDer<'static> {
+        &self.root
+    }
+}
+
+fn key() -> Result<KeyPair> {
+    let key = RsaPrivateKey::new(&mut OsRng, KEY_BITS)?.to_pkcs8_der()?;
+    let key = PrivatePkcs8KeyDer::from(key.as_bytes());
+    KeyPair::from_pkcs8_der_and_sign_algo(&key, &PKCS_RSA_SHA256).context("an RSA key is not usable")
+}
+
+fn authority(name: &str) -> CertificateParams {
+    let mut parameters = CertificateParams::default();
+    parameters.distinguished_name.push(DnType::CommonName, name);
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    parameters
+}
+
+/// Ends TLS on 127.0.0.1 and forwards the bytes, until it is dropped.
+pub struct TlsFront {
+    port: u16,
+    _accepting: JoinSet<()>,
+}
+
+impl TlsFront {
+    /// Listens on a free port, in front of a server on `upstream_port` of this machine.
+    pub async fn start(authority: &Authority, upstream_port: u16) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let port = listener.local_addr()?.port();
+        let acceptor = TlsAcceptor::from(Arc::clone(&authority.server));
+        let mut accepting = JoinSet::new();
+        accepting.spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    // A function that is killed after its measurement breaks its connection off; that is no news.
+                    let _ = forward(acceptor, client, upstream_port).await;
+                });
+            }
+        });
+        Ok(Self { port, _accepting: accepting })
+    }
+
+    /// The address for `AWS_ENDPOINT_URL_DYNAMODB`. The certificate is for this name.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("https://localhost:{}", self.port)
+    }
+}
+
+async fn forward(acceptor: TlsAcceptor, client: TcpStream, upstream_port: u16) -> std::io::Result<()> {
+    client.set_nodelay(true)?;
+    let mut client = acceptor.accept(client).await?;
+    let mut upstream = TcpStream::connect((Ipv4Addr::LOCALHOST, upstream_port)).await?;
+    upstream.set_nodelay(true)?;
+    copy_bidirectional(&mut client, &mut upstream).await?;
+    Ok(())
+}
