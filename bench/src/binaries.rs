@@ -15,6 +15,9 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 /// Executables by their names.
 pub type Binaries = BTreeMap<String, PathBuf>;
 
+/// How variables begin that are about this package and not about the user's cargo.
+const OF_OUR_PACKAGE: [&str; 4] = ["CARGO_BIN_", "CARGO_CRATE_", "CARGO_MANIFEST_", "CARGO_PKG_"];
+
 /// The folder with `template.yaml`.
 #[must_use]
 pub fn repository() -> &'static Path {
@@ -36,7 +39,15 @@ pub fn build(candidates: &[&str]) -> Result<Binaries> {
 
 fn cargo_build(manifest: &Path, package: &str) -> Result<Binaries> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let built = Command::new(cargo)
+    let mut command = Command::new(cargo);
+    // What `cargo run` tells this process of its own package. Some build scripts look at it, so that everything would
+    // be built again whenever somebody builds the functions by hand.
+    for (name, _) in std::env::vars_os() {
+        if OF_OUR_PACKAGE.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+    let built = command
         .args(["build", "--release", "--locked", "--bins", "--message-format", "json-render-diagnostics"])
         .arg("--manifest-path")
         .arg(manifest)

@@ -139,9 +139,9 @@ impl Chart {
     }
 }
 
-fn text(area: &Area<'_>, text: &str, place: (i32, i32), size: i32, side: HPos) -> Drawn {
+fn text(area: &Area<'_>, text: &str, place: (i32, i32), size: i32, anchor: HPos) -> Drawn {
     let style = ("sans-serif", size).into_text_style(area).with_color(INK).into_text_style(area);
-    let style = style.pos(Pos::new(side, VPos::Center));
+    let style = style.pos(Pos::new(anchor, VPos::Center));
     area.draw(&Text::new(text.to_owned(), place, style))?;
     Ok(())
 }

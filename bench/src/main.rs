@@ -136,3 +136,16 @@ fn programs(subjects: &[Subject]) -> String {
 fn tell(text: &str) -> Result<()> {
     Ok(writeln!(std::io::stderr().lock(), "bench: {text}")?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_between_the_lines_changes() {
+        let document = format!("before\n{BEGIN}old\n{END}after\n");
+        let new = refreshed(&document, "new").expect("a document");
+        assert_eq!(new, format!("before\n{BEGIN}\nnew\n{END}after\n"));
+        assert!(refreshed("no such lines", "new").is_err());
+    }
+}

@@ -110,3 +110,67 @@ impl Targets {
 pub(crate) fn bytes(count: u64) -> f64 {
     count as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{binaries::Size, machine::Machine};
+
+    fn measured(program: &str, cost: u32, hashes: u32, starts: &[(f64, Option<f64>)]) -> Measured {
+        let cold = starts.iter().map(|&(first_cpu, hash_cpu)| Cold {
+            ready: 2.0,
+            ready_cpu: 1.0,
+            first: 1.0,
+            first_cpu,
+            peak_bytes: 4_000_000,
+            hash_cpu,
+        });
+        Measured {
+            name: program.to_owned(),
+            program: program.to_owned(),
+            cost,
+            hashes,
+            size: Size { binary_bytes: 4_000_000, zip_bytes: 2_000_000 },
+            cold: cold.collect(),
+            warm: Vec::new(),
+            warm_peak_bytes: None,
+            limited: std::collections::BTreeMap::new(),
+        }
+    }
+
+    fn value(results: &Results, name: &str) -> (f64, bool) {
+        let all = targets(results);
+        let target = all.iter().find(|target| target.name == name);
+        let target = target.unwrap_or_else(|| panic!("there is no {name}: {all:#?}"));
+        (target.value, target.is_met())
+    }
+
+    #[test]
+    fn hashes_are_taken_off_by_what_a_bare_one_took_in_the_same_round() {
+        let measured = vec![
+            measured(EMPTY, 12, 0, &[(2.0, None)]),
+            measured("login", 12, 1, &[(310.0, None)]),
+            measured(BARE_BCRYPT, 12, 1, &[(305.0, Some(300.0))]),
+            measured("login", 10, 1, &[(80.0, None), (97.0, None), (84.0, None)]),
+            measured("change-password", 10, 2, &[(156.0, None), (190.0, None), (163.0, None)]),
+            measured(BARE_BCRYPT, 10, 1, &[(76.0, Some(75.0)), (93.0, Some(92.0)), (80.0, Some(78.0))]),
+        ];
+        let machine = Machine::look();
+        let results = Results { machine, cost: 12, rounds: 3, libxcrypt: Vec::new(), measured };
+        assert_eq!(results.first_cpu_without_hashes("login"), Some(5.0));
+        assert_eq!(results.first_cpu_without_hashes("change-password"), Some(6.0));
+        let name = "login: CPU until first response, apart from hashing / empty";
+        assert_eq!(value(&results, name), (2.5, true));
+        let name = "login: CPU until first response / bcrypt at cost 12";
+        assert_eq!(value(&results, name), (310.0 / 300.0, false));
+    }
+
+    #[test]
+    fn what_was_not_measured_has_no_target() {
+        let measured = vec![measured("get-movie", 12, 0, &[(4.0, None)])];
+        let machine = Machine::look();
+        let results = Results { machine, cost: 12, rounds: 1, libxcrypt: Vec::new(), measured };
+        let names: Vec<String> = targets(&results).into_iter().map(|target| target.name).collect();
+        assert_eq!(names, ["get-movie: ZIP file"]);
+    }
+}

@@ -19,7 +19,7 @@ impl Summary {
     pub fn of(measurements: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = measurements.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
-        let at = |percent| Some(quantile(&sorted, percent)?);
+        let at = |percent| quantile(&sorted, percent);
         Some(Self { low: at(10)?, median: median(&sorted)?, high: at(90)?, highest: at(99)? })
     }
 }
