@@ -104,7 +104,7 @@ impl Chart {
         let height = TOP + row_height * i32::try_from(self.rows.len())? + GAP;
         let area = SVGBackend::new(path, (WIDTH, height.try_into()?)).into_drawing_area();
         area.fill(&WHITE)?;
-        text(&area, self.title, (16, 20), 17, HPos::Left)?;
+        text(&area, self.title, (16, 20), 21, HPos::Left)?;
         if self.series.len() > 1 {
             self.legend(&area)?;
         }
@@ -113,14 +113,14 @@ impl Chart {
         let room = f64::from(i32::try_from(WIDTH)? - LABELS - FIGURES);
         let mut top = TOP;
         for (name, figures) in &self.rows {
-            text(&area, name, (LABELS - 10, top + bars * BAR / 2), 13, HPos::Right)?;
+            text(&area, name, (LABELS - 10, top + bars * BAR / 2), 16, HPos::Right)?;
             let colours = if PEERS.contains(&name.as_str()) { PEER } else { OWN };
             for (number, (figure, colour)) in (0..).zip(figures.iter().zip(colours)) {
                 let top = top + number * BAR;
                 let right = LABELS + pixels(figure / most * room);
                 area.draw(&Rectangle::new([(LABELS, top), (right, top + BAR - 1)], colour.filled()))?;
                 let figure = format!("{figure:.2} {}", self.unit);
-                text(&area, &figure, (right + 6, top + BAR / 2), 12, HPos::Left)?;
+                text(&area, &figure, (right + 6, top + BAR / 2), 15, HPos::Left)?;
             }
             top += row_height;
         }
@@ -132,13 +132,14 @@ impl Chart {
         let mut left = LABELS;
         for (name, colour) in self.series.iter().zip(OWN) {
             area.draw(&Rectangle::new([(left, 36), (left + 12, 46)], colour.filled()))?;
-            text(area, name, (left + 18, 41), 12, HPos::Left)?;
+            text(area, name, (left + 18, 41), 15, HPos::Left)?;
             left += 90;
         }
         Ok(())
     }
 }
 
+/// Writes a text beside or behind a place. The size is in points, of which plotters makes four fifths as many pixels.
 fn text(area: &Area<'_>, text: &str, place: (i32, i32), size: i32, anchor: HPos) -> Drawn {
     let style = ("sans-serif", size).into_text_style(area).with_color(INK).into_text_style(area);
     let style = style.pos(Pos::new(anchor, VPos::Center));
