@@ -127,9 +127,9 @@ fn chosen(subjects: Vec<Subject>, names: &[String]) -> Result<Vec<Subject>> {
 }
 
 fn programs(subjects: &[Subject]) -> String {
-    let mut programs: Vec<&str> = subjects.iter().map(|subject| subject.program.as_str()).collect();
-    programs.dedup();
-    programs.join(", ")
+    // The others are the same programs at another cost.
+    let programs = subjects.iter().filter(|subject| subject.name == subject.program);
+    programs.map(|subject| subject.program.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// Says what is going on, apart from the results.

@@ -21,7 +21,7 @@ fn verify(password: &str, hash: &str) -> Result<Response<Body>, Error> {
     if !bcrypt::verify(password, hash)? {
         return Err("the password does not match".into());
     }
-    let spent = thread_time()? - before;
+    let spent = thread_time()?.saturating_sub(before);
     Ok(Response::new(spent.as_nanos().to_string().into()))
 }
 
