@@ -14,6 +14,7 @@ mod coverage;
 mod create_movie;
 mod delete_account;
 mod delete_movie;
+mod deployment;
 mod documents;
 mod events;
 mod faults;
