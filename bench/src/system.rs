@@ -104,7 +104,7 @@ impl System {
         let value = match name {
             "JWT_SECRET_KEY" => TOKEN_KEY,
             "JWT_PREVIOUS_SECRET_KEY" => "",
-            "STAGE" => "bench",
+            "STAGE" | "RELEASE" => "bench",
             _ => {
                 return written.as_str().map(str::to_owned).with_context(|| {
                     format!("template.yaml gives a function {name}, which the benchmark does not know")
