@@ -54,18 +54,19 @@ const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
 pub(super) async fn client() -> Client {
     let region = setting("AWS_REGION").or_else(|| setting("AWS_DEFAULT_REGION"));
     let own_endpoint = own_endpoint();
+    let (fips, dual_stack) = (switch("AWS_USE_FIPS_ENDPOINT"), switch("AWS_USE_DUALSTACK_ENDPOINT"));
     let trust_store = trust_store(region.as_deref(), own_endpoint.as_deref());
     let connector = SharedHttpConnector::new(connector(trust_store));
     let params = Params::builder()
         .set_region(region.clone())
         .set_endpoint(own_endpoint.clone())
-        .use_fips(switch("AWS_USE_FIPS_ENDPOINT"))
-        .use_dual_stack(switch("AWS_USE_DUALSTACK_ENDPOINT"));
+        .use_fips(fips)
+        .use_dual_stack(dual_stack);
     let mut configuration = Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(region.map(Region::new))
-        .use_fips(switch("AWS_USE_FIPS_ENDPOINT"))
-        .use_dual_stack(switch("AWS_USE_DUALSTACK_ENDPOINT"))
+        .use_fips(fips)
+        .use_dual_stack(dual_stack)
         .credentials_provider(EnvironmentVariableCredentialsProvider::new())
         .retry_config(
             RetryConfig::standard()
