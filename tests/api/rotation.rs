@@ -1,13 +1,12 @@
 //! The change from one key of the tokens to the next, as `SECURITY.md` describes it.
 
-use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
 use crate::{
     bag::{Bag, PASSWORD, movie, post, put},
     consistency::assert_consistent,
     tokens::{
-        assert_refused, decoded,
+        Algorithm, assert_refused, decoded,
         every_operation::{Operation, owner},
         forge_with,
     },
@@ -111,7 +110,7 @@ async fn a_token_is_verified_with_the_key_that_it_names_and_with_no_other() {
     let new = bag.session(&ann.email).await;
     let before = bag.contents();
     let signed = |secret: &str, token: &str, kid: Value| {
-        forge_with(secret, Algorithm::HS256, token, &json!({"kid": kid}), &json!({}))
+        forge_with(secret, Algorithm::Hs256, token, &json!({"kid": kid}), &json!({}))
     };
     let (old_id, new_id) = (key_id(&ann.token), key_id(&new));
     for token in [&ann.token, &new] {
@@ -194,12 +193,12 @@ async fn a_key_that_became_known_is_worth_nothing_after_one_deployment() {
     let ann = bag.person("ann").await;
     let all = operations(&bag);
     deploy(&mut bag, &all, NEXT, "").await;
-    let forged = forge_with(OLD, Algorithm::HS256, &ann.token, &json!({}), &json!({"epoch": 0}));
+    let forged = forge_with(OLD, Algorithm::Hs256, &ann.token, &json!({}), &json!({"epoch": 0}));
     for token in [&ann.token, &forged] {
         assert_unknown(&bag, token).await;
     }
     let new = bag.session(&ann.email).await;
     assert_eq!(bag.account(&new).await.status, 200);
-    let forged = forge_with(OLD, Algorithm::HS256, &new, &json!({}), &json!({}));
+    let forged = forge_with(OLD, Algorithm::Hs256, &new, &json!({}), &json!({}));
     assert_refused(&bag.account(&forged).await, "invalid_token", "signed with the old key");
 }

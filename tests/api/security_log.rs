@@ -2,7 +2,6 @@
 
 mod injection;
 
-use jsonwebtoken::Algorithm::{HS256, HS512};
 use local::gateway::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -10,7 +9,10 @@ use uuid::Uuid;
 use crate::{
     bag::{Bag, PASSWORD, TOKEN_KEY, USERS, delete, get, movie, post, put},
     contract, emitted,
-    tokens::{forge, forge_with, issued},
+    tokens::{
+        Algorithm::{Hs256, Hs512},
+        forge, forge_with, issued,
+    },
 };
 
 /// Another password that may be set.
@@ -143,10 +145,10 @@ async fn a_refused_token_is_logged_with_its_reason_and_with_its_user_if_the_sign
         ("x".to_owned(), "malformed", None),
         ("not.a.token".to_owned(), "malformed", None),
         (format!("{token},{token}"), "malformed", None),
-        (forge_with(TOKEN_KEY, HS512, token, &json!({"alg": "HS512"}), &none), "algorithm", None),
+        (forge_with(TOKEN_KEY, Hs512, token, &json!({"alg": "HS512"}), &none), "algorithm", None),
         (with_header(json!({"typ": "at+jwt"})), "header", None),
         (with_header(json!({"kid": "AAAAAAAAAAA"})), "unknown_key", None),
-        (forge_with(other_key, HS256, token, &none, &none), "signature", None),
+        (forge_with(other_key, Hs256, token, &none, &none), "signature", None),
         (with_claims(json!({"iss": "other"})), "not_ours", None),
         (with_claims(json!({"exp": now - 60})), "expired", None),
         (with_claims(json!({"iat": now + 3_600})), "not_yet_valid", None),

@@ -1,10 +1,11 @@
 //! Passwords: what may be set, and hashing with bcrypt.
 
+mod common;
+
 use std::{fmt, ops::Range};
 
 use bcrypt::HashParts;
 use lambda_http::tracing;
-use passwords::analyzer::is_common_password;
 
 use crate::model::{Invalid, email::CanonicalEmail};
 
@@ -31,7 +32,7 @@ impl Password {
             // Bcrypt reads the password again and again up to its NUL, so `ab` and `ab\0ab` would be the same.
             return Err(Invalid::new("must not contain a NUL character"));
         }
-        if is_well_known(&text) {
+        if common::contains(&text) {
             return Err(Invalid::new("is one of the most common passwords"));
         }
         Ok(Self(text))
@@ -44,18 +45,6 @@ impl Password {
         }
         Ok(())
     }
-}
-
-/// Whether a password is on the list of the most common ones, in the spelling that the list has or any other that people
-/// think of. Each look-up costs microseconds, whatever the password; a strength estimator can be kept busy for long.
-fn is_well_known(password: &str) -> bool {
-    let lower = password.to_lowercase();
-    let first_letter = lower.find(char::is_alphabetic).unwrap_or(0);
-    let (before, rest) = lower.split_at(first_letter);
-    let mut rest = rest.chars();
-    let capitalised: String =
-        before.chars().chain(rest.next().into_iter().flat_map(char::to_uppercase)).chain(rest).collect();
-    [password, &lower, &capitalised, &password.to_uppercase()].into_iter().any(is_common_password)
 }
 
 /// A password that somebody claims is right. Any text may be tried.

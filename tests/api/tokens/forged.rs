@@ -3,11 +3,10 @@
 
 use std::{io::ErrorKind, net::TcpListener};
 
-use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{assert_refused, forge, forge_with, issued};
+use super::{Algorithm, assert_refused, forge, forge_with, issued};
 use crate::bag::{Bag, TOKEN_KEY, movie, post};
 
 #[tokio::test]
@@ -28,11 +27,11 @@ async fn a_forged_token_is_refused_and_the_log_says_why() {
         (format!("{unsigned}."), "malformed"),
         (unsigned.to_owned(), "malformed"),
         (with_header(json!({"alg": "none"})), "malformed"),
-        (by(TOKEN_KEY, Algorithm::HS384, json!({"alg": "HS384"})), "algorithm"),
-        (by(TOKEN_KEY, Algorithm::HS512, json!({"alg": "HS512"})), "algorithm"),
+        (by(TOKEN_KEY, Algorithm::Hs384, json!({"alg": "HS384"})), "algorithm"),
+        (by(TOKEN_KEY, Algorithm::Hs512, json!({"alg": "HS512"})), "algorithm"),
         (with_header(json!({"alg": "RS256"})), "algorithm"),
-        (by(other_key, Algorithm::HS256, json!({})), "signature"),
-        (by("", Algorithm::HS256, json!({})), "signature"),
+        (by(other_key, Algorithm::Hs256, json!({})), "signature"),
+        (by("", Algorithm::Hs256, json!({})), "signature"),
         (format!("{}.{}.", parts[0], parts[1]), "signature"),
         (format!("{}.{}.{}", parts[0], parts[1], "A".repeat(43)), "signature"),
         (format!("{token}A"), "signature"),
@@ -93,7 +92,7 @@ async fn a_key_that_a_token_points_to_is_never_fetched() {
         json!({"x5c": ["AAAA"]}),
         json!({"jwk": {"kty": "oct", "alg": "HS256", "k": "dGhlIGF0dGFja2VyJ3Mgb3duIGtleSwgd2hpY2ggaXMgbG9uZyBlbm91Z2g"}}),
     ] {
-        let forged = forge_with(theirs, Algorithm::HS256, &ann.token, &pointer, &json!({}));
+        let forged = forge_with(theirs, Algorithm::Hs256, &ann.token, &pointer, &json!({}));
         let response = bag.send(post("/api/movies", &movie("Heat")).bearer(&forged)).await;
         assert_refused(&response, "invalid_token", &pointer.to_string());
     }

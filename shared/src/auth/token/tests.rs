@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use uuid::{Uuid, uuid};
 
-use super::{Claims, LIFETIME_SECONDS, TokenFault, TokenKey, TokenKeys, WeakKey};
+use super::{Claims, LIFETIME_SECONDS, TokenFault, TokenKey, TokenKeys, WeakKey, hs256};
 use crate::model::Timestamp;
 
 const SECRET: &str = "a key of tests that is long enough";
@@ -102,6 +102,7 @@ fn the_signature_is_over_the_bytes_received_as_in_rfc_7515_appendix_a_1() {
     let message = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6\
                    Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
     let signature = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    hs256::install();
     let fits = |message: &str| crypto::verify(signature, message.as_bytes(), &published, Algorithm::HS256);
     assert!(fits(message).expect("a signature"));
     assert!(!fits(&message.replace("DQog", "DQof")).expect("a signature"));

@@ -1,0 +1,66 @@
+//! The most common passwords, which nobody may have (OWASP ASVS 5.0, 6.2.4).
+//!
+//! The list is that of the crate `passwords`, as far as its entries are long enough: 46,528 in lower case. It is a text
+//! and not the crate's own table, because a table of 100,000 pointers has to be adjusted at every start of the program,
+//! which takes longer than everything else that `signup` does then.
+
+use std::cmp::Ordering;
+
+/// One a line, in the order of their bytes.
+const LIST: &[u8] = include_bytes!("common.txt");
+
+/// Whether a password is on the list, in any case. That takes microseconds, whatever the password; a strength estimator
+/// can be kept busy for long.
+pub(super) fn contains(password: &str) -> bool {
+    let password = password.to_lowercase();
+    // Both are always where a line begins.
+    let (mut low, mut high) = (0, LIST.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        let start = LIST[..middle].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        let length = LIST[start..].iter().position(|byte| *byte == b'\n').unwrap_or(LIST.len() - start);
+        match LIST[start..start + length].cmp(password.as_bytes()) {
+            Ordering::Less => low = start + length + 1,
+            Ordering::Greater => high = start,
+            Ordering::Equal => return true,
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{MAXIMUM_BYTES, MINIMUM_BYTES},
+        LIST, contains,
+    };
+
+    fn list() -> Vec<&'static str> {
+        str::from_utf8(LIST).expect("a text").lines().collect()
+    }
+
+    #[test]
+    fn every_entry_is_found_and_nothing_next_to_it() {
+        let list = list();
+        assert_eq!(list.len(), 46_528);
+        for entry in list {
+            assert!(contains(entry), "{entry}");
+            for other in [format!("{entry}\n"), format!("\n{entry}"), format!("{entry}\u{10ffff}")] {
+                assert!(!contains(&other), "{other:?}");
+            }
+        }
+        for other in ["", "\n", "\0", "\u{10ffff}", "!", "12345678\n123456789"] {
+            assert!(!contains(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn entries_are_sorted_in_lower_case_and_could_be_set_otherwise() {
+        let list = list();
+        assert!(list.is_sorted_by(|one, next| one < next));
+        for entry in list {
+            assert_eq!(entry.to_lowercase(), entry);
+            assert!((MINIMUM_BYTES..=MAXIMUM_BYTES).contains(&entry.len()), "{entry}");
+        }
+    }
+}

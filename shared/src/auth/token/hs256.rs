@@ -1,0 +1,60 @@
+//! The cryptography of tokens: HMAC with SHA-256 (RFC 7518 section 3.2) and nothing else.
+//!
+//! `jsonwebtoken` brings RSA and elliptic curves along with its own, in every function that reads a token: half a
+//! megabyte that no token here can ever use. This is the interface that it has for others.
+
+use hmac::{Hmac, KeyInit, Mac};
+use jsonwebtoken::{
+    Algorithm,
+    crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils},
+    errors::{ErrorKind, Result},
+    signature::{Error, Signer, Verifier},
+};
+use sha2::Sha256;
+
+static PROVIDER: CryptoProvider = CryptoProvider {
+    signer_factory: |algorithm, key| Ok(Box::new(Hs256::new(*algorithm, key.as_bytes())?)),
+    verifier_factory: |algorithm, key| Ok(Box::new(Hs256::new(*algorithm, key.try_get_as_bytes()?)?)),
+    key_utils: KeyUtils::new_unimplemented(),
+};
+
+/// Makes this what `jsonwebtoken` signs and verifies with. Whoever calls it first has done so for all.
+pub(super) fn install() {
+    let _ = PROVIDER.install_default();
+}
+
+struct Hs256(Hmac<Sha256>);
+
+impl Hs256 {
+    fn new(algorithm: Algorithm, secret: &[u8]) -> Result<Self> {
+        if algorithm != Algorithm::HS256 {
+            return Err(ErrorKind::InvalidAlgorithm.into());
+        }
+        Ok(Self(Hmac::new_from_slice(secret).map_err(|_| ErrorKind::InvalidKeyFormat)?))
+    }
+}
+
+impl Signer<Vec<u8>> for Hs256 {
+    fn try_sign(&self, message: &[u8]) -> std::result::Result<Vec<u8>, Error> {
+        Ok(self.0.clone().chain_update(message).finalize().into_bytes().to_vec())
+    }
+}
+
+impl Verifier<Vec<u8>> for Hs256 {
+    /// Compares in constant time.
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), Error> {
+        self.0.clone().chain_update(message).verify_slice(signature).map_err(Error::from_source)
+    }
+}
+
+impl JwtSigner for Hs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::HS256
+    }
+}
+
+impl JwtVerifier for Hs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::HS256
+    }
+}
