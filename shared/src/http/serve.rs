@@ -57,7 +57,8 @@ where
     let (route, request_id) = (&call.invocation.route, &call.invocation.request_id);
     let span = tracing::error_span!("request", route, request_id, user_id = Empty);
     let time_left = call.time_left;
-    let handling = AssertUnwindSafe(handler(request)).catch_unwind();
+    // Boxed: it is as large as the requests that it makes, and would be copied into each of the layers around it.
+    let handling = AssertUnwindSafe(handler(request)).catch_unwind().boxed();
     let handling = async move {
         let answer = match tokio::time::timeout(time_left, handling).await {
             Ok(Ok(answer)) => answer,
