@@ -14,8 +14,8 @@ use crate::{
     system::System,
 };
 
-/// How many movies there are to read. Those that are created for a measurement come on top.
-const MOVIES: usize = 100;
+/// How many movies there are to read in the system of most measurements. Those that are created come on top.
+pub const MOVIES: usize = 100;
 
 /// How many people take turns, so that as many events can be made before the first of them is used.
 pub const PEOPLE: usize = 10;
@@ -27,7 +27,7 @@ pub struct Fixtures {
     helpers: BTreeMap<(String, u32), Instance>,
     owner: Person,
     movies: VecDeque<String>,
-    /// The movie that changes.
+    /// The movie that changes; empty until one has to.
     changing: String,
     /// Those who log in, by the cost of their hash.
     known: BTreeMap<u32, Person>,
@@ -45,8 +45,8 @@ struct Person {
 }
 
 impl Fixtures {
-    /// Fills a system.
-    pub async fn new(system: System) -> Result<Self> {
+    /// Adds a person to a system, and so many movies of theirs.
+    pub async fn new(system: System, movies: usize) -> Result<Self> {
         let mut fixtures = Self {
             system,
             helpers: BTreeMap::new(),
@@ -59,8 +59,7 @@ impl Fixtures {
         };
         fixtures.owner = fixtures.signed_up(LEAST_COST).await?;
         fixtures.owner.token = fixtures.logged_in(&fixtures.owner.clone(), LEAST_COST).await?;
-        fixtures.changing = fixtures.movie().await?;
-        for _ in 0..MOVIES {
+        for _ in 0..movies {
             let movie = fixtures.movie().await?;
             fixtures.movies.push_back(movie);
         }
@@ -79,11 +78,17 @@ impl Fixtures {
             // A page as a screen shows it.
             "list-movies" => HttpRequest::new("GET", "/api/movies?limit=20"),
             "get-account" => owned(HttpRequest::new("GET", "/api/auth/account"), self),
-            "create-movie" => self.creation(),
+            "create-movie" => {
+                let name = self.movie_name();
+                self.creation(&name)
+            }
             // Another name is the dearest change: a transaction that also moves the name's claim.
             "update-movie" => {
+                if self.changing.is_empty() {
+                    self.changing = self.movie().await?;
+                }
                 let path = format!("/api/movies/{}", self.changing);
-                let body = self.movie_body();
+                let body = movie(&self.movie_name());
                 owned(HttpRequest::new("PUT", &path).json(&body), self)
             }
             "delete-movie" => {
@@ -139,19 +144,31 @@ impl Fixtures {
         self.count
     }
 
-    fn movie_body(&mut self) -> Value {
-        let name = format!("A Movie of Measured Length, Part {}", self.unique());
-        json!({"name": name, "casts": ["Tim Robbins", "Morgan Freeman"], "genres": ["Drama"]})
+    /// A name that no movie has. It is late in the alphabet: a page from the first half of a large catalog must stay as
+    /// it is while movies are created.
+    fn movie_name(&mut self) -> String {
+        format!("The Movie of Measured Length, Part {}", self.unique())
     }
 
-    fn creation(&mut self) -> HttpRequest {
-        let body = self.movie_body();
-        HttpRequest::new("POST", "/api/movies").json(&body).bearer(&self.owner.token)
+    fn creation(&self, name: &str) -> HttpRequest {
+        HttpRequest::new("POST", "/api/movies").json(&movie(name)).bearer(&self.owner.token)
     }
 
     async fn movie(&mut self) -> Result<String> {
-        let request = self.creation();
+        let name = self.movie_name();
+        self.movie_called(&name).await
+    }
+
+    /// Creates a movie with this name, and gives its id.
+    pub async fn movie_called(&mut self, name: &str) -> Result<String> {
+        let request = self.creation(name);
         text(&self.ask("create-movie", LEAST_COST, &request).await?, "id")
+    }
+
+    /// The system with the data.
+    #[must_use]
+    pub fn system(&self) -> &System {
+        &self.system
     }
 
     fn signup(&mut self) -> (Person, HttpRequest) {
@@ -228,6 +245,11 @@ impl Fixtures {
             "detail": {},
         }))
     }
+}
+
+/// What a client sends to create a movie or to give it another name.
+fn movie(name: &str) -> Value {
+    json!({"name": name, "casts": ["Tim Robbins", "Morgan Freeman"], "genres": ["Drama"]})
 }
 
 fn login(person: &Person) -> HttpRequest {

@@ -1,18 +1,19 @@
 //! `cargo bench-functions`: builds every function and what it is compared with, measures them, prints tables, and
 //! refreshes `docs/PERFORMANCE.md` with its charts.
 
-use std::{fs::File, io::Write as _, path::PathBuf};
+use std::{collections::BTreeSet, fs::File, io::Write as _, path::PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use bench::{
     binaries::{self, repository},
     charts, cold,
-    fixtures::Fixtures,
+    fixtures::{Fixtures, MOVIES},
     hashing,
     machine::Machine,
     quota::Group,
     report,
     results::{Measured, Results},
+    scale,
     subject::{PEERS, Subject},
     system::System,
     warm,
@@ -41,6 +42,18 @@ struct Arguments {
     /// Also starts each program with the share of a core that these memory sizes have, such as `128,256,512,1769`.
     #[arg(long, value_name = "MEGABYTES", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(128..))]
     cpu: Vec<u32>,
+    /// The sizes of the catalogs to measure with; loading the default ones takes a few minutes, once.
+    #[arg(
+        long,
+        value_name = "NUMBERS",
+        value_delimiter = ',',
+        default_values_t = [1_000, 10_000, 100_000, 1_000_000],
+        value_parser = clap::value_parser!(u64).range(scale::LEAST..=10_000_000)
+    )]
+    movies: Vec<u64>,
+    /// Leaves out what is measured with large catalogs; so does `--only` without all functions that this needs.
+    #[arg(long)]
+    no_scale: bool,
     /// Writes every single measurement into this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -69,7 +82,7 @@ async fn main() -> Result<()> {
         measured.push(Measured::new(subject, binaries::size(binary)?));
     }
     tell("filling the database")?;
-    let mut fixtures = Fixtures::new(System::start(template, binaries).await?).await?;
+    let mut fixtures = Fixtures::new(System::start(template, binaries).await?, MOVIES).await?;
     tell(&format!("cold starts: {} programs, {} rounds", subjects.len(), arguments.rounds))?;
     cold::measure(&mut fixtures, &subjects, arguments.rounds, &mut measured).await?;
     tell("warm invocations")?;
@@ -83,9 +96,16 @@ async fn main() -> Result<()> {
             Err(error) => tell(&format!("skipped: {error:#}"))?,
         }
     }
+    let needed = scale::Operation::ALL.map(scale::Operation::program);
+    let chosen = |program: &&str| subjects.iter().any(|subject| subject.program == **program);
+    let scale = if arguments.no_scale || !needed.iter().all(chosen) {
+        Vec::new()
+    } else {
+        scale::measure(fixtures.system(), &sizes(&arguments.movies), arguments.warm, tell).await?
+    };
     let libxcrypt = hashing::libxcrypt(arguments.cost, 5);
     let Arguments { cost, rounds, .. } = arguments;
-    let results = Results { machine, cost, rounds, libxcrypt, measured };
+    let results = Results { machine, cost, rounds, libxcrypt, measured, scale };
     finish(&arguments, &results)
 }
 
@@ -114,6 +134,11 @@ fn refreshed(document: &str, tables: &str) -> Result<String> {
         document.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let (before, after) = places.context("docs/PERFORMANCE.md lacks the lines between which tables go")?;
     Ok(format!("{before}{BEGIN}\n{tables}\n{END}{after}"))
+}
+
+/// The sizes from the smallest, each once.
+fn sizes(numbers: &[u64]) -> Vec<u64> {
+    numbers.iter().copied().collect::<BTreeSet<u64>>().into_iter().collect()
 }
 
 /// The subjects with these names; all if there are none.

@@ -4,7 +4,6 @@ use std::{
     net::Ipv4Addr,
     path::Path,
     process::Stdio,
-    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -13,7 +12,6 @@ use local::{gateway::HttpResponse, template::REGION};
 use nix::{time::clock_getcpuclockid, unistd::Pid};
 use serde_json::Value;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _},
     net::TcpListener,
     process::{Child, Command},
     sync::{mpsc, oneshot},
@@ -22,15 +20,13 @@ use tokio::{
 };
 
 use crate::{
+    output::Output,
     quota::Group,
     runtime_api::{self, Call, Kind},
 };
 
 /// A process that does nothing for so long never will. On a fourteenth of a core, hashing takes its time.
 const PATIENCE: Duration = Duration::from_mins(1);
-
-/// How much of what a process writes is kept, to show it if the process fails.
-const OUTPUT_KEPT: usize = 64 * 1024;
 
 /// What to start.
 pub struct Launch<'a> {
@@ -54,7 +50,9 @@ pub struct Instance {
     started: Instant,
     calls: mpsc::UnboundedReceiver<Call>,
     waiting: Option<(Moment, oneshot::Sender<Vec<u8>>)>,
-    output: Arc<Mutex<Vec<u8>>>,
+    output: Output,
+    /// How many invocations have succeeded.
+    succeeded: usize,
     _tasks: JoinSet<()>,
 }
 
@@ -99,13 +97,9 @@ impl Instance {
         let mut tasks = JoinSet::new();
         let name = launch.name.to_owned();
         tasks.spawn(async move { runtime_api::serve(listener, &name, clock, sender).await });
-        let output = Arc::new(Mutex::new(Vec::new()));
-        if let (Some(text), Some(errors)) = (child.stdout.take(), child.stderr.take()) {
-            tasks.spawn(keep(text, Arc::clone(&output)));
-            tasks.spawn(keep(errors, Arc::clone(&output)));
-        }
+        let output = Output::of(&mut child, &mut tasks);
         let name = launch.name.to_owned();
-        Ok(Self { name, child, process, started, calls, waiting: None, output, _tasks: tasks })
+        Ok(Self { name, child, process, started, calls, waiting: None, output, succeeded: 0, _tasks: tasks })
     }
 
     /// Waits until the process asks for an event, and tells when that was.
@@ -134,8 +128,17 @@ impl Instance {
         if !(200..300).contains(&http.status) {
             bail!(self.failure(&format!("it answered {} {}", http.status, http.body)));
         }
+        self.succeeded += 1;
         let answered = Moment { wall: call.at - self.started, cpu: call.cpu };
         Ok(Invocation { wall: call.at - handed, answered, answer })
+    }
+
+    /// The line in which the function told how the last invocation ended and what it cost.
+    pub async fn completed(&mut self) -> Result<Value> {
+        match timeout(PATIENCE, self.output.completed(self.succeeded)).await {
+            Ok(Some(line)) => serde_json::from_slice(&line).context("the line of an invocation is not JSON"),
+            _ => Err(self.failure("it did not tell how an invocation ended")),
+        }
     }
 
     /// The most memory that the process had so far, in bytes: `VmHWM` of `proc_pid_status(5)`.
@@ -166,8 +169,7 @@ impl Instance {
     }
 
     fn failure(&self, problem: &str) -> anyhow::Error {
-        let output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
-        anyhow!("{}: {problem}\nIt wrote:\n{}", self.name, String::from_utf8_lossy(&output))
+        anyhow!("{}: {problem}\nIt wrote:\n{}", self.name, self.output.text())
     }
 }
 
@@ -196,16 +198,4 @@ fn lambda_variables(launch: &Launch<'_>, runtime_api: &str) -> Vec<(&'static str
     ];
     let memory = ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", launch.memory_megabytes.to_string());
     fixed.into_iter().map(|(name, value)| (name, value.to_owned())).chain([memory]).collect()
-}
-
-/// Reads whatever is written, as Lambda does; a full pipe would stop the process.
-async fn keep(mut stream: impl AsyncRead + Unpin, kept: Arc<Mutex<Vec<u8>>>) {
-    let mut buffer = [0; 8192];
-    while let Ok(length @ 1..) = stream.read(&mut buffer).await {
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() > OUTPUT_KEPT {
-            kept.clear();
-        }
-        kept.extend_from_slice(&buffer[..length]);
-    }
 }

@@ -1,7 +1,10 @@
 //! What the functions are meant to reach, as ratios of figures of one run: those hold between machines.
 
+use indicatif::HumanCount;
+
 use crate::{
-    results::{Cold, Measured, Results},
+    results::{Cold, Cost, Measured, Results, Scaled},
+    scale::Operation,
     statistics::median_of,
     subject::{BARE_BCRYPT, EMPTY, MINIMAL, PEERS, STOCK},
 };
@@ -61,6 +64,7 @@ pub fn targets(results: &Results) -> Vec<Target> {
     let name = "get-movie: warm CPU / the same GetItem with nothing else".to_owned();
     targets.ratio(name, warm_cpu("get-movie"), warm_cpu(MINIMAL), 1.1);
     hashing(results, &mut targets);
+    scale(results, &mut targets);
     targets.0
 }
 
@@ -90,6 +94,38 @@ fn hashing(results: &Results, targets: &mut Targets) {
     let cost = results.cost;
     targets.ratio(format!("login: CPU until first response / bcrypt at cost {cost}"), first, bare, 1.03);
     targets.ratio(format!("login: warm CPU / bcrypt at cost {cost}"), warm, bare, 1.03);
+}
+
+/// How the largest catalog compares with the smallest.
+fn scale(results: &Results, targets: &mut Targets) {
+    let sizes = results.scale.iter().map(|scaled| scaled.movies);
+    let Some((least, most)) = sizes.clone().min().zip(sizes.max()).filter(|(least, most)| least < most)
+    else {
+        return;
+    };
+    let sizes = format!("at {} movies / at {}", HumanCount(most), HumanCount(least));
+    let pairs = |operation: Operation| {
+        let of = |movies| {
+            let mut all = results.scale.iter();
+            all.find(|scaled| scaled.operation == operation.name() && scaled.movies == movies)
+        };
+        of(most).zip(of(least))
+    };
+    for operation in [Operation::FirstPage, Operation::MiddlePage] {
+        let cpu = |scaled: &Scaled| median_of(scaled.warm.iter().map(|warm| warm.cpu));
+        let (large, small) = pairs(operation).map_or((None, None), |(large, small)| (cpu(large), cpu(small)));
+        targets.ratio(format!("{}: CPU {sizes}", operation.name()), large, small, 1.1);
+    }
+    // The dearest invocation with the large one beside the cheapest with the small one, whatever the operation.
+    let mut all = |name: &str, figure: fn(&Cost) -> f64| {
+        let ratios = Operation::ALL.into_iter().filter_map(pairs).filter_map(|(large, small)| {
+            let dearest = large.costs.iter().map(figure).reduce(f64::max)?;
+            Some(dearest / small.costs.iter().map(figure).reduce(f64::min)?)
+        });
+        targets.add(format!("every operation: {name} {sizes}"), ratios.reduce(f64::max), 1.0, "×");
+    };
+    all("requests", |cost| bytes(cost.requests));
+    all("units", |cost| cost.read_units + cost.write_units);
 }
 
 struct Targets(Vec<Target>);
@@ -156,7 +192,8 @@ mod tests {
             measured(BARE_BCRYPT, 10, 1, &[(76.0, Some(75.0)), (93.0, Some(92.0)), (80.0, Some(78.0))]),
         ];
         let machine = Machine::look();
-        let results = Results { machine, cost: 12, rounds: 3, libxcrypt: Vec::new(), measured };
+        let results =
+            Results { machine, cost: 12, rounds: 3, libxcrypt: Vec::new(), measured, scale: Vec::new() };
         assert_eq!(results.first_cpu_without_hashes("login"), Some(5.0));
         assert_eq!(results.first_cpu_without_hashes("change-password"), Some(6.0));
         let name = "login: CPU until first response, apart from hashing / empty";
@@ -169,7 +206,8 @@ mod tests {
     fn what_was_not_measured_has_no_target() {
         let measured = vec![measured("get-movie", 12, 0, &[(4.0, None)])];
         let machine = Machine::look();
-        let results = Results { machine, cost: 12, rounds: 1, libxcrypt: Vec::new(), measured };
+        let results =
+            Results { machine, cost: 12, rounds: 1, libxcrypt: Vec::new(), measured, scale: Vec::new() };
         let names: Vec<String> = targets(&results).into_iter().map(|target| target.name).collect();
         assert_eq!(names, ["get-movie: ZIP file"]);
     }

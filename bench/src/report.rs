@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
+use indicatif::HumanCount;
+
 use crate::{
     reach::{bytes, targets},
-    results::{Cold, Measured, Results},
+    results::{Cold, Cost, Measured, Results},
     statistics::{Summary, median_of},
     subject::{BARE_BCRYPT, EMPTY},
     table::Table,
@@ -45,6 +47,10 @@ pub fn markdown(results: &Results) -> String {
     let limited = "From spawn to first response with the share of a core of these memory sizes. A shell that enters the \
         control group, without its limit, is about a millisecond of each.";
     section("With the CPU of a memory size", &with_limit(results), limited);
+    let scale = "Warm invocations with catalogs of so many movies; a page has 100. CPU is the function's own; p50 is what a \
+        client waits, the embedded database included. Requests are counted in front of the database, and units are those \
+        that the function reports itself; where invocations differ, all values are there.";
+    section("Scale", &scaled(results), scale);
     section("Reach", &reach(results), "Medians of this run beside what they should be at most.");
     text
 }
@@ -144,6 +150,29 @@ fn with_limit(results: &Results) -> Table {
 
 fn columns(measured: &Measured) -> Vec<u32> {
     measured.limited.keys().copied().collect()
+}
+
+fn scaled(results: &Results) -> Table {
+    let header = ["", "movies", "CPU per invocation", "p50", "requests", "read units", "write units"];
+    let mut table = Table::new(header);
+    for scaled in &results.scale {
+        let costs = |figure: fn(&Cost) -> String| {
+            let mut figures: Vec<String> = scaled.costs.iter().map(figure).collect();
+            figures.dedup();
+            figures.join(", ")
+        };
+        let wall = median_of(scaled.warm.iter().map(|warm| warm.wall));
+        table.row([
+            scaled.operation.to_owned(),
+            HumanCount(scaled.movies).to_string(),
+            spread(Summary::of(scaled.warm.iter().map(|warm| warm.cpu))),
+            wall.map(|wall| format!("{wall:.2}")).unwrap_or_default(),
+            costs(|cost| cost.requests.to_string()),
+            costs(|cost| cost.read_units.to_string()),
+            costs(|cost| cost.write_units.to_string()),
+        ]);
+    }
+    table
 }
 
 fn reach(results: &Results) -> Table {

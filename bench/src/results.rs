@@ -25,6 +25,8 @@ pub struct Results {
     pub libxcrypt: Vec<f64>,
     /// What was measured, in the order of tables.
     pub measured: Vec<Measured>,
+    /// What was measured with large catalogs: for each operation every size, from the smallest.
+    pub scale: Vec<Scaled>,
 }
 
 /// All measurements of one subject.
@@ -76,6 +78,38 @@ pub struct Warm {
     pub cpu: f64,
     /// CPU of a bare hash within it, if the program tells.
     pub hash_cpu: Option<f64>,
+}
+
+/// All measurements of one operation with a catalog of one size.
+#[derive(Debug, Serialize)]
+pub struct Scaled {
+    /// What it is called.
+    pub operation: &'static str,
+    /// How many movies the catalog has.
+    pub movies: u64,
+    /// One invocation each, all of one process that was warm.
+    pub warm: Vec<Warm>,
+    /// What invocations cost, each sum once: a single one if all cost the same.
+    pub costs: Vec<Cost>,
+}
+
+/// What DynamoDB would charge for an invocation.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Cost {
+    /// How many requests the function made.
+    pub requests: u64,
+    /// The read units that they consumed.
+    pub read_units: f64,
+    /// The write units that they consumed.
+    pub write_units: f64,
+}
+
+impl Scaled {
+    /// Nothing measured yet.
+    #[must_use]
+    pub fn new(operation: &'static str, movies: u64) -> Self {
+        Self { operation, movies, warm: Vec::new(), costs: Vec::new() }
+    }
 }
 
 impl Measured {

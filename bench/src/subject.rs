@@ -63,6 +63,12 @@ impl Subject {
         subjects
     }
 
+    /// A function of the template, by its operation, at the least cost.
+    #[must_use]
+    pub fn function(operation: &str) -> Self {
+        Self::new(operation, operation, LEAST_COST)
+    }
+
     fn new(program: &str, operation: &str, cost: u32) -> Self {
         Self { name: program.to_owned(), program: program.to_owned(), operation: operation.to_owned(), cost }
     }

@@ -1,5 +1,7 @@
 //! What the functions under test stand in: the template's tables in the embedded database, behind TLS.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, Result};
 use local::{
     database::{EmbeddedDatabase, Storage},
@@ -25,9 +27,15 @@ const TOKEN_KEY: &str = "a key for measurements alone, which is long enough";
 pub struct System {
     /// The tables, for those who fill them behind the functions' backs.
     pub database: EmbeddedDatabase,
+    front: TlsFront,
+    site: Arc<Site>,
+}
+
+/// What several systems can share.
+struct Site {
     template: Template,
     gateway: Gateway,
-    front: TlsFront,
+    authority: Authority,
     trust: TrustFiles,
     binaries: Binaries,
     _folder: TempDir,
@@ -36,14 +44,36 @@ pub struct System {
 impl System {
     /// Starts the database in memory and TLS in front of it.
     pub async fn start(template: Template, binaries: Binaries) -> Result<Self> {
-        let database = EmbeddedDatabase::start(Storage::Memory, 0).await?;
-        database.create_tables(template.tables())?;
         let authority = Authority::new()?;
-        let front = TlsFront::start(&authority, database.port()).await?;
         let folder = tempfile::tempdir()?;
         let trust = TrustFiles::write(folder.path(), authority.root())?;
         let gateway = Gateway::new(&template);
-        Ok(Self { database, template, gateway, front, trust, binaries, _folder: folder })
+        let site = Site { template, gateway, authority, trust, binaries, _folder: folder };
+        Self::at(Arc::new(site), Storage::Memory).await
+    }
+
+    /// Starts another one of the same functions, with data of its own.
+    pub async fn beside(&self, storage: Storage) -> Result<Self> {
+        Self::at(Arc::clone(&self.site), storage).await
+    }
+
+    async fn at(site: Arc<Site>, storage: Storage) -> Result<Self> {
+        let database = EmbeddedDatabase::start(storage, 0).await?;
+        database.create_tables(site.template.tables())?;
+        let front = TlsFront::start(&site.authority, database.port()).await?;
+        Ok(Self { database, front, site })
+    }
+
+    /// The template that all this is of.
+    #[must_use]
+    pub fn template(&self) -> &Template {
+        &self.site.template
+    }
+
+    /// How many requests the functions have made of the database so far.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.front.requests()
     }
 
     /// The template that the tables and routes are of.
@@ -53,14 +83,14 @@ impl System {
 
     /// The name of the table that this variable of an operation holds, such as `MOVIES_TABLE`.
     pub fn table(&self, operation: &str, variable: &str) -> Result<String> {
-        let function = self.template.function(operation).context("no such operation")?;
+        let function = self.site.template.function(operation).context("no such operation")?;
         let value = function.environment.get(variable).context("no such variable")?;
         self.value(variable, value)
     }
 
     /// The event that API Gateway makes of a request.
     pub fn event(&self, request: &HttpRequest) -> Result<Value> {
-        let event = self.gateway.event(request);
+        let event = self.site.gateway.event(request);
         Ok(event.with_context(|| format!("no route to {}", request.path()))?.1)
     }
 
@@ -72,8 +102,8 @@ impl System {
         group: Option<&Group>,
     ) -> Result<Instance> {
         let Subject { program, operation, .. } = subject;
-        let function = self.template.function(operation).context("no such operation")?;
-        let trusted = self.trust.path(subject.trust()).display().to_string();
+        let function = self.site.template.function(operation).context("no such operation")?;
+        let trusted = self.site.trust.path(subject.trust()).display().to_string();
         let mut environment = vec![
             ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), self.front.endpoint()),
             ("SSL_CERT_FILE".to_owned(), trusted),
@@ -84,7 +114,7 @@ impl System {
             environment.push((name.clone(), value));
         }
         environment.extend_from_slice(more);
-        let binary = self.binaries.get(program).with_context(|| format!("{program} was not built"))?;
+        let binary = self.site.binaries.get(program).with_context(|| format!("{program} was not built"))?;
         let launch = Launch {
             name: program,
             binary,
@@ -97,7 +127,7 @@ impl System {
 
     /// What a variable of the template holds here.
     fn value(&self, name: &str, written: &Value) -> Result<String> {
-        let table = self.template.tables().iter().find(|table| written["Ref"] == *table.logical_id);
+        let table = self.site.template.tables().iter().find(|table| written["Ref"] == *table.logical_id);
         if let Some(table) = table {
             return Ok(table.name.clone());
         }

@@ -1,6 +1,13 @@
 //! TLS as a function on Lambda meets it: a chain of three certificates with RSA-2048 keys in front of the database.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{
+    io,
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
 
 use anyhow::{Context as _, Result};
 use rcgen::{
@@ -8,7 +15,7 @@ use rcgen::{
 };
 use rsa::{RsaPrivateKey, pkcs8::EncodePrivateKey as _, rand_core::OsRng};
 use tokio::{
-    io::copy_bidirectional,
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split},
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
@@ -83,6 +90,7 @@ fn authority(name: &str) -> CertificateParams {
 /// Ends TLS on 127.0.0.1 and forwards the bytes, until it is dropped.
 pub struct TlsFront {
     port: u16,
+    requests: Arc<AtomicU64>,
     _accepting: JoinSet<()>,
 }
 
@@ -92,17 +100,19 @@ impl TlsFront {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let acceptor = TlsAcceptor::from(Arc::clone(&authority.server));
+        let requests = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&requests);
         let mut accepting = JoinSet::new();
         accepting.spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let acceptor = acceptor.clone();
+                let (acceptor, count) = (acceptor.clone(), Arc::clone(&count));
                 tokio::spawn(async move {
                     // A function that is killed after its measurement breaks its connection off; that is no news.
-                    let _ = forward(acceptor, client, upstream_port).await;
+                    let _ = forward(acceptor, client, upstream_port, &count).await;
                 });
             }
         });
-        Ok(Self { port, _accepting: accepting })
+        Ok(Self { port, requests, _accepting: accepting })
     }
 
     /// The address for `AWS_ENDPOINT_URL_DYNAMODB`. The certificate is for this name.
@@ -110,13 +120,52 @@ impl TlsFront {
     pub fn endpoint(&self) -> String {
         format!("https://localhost:{}", self.port)
     }
+
+    /// How many requests have come in so far, over all connections.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
 }
 
-async fn forward(acceptor: TlsAcceptor, client: TcpStream, upstream_port: u16) -> std::io::Result<()> {
+async fn forward(
+    acceptor: TlsAcceptor,
+    client: TcpStream,
+    upstream_port: u16,
+    requests: &AtomicU64,
+) -> io::Result<()> {
     client.set_nodelay(true)?;
-    let mut client = acceptor.accept(client).await?;
-    let mut upstream = TcpStream::connect((Ipv4Addr::LOCALHOST, upstream_port)).await?;
+    let (from_client, to_client) = split(acceptor.accept(client).await?);
+    let upstream = TcpStream::connect((Ipv4Addr::LOCALHOST, upstream_port)).await?;
     upstream.set_nodelay(true)?;
-    copy_bidirectional(&mut client, &mut upstream).await?;
+    let (from_upstream, to_upstream) = upstream.into_split();
+    // HTTP/1.1 without pipelining: a request is whatever the client sends first of all or after an answer.
+    let answered = AtomicBool::new(true);
+    let count = || {
+        if answered.swap(false, Ordering::Relaxed) {
+            requests.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let inwards = copy(from_client, to_upstream, count);
+    let outwards = copy(from_upstream, to_client, || answered.store(true, Ordering::Relaxed));
+    tokio::try_join!(inwards, outwards)?;
     Ok(())
+}
+
+/// Copies everything, and calls `seen` before any of it goes on.
+async fn copy(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    seen: impl Fn(),
+) -> io::Result<()> {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let length = from.read(&mut buffer).await?;
+        if length == 0 {
+            return to.shutdown().await;
+        }
+        seen();
+        to.write_all(&buffer[..length]).await?;
+        to.flush().await?;
+    }
 }
