@@ -1,11 +1,15 @@
 //! The data that measured requests are about, and the requests. Everything is made by the functions themselves: people
 //! sign up and log in, and movies are created, before the measured process starts.
 
+mod requests;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use anyhow::{Context as _, Result, bail};
 use local::gateway::HttpRequest;
 use serde_json::{Value, json};
+
+use requests::{Person, login, movie, text};
 
 use crate::{
     process::Instance,
@@ -34,14 +38,6 @@ pub struct Fixtures {
     /// Those who take turns, by what they do and the cost of their hash.
     turns: BTreeMap<(String, u32), VecDeque<Person>>,
     count: usize,
-}
-
-#[derive(Clone, Default)]
-struct Person {
-    email: String,
-    password: String,
-    token: String,
-    hash: String,
 }
 
 impl Fixtures {
@@ -245,18 +241,4 @@ impl Fixtures {
             "detail": {},
         }))
     }
-}
-
-/// What a client sends to create a movie or to give it another name.
-fn movie(name: &str) -> Value {
-    json!({"name": name, "casts": ["Tim Robbins", "Morgan Freeman"], "genres": ["Drama"]})
-}
-
-fn login(person: &Person) -> HttpRequest {
-    let body = json!({"email": person.email, "password": person.password});
-    HttpRequest::new("POST", "/api/auth/login").json(&body)
-}
-
-fn text(value: &Value, field: &str) -> Result<String> {
-    value[field].as_str().map(str::to_owned).with_context(|| format!("there is no {field} in {value}"))
 }

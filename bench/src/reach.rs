@@ -150,7 +150,7 @@ pub(crate) fn bytes(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{binaries::Size, machine::Machine};
+    use crate::{binaries::Size, machine::Machine, results::Warm};
 
     fn measured(program: &str, cost: u32, hashes: u32, starts: &[(f64, Option<f64>)]) -> Measured {
         let cold = starts.iter().map(|&(first_cpu, hash_cpu)| Cold {
@@ -210,5 +210,28 @@ mod tests {
             Results { machine, cost: 12, rounds: 1, libxcrypt: Vec::new(), measured, scale: Vec::new() };
         let names: Vec<String> = targets(&results).into_iter().map(|target| target.name).collect();
         assert_eq!(names, ["get-movie: ZIP file"]);
+    }
+
+    #[test]
+    fn the_largest_catalog_is_compared_with_the_smallest() {
+        let scaled = |movies, cpu, units: &[f64]| Scaled {
+            operation: Operation::FirstPage.name(),
+            movies,
+            warm: vec![Warm { wall: 2.0, cpu, hash_cpu: None }],
+            costs: units
+                .iter()
+                .map(|&read_units| Cost { requests: 1, read_units, write_units: 0.0 })
+                .collect(),
+        };
+        let scale =
+            vec![scaled(1_000, 1.0, &[4.0]), scaled(5_000, 9.0, &[4.0]), scaled(10_000, 1.0625, &[4.0, 5.0])];
+        let machine = Machine::look();
+        let results =
+            Results { machine, cost: 12, rounds: 0, libxcrypt: Vec::new(), measured: Vec::new(), scale };
+        let sizes = "at 10,000 movies / at 1,000";
+        assert_eq!(value(&results, &format!("list, first page: CPU {sizes}")), (1.0625, true));
+        assert_eq!(value(&results, &format!("every operation: requests {sizes}")), (1.0, true));
+        assert_eq!(value(&results, &format!("every operation: units {sizes}")), (1.25, false));
+        assert_eq!(targets(&results).len(), 3);
     }
 }
