@@ -28,16 +28,37 @@ pub fn repository() -> &'static Path {
 /// Builds every function, and those of `candidates` that are programs of this workspace, and finds their executables.
 /// What is up to date is not built again.
 pub fn build(candidates: &[&str]) -> Result<Binaries> {
-    let mut binaries = cargo_build(&repository().join("Cargo.toml"), "movie-bag")?;
+    let mut binaries = cargo_build(&repository().join("Cargo.toml"), FUNCTIONS, &[])?;
     let manifest = repository().join("bench").join("Cargo.toml");
     for candidate in candidates {
         // One at a time: cargo unifies the features of what it builds together.
-        binaries.extend(cargo_build(&manifest, candidate)?);
+        binaries.extend(cargo_build(&manifest, candidate, &[])?);
     }
     Ok(binaries)
 }
 
-fn cargo_build(manifest: &Path, package: &str) -> Result<Binaries> {
+/// The package with all functions.
+const FUNCTIONS: &str = "movie-bag";
+
+/// Builds every function into another folder, with link-time optimisation of this kind, and finds their executables.
+pub fn build_with(lto: &str, target: &Path) -> Result<Binaries> {
+    let target = target.to_str().context("a folder has a name that is not UTF-8")?;
+    let variables = [("CARGO_PROFILE_RELEASE_LTO", lto), ("CARGO_TARGET_DIR", target)];
+    cargo_build(&repository().join("Cargo.toml"), FUNCTIONS, &variables)
+}
+
+/// Downloads whatever the functions are built of, so that a build does not wait for it.
+pub fn fetch() -> Result<()> {
+    let manifest = repository().join("Cargo.toml");
+    let fetched = cargo().args(["fetch", "--locked", "--manifest-path"]).arg(manifest).status();
+    ensure!(
+        fetched.context("cargo does not run")?.success(),
+        "the functions' dependencies cannot be fetched"
+    );
+    Ok(())
+}
+
+fn cargo() -> Command {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut command = Command::new(cargo);
     // What `cargo run` tells this process of its own package. Some build scripts look at it, so that everything would
@@ -47,11 +68,16 @@ fn cargo_build(manifest: &Path, package: &str) -> Result<Binaries> {
             command.env_remove(name);
         }
     }
-    let built = command
+    command
+}
+
+fn cargo_build(manifest: &Path, package: &str, variables: &[(&str, &str)]) -> Result<Binaries> {
+    let built = cargo()
         .args(["build", "--release", "--locked", "--bins", "--message-format", "json-render-diagnostics"])
         .arg("--manifest-path")
         .arg(manifest)
         .args(["--package", package])
+        .envs(variables.iter().copied())
         .stderr(Stdio::inherit())
         .output()
         .context("cargo does not run")?;

@@ -5,6 +5,7 @@
 //! [`warm`] measure it; [`reach`], [`report`] and [`charts`] tell what came of it.
 
 pub mod binaries;
+pub mod builds;
 pub mod charts;
 pub mod cold;
 pub mod fixtures;

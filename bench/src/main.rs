@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, fs::File, io::Write as _, path::PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use bench::{
     binaries::{self, repository},
+    builds::{self, Build},
     charts, cold,
     fixtures::{Fixtures, MOVIES},
     hashing,
@@ -23,6 +24,9 @@ use clap::Parser;
 /// Between these lines of the document is what a run has found.
 const BEGIN: &str = "<!-- Written by `cargo bench-functions` from here … -->\n";
 const END: &str = "<!-- … to here. -->\n";
+/// And between these, what a run with `--builds` has found.
+const BEGIN_BUILDS: &str = "<!-- Written by `cargo bench-functions --builds` from here … -->\n";
+const END_BUILDS: &str = "<!-- … and to here. -->\n";
 
 /// Measures cold starts, warm invocations, memory and sizes of every function, beside what it is compared with.
 #[derive(Parser)]
@@ -54,6 +58,18 @@ struct Arguments {
     /// Leaves out what is measured with large catalogs; so does `--only` without all functions that this needs.
     #[arg(long)]
     no_scale: bool,
+    /// Also builds all functions from clean with fat and with thin link-time optimisation, or with the given kinds of it,
+    /// and measures two of them with each. It takes as long as these builds.
+    #[arg(
+        long,
+        value_name = "KINDS",
+        value_delimiter = ',',
+        num_args = 0..,
+        require_equals = true,
+        default_missing_values = ["fat", "thin"],
+        value_parser = ["fat", "thin"]
+    )]
+    builds: Vec<String>,
     /// Writes every single measurement into this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -70,11 +86,19 @@ async fn main() -> Result<()> {
         tell(&format!("this machine is busy (load {:.1}): absolute figures will be too high", machine.load))?;
     }
     let template = System::load_template()?;
-    let subjects = chosen(Subject::all(&template, arguments.cost), &arguments.only)?;
+    let mut subjects = chosen(Subject::all(&template, arguments.cost), &arguments.only)?;
     tell("building")?;
     let candidates: Vec<&str> =
         PEERS.into_iter().filter(|peer| subjects.iter().any(|subject| subject.program == *peer)).collect();
-    let binaries = binaries::build(&candidates)?;
+    let mut binaries = binaries::build(&candidates)?;
+    let mut builds = Vec::new();
+    if !arguments.builds.is_empty() {
+        tell(&format!("building from clean with {} LTO", arguments.builds.join(" and ")))?;
+        builds = builds::build(&arguments.builds, &mut binaries)?;
+    }
+    // They take turns with the others.
+    let own = subjects.len();
+    subjects.extend(builds.iter().flat_map(Build::subjects));
     let mut measured = Vec::new();
     for subject in &subjects {
         let binary = binaries.get(&subject.program);
@@ -103,9 +127,14 @@ async fn main() -> Result<()> {
     } else {
         scale::measure(fixtures.system(), &sizes(&arguments.movies), arguments.warm, tell).await?
     };
+    let mut of_builds = measured.split_off(own).into_iter();
+    for build in &mut builds {
+        build.measured = of_builds.by_ref().take(build.subjects().len()).collect();
+    }
+    builds::delete()?;
     let libxcrypt = hashing::libxcrypt(arguments.cost, 5);
     let Arguments { cost, rounds, .. } = arguments;
-    let results = Results { machine, cost, rounds, libxcrypt, measured, scale };
+    let results = Results { machine, cost, rounds, libxcrypt, measured, scale, builds };
     finish(&arguments, &results)
 }
 
@@ -113,6 +142,10 @@ async fn main() -> Result<()> {
 fn finish(arguments: &Arguments, results: &Results) -> Result<()> {
     let tables = report::markdown(results);
     write!(std::io::stdout().lock(), "{tables}")?;
+    let builds = report::builds(results);
+    if let Some(table) = &builds {
+        write!(std::io::stdout().lock(), "\n### Builds\n\n{table}")?;
+    }
     if let Some(path) = &arguments.json {
         let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
         serde_json::to_writer(file, results)?;
@@ -124,16 +157,20 @@ fn finish(arguments: &Arguments, results: &Results) -> Result<()> {
     let charts = charts::write(results, &folder.join("performance"))?;
     let document = folder.join("PERFORMANCE.md");
     let before = std::fs::read_to_string(&document).context("cannot read docs/PERFORMANCE.md")?;
-    std::fs::write(&document, refreshed(&before, &tables)?)?;
+    let mut after = refreshed(&before, &tables, BEGIN, END)?;
+    if let Some(table) = &builds {
+        after = refreshed(&after, table, BEGIN_BUILDS, END_BUILDS)?;
+    }
+    std::fs::write(&document, after)?;
     tell(&format!("wrote docs/PERFORMANCE.md and {} in docs/performance", charts.join(", ")))
 }
 
-/// The document with other tables.
-fn refreshed(document: &str, tables: &str) -> Result<String> {
+/// The document with other tables between these lines.
+fn refreshed(document: &str, tables: &str, begin: &str, end: &str) -> Result<String> {
     let places =
-        document.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+        document.split_once(begin).and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
     let (before, after) = places.context("docs/PERFORMANCE.md lacks the lines between which tables go")?;
-    Ok(format!("{before}{BEGIN}\n{tables}\n{END}{after}"))
+    Ok(format!("{before}{begin}\n{tables}\n{end}{after}"))
 }
 
 /// The sizes from the smallest, each once.
@@ -168,9 +205,19 @@ mod tests {
 
     #[test]
     fn only_what_is_between_the_lines_changes() {
-        let document = format!("before\n{BEGIN}old\n{END}after\n");
-        let new = refreshed(&document, "new").expect("a document");
-        assert_eq!(new, format!("before\n{BEGIN}\nnew\n{END}after\n"));
-        assert!(refreshed("no such lines", "new").is_err());
+        let document = format!("before\n{BEGIN}old\n{END}after\n{BEGIN_BUILDS}{END_BUILDS}");
+        let new = refreshed(&document, "new", BEGIN, END).expect("a document");
+        assert_eq!(new, format!("before\n{BEGIN}\nnew\n{END}after\n{BEGIN_BUILDS}{END_BUILDS}"));
+        let new = refreshed(&new, "built", BEGIN_BUILDS, END_BUILDS).expect("a document");
+        assert!(new.ends_with(&format!("after\n{BEGIN_BUILDS}\nbuilt\n{END_BUILDS}")), "{new}");
+        assert!(refreshed("no such lines", "new", BEGIN, END).is_err());
+    }
+
+    #[test]
+    fn the_document_has_the_lines_between_which_tables_go() {
+        let document = repository().join("docs/PERFORMANCE.md");
+        let document = std::fs::read_to_string(document).expect("a document");
+        assert!(refreshed(&document, "new", BEGIN, END).is_ok());
+        assert!(refreshed(&document, "new", BEGIN_BUILDS, END_BUILDS).is_ok());
     }
 }

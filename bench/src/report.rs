@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use indicatif::HumanCount;
 
 use crate::{
+    builds::{Build, FUNCTIONS},
     reach::{bytes, targets},
     results::{Cold, Cost, Measured, Results},
     statistics::{Summary, median_of},
@@ -53,6 +54,33 @@ pub fn markdown(results: &Results) -> String {
     section("Scale", &scaled(results), scale);
     section("Reach", &reach(results), "Medians of this run beside what they should be at most.");
     text
+}
+
+/// The table of the builds; `None` without any.
+#[must_use]
+pub fn builds(results: &Results) -> Option<String> {
+    let builds = &results.builds;
+    if builds.is_empty() {
+        return None;
+    }
+    let header = builds.iter().map(|build| format!("{} LTO", build.lto));
+    let mut table = Table::with_header(std::iter::once(String::new()).chain(header));
+    let mut row = |name: String, figure: &dyn Fn(&Build) -> String| {
+        table.row(std::iter::once(name).chain(builds.iter().map(figure)));
+    };
+    row("build from clean: s".to_owned(), &|build| format!("{:.0}", build.wall));
+    row("CPU of it: s".to_owned(), &|build| format!("{:.0}", build.cpu));
+    row("all binaries: MB".to_owned(), &|build| format!("{:.2}", bytes(build.binary_bytes) / 1e6));
+    row("all ZIP files: MB".to_owned(), &|build| format!("{:.2}", bytes(build.zip_bytes) / 1e6));
+    for (number, name) in FUNCTIONS.into_iter().enumerate() {
+        row(format!("{name}: CPU until first response"), &|build| {
+            spread(build.measured.get(number).and_then(|measured| measured.cold(|cold| cold.first_cpu)))
+        });
+        row(format!("{name}: CPU per warm invocation"), &|build| {
+            spread(build.measured.get(number).and_then(|measured| measured.warm(|warm| warm.cpu)))
+        });
+    }
+    Some(format!("{}\n\n{table}", results.machine))
 }
 
 fn cold(results: &Results) -> Table {

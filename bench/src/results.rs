@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::{
     binaries::Size,
+    builds::Build,
     machine::Machine,
     process::{Invocation, Moment},
     statistics::{Summary, median_of},
@@ -27,6 +28,8 @@ pub struct Results {
     pub measured: Vec<Measured>,
     /// What was measured with large catalogs: for each operation every size, from the smallest.
     pub scale: Vec<Scaled>,
+    /// Builds with several kinds of link-time optimisation.
+    pub builds: Vec<Build>,
 }
 
 /// All measurements of one subject.

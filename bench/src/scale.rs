@@ -9,7 +9,7 @@ pub mod loader;
 mod opened;
 
 use anyhow::Result;
-use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use local::database::Storage;
 use serde_json::json;
 
@@ -131,9 +131,13 @@ async fn load(loader: &Loader, movies: u64, tell: &impl Fn(&str) -> Result<()>) 
         return Ok(());
     }
     let started = std::time::Instant::now();
-    let style = "bench: loading {wide_bar} {human_pos} of {human_len} movies, {per_sec}, {eta} left";
-    let bar = ProgressBar::new(movies).with_style(ProgressStyle::with_template(style)?);
-    bar.set_position(there);
+    let style = "bench: loading {wide_bar} {human_pos} of {human_len} movies, {rate} in a second, {eta} left";
+    let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+        // Nobody would hear of an error of a progress bar.
+        let _ = write!(text, "{:.0}", state.per_sec());
+    };
+    let style = ProgressStyle::with_template(style)?.with_key("rate", rate);
+    let bar = ProgressBar::new(movies).with_style(style).with_position(there);
     bar.reset_eta();
     loader
         .load(movies, |done| {

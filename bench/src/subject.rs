@@ -69,6 +69,12 @@ impl Subject {
         Self::new(operation, operation, LEAST_COST)
     }
 
+    /// Another build of a function of the template.
+    #[must_use]
+    pub fn build(program: &str, operation: &str) -> Self {
+        Self::new(program, operation, LEAST_COST)
+    }
+
     fn new(program: &str, operation: &str, cost: u32) -> Self {
         Self { name: program.to_owned(), program: program.to_owned(), operation: operation.to_owned(), cost }
     }
