@@ -8,6 +8,11 @@ pub mod catalog;
 pub mod loader;
 mod opened;
 
+use std::{
+    fmt::Write,
+    time::{Duration, Instant},
+};
+
 use anyhow::Result;
 use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use local::database::Storage;
@@ -16,6 +21,7 @@ use serde_json::json;
 use crate::{
     binaries::repository,
     fixtures::Fixtures,
+    reach::bytes,
     results::{Cost, Scaled},
     system::System,
 };
@@ -126,32 +132,51 @@ async fn model(scratch: &mut Fixtures, table: &str) -> Result<Model> {
 
 /// Loads a catalog with a progress bar, or without a word in between where standard error is no terminal.
 async fn load(loader: &Loader, movies: u64, tell: &impl Fn(&str) -> Result<()>) -> Result<()> {
-    let there = loader.loaded(movies)?;
-    if there == movies {
+    if loader.loaded(movies)? == movies {
         return Ok(());
     }
-    let started = std::time::Instant::now();
-    let style = "bench: loading {wide_bar} {human_pos} of {human_len} movies, {rate} in a second, {eta} left";
-    let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
-        // Nobody would hear of an error of a progress bar.
-        let _ = write!(text, "{:.0}", state.per_sec());
-    };
-    let style = ProgressStyle::with_template(style)?.with_key("rate", rate);
-    let bar = ProgressBar::new(movies).with_style(style).with_position(there);
-    bar.reset_eta();
+    let started = Instant::now();
+    let mut bar = None;
     loader
         .load(movies, |done| {
-            bar.set_position(done);
+            match &bar {
+                None => bar = Some(progress_bar(movies, done)?),
+                Some(bar) => bar.set_position(done),
+            }
             Ok(())
         })
         .await?;
-    bar.finish_and_clear();
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
     tell(&format!(
         "loaded a catalog of {} movies in {}: {}",
         HumanCount(movies),
         HumanDuration(started.elapsed()),
         HumanBytes(loader.bytes(movies)?)
     ))
+}
+
+/// A bar for so many movies, some of which are there already. Its own estimates would count them.
+fn progress_bar(movies: u64, there: u64) -> Result<ProgressBar> {
+    let started = Instant::now();
+    let per_second =
+        move |state: &ProgressState| bytes(state.pos() - there) / started.elapsed().as_secs_f64();
+    // Nobody would hear of an error of a progress bar.
+    let rate = move |state: &ProgressState, text: &mut dyn Write| {
+        let _ = write!(text, "{:.0}", per_second(state));
+    };
+    let left = move |state: &ProgressState, text: &mut dyn Write| {
+        let seconds = bytes(movies - state.pos()) / per_second(state);
+        let _ = match Duration::try_from_secs_f64(seconds) {
+            Ok(left) => write!(text, "{:#}", HumanDuration(left)),
+            Err(_) => write!(text, "?"),
+        };
+    };
+    let style =
+        "bench: loading {wide_bar} {human_pos} of {human_len} movies, {rate} in a second, {left} left";
+    let style = ProgressStyle::with_template(style)?.with_key("rate", rate).with_key("left", left);
+    Ok(ProgressBar::new(movies).with_style(style).with_position(there))
 }
 
 /// Each round begins with another size, so that none always follows the same one.

@@ -90,8 +90,8 @@ impl Loader {
         }
     }
 
-    /// Loads what is missing of the catalog of this size. `progress` is told how many movies are there, after each batch
-    /// and before that is written down; an error of it ends the load.
+    /// Loads what is missing of the catalog of this size. `progress` is told how many movies are there, at first and
+    /// then after each batch, before that is written down; an error of it ends the load.
     pub async fn load(&self, movies: u64, mut progress: impl FnMut(u64) -> Result<()>) -> Result<()> {
         if self.loaded(movies)? == movies {
             return Ok(());
@@ -117,6 +117,7 @@ impl Loader {
         // Nothing waits for the disk before the end; what a crash of the machine leaves is counted then.
         database.enable_bulk_loading()?;
         let mut done = self.loaded(movies)?;
+        progress(done)?;
         let mut next = done;
         let mut prepared: VecDeque<JoinHandle<Result<Vec<Item>>>> = VecDeque::new();
         while done < movies {
