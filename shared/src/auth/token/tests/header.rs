@@ -1,12 +1,12 @@
 //! Headers of tokens: algorithms, keys and parameters that are not ours.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, EncodingKey, crypto};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
 use serde_json::json;
 
 use super::{
     super::{TokenFault, TokenKey},
-    claims_with, good_claims, header_with, key, signed, verify, with_header,
+    SECRET, claims_with, good_claims, header_with, key, signed, verify, with_header,
 };
 
 #[test]
@@ -25,6 +25,11 @@ fn no_algorithm_but_hs256_is_accepted() {
     for algorithm in [Algorithm::HS384, Algorithm::HS512] {
         assert!(crypto::sign(b"", &key().signing, algorithm).is_err());
         assert!(crypto::verify("", b"", &key().verifying, algorithm).is_err());
+    }
+    // Nor does anybody's public key pass for a secret.
+    for public in [DecodingKey::from_rsa_der(SECRET.as_bytes()), DecodingKey::from_ec_der(SECRET.as_bytes())]
+    {
+        assert!(crypto::verify("", b"", &public, Algorithm::HS256).is_err());
     }
     assert_eq!(verify(&with_header(&json!({"alg": null}))), Err(TokenFault::Malformed));
     assert_eq!(verify(&with_header(&json!({"alg": ["HS256"]}))), Err(TokenFault::Malformed));
