@@ -90,6 +90,17 @@ fn cargo_build(manifest: &Path, package: &str, variables: &[(&str, &str)]) -> Re
     Ok(executables.collect())
 }
 
+/// Copies programs into a folder, as Lambda unpacks them: a linker writes here and there in a file, and the kernel keeps
+/// the pages of such a file in smaller pieces, which take longer to bring in.
+pub fn unpack(binaries: &Binaries, folder: &Path) -> Result<Binaries> {
+    let copies = binaries.iter().map(|(name, binary)| {
+        let copy = folder.join(name);
+        std::fs::copy(binary, &copy).with_context(|| format!("cannot copy {}", binary.display()))?;
+        Ok((name.clone(), copy))
+    });
+    copies.collect()
+}
+
 /// How big a program is.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Size {

@@ -1,19 +1,21 @@
 //! Cold starts: a new process each time, until its first response.
 
 use anyhow::{Context as _, Result};
+use serde_json::Value;
 
 use crate::{
     fixtures::Fixtures,
     quota::Group,
     results::{Cold, Measured},
     subject::{Effort, Subject},
+    turns,
 };
 
 /// With a share of a core each start takes long, and what is to be seen is an order of magnitude.
 const ROUNDS_WITH_LIMIT: usize = 5;
 
 /// Starts one process of each subject in turn, again and again, so that whatever the machine does meanwhile hits all
-/// alike. Each round begins with another subject, so that none always follows the same one.
+/// alike.
 pub async fn measure(
     fixtures: &mut Fixtures,
     subjects: &[Subject],
@@ -21,17 +23,27 @@ pub async fn measure(
     measured: &mut [Measured],
 ) -> Result<()> {
     // One round for nothing: the first start of a program reads it from disk.
-    for subject in subjects {
-        start(fixtures, subject, None).await?;
-    }
-    for round in 0..rounds {
-        for position in 0..subjects.len() {
-            let number = (position + round) % subjects.len();
-            let (cold, _) = start(fixtures, &subjects[number], None).await?;
-            measured[number].cold.push(cold);
+    for round in 0..=rounds {
+        // Before the first of them starts: to make one can take a login, and what that leaves in the processor's caches
+        // would count against the one that needs it.
+        let events = events(fixtures, subjects).await?;
+        for number in turns::of_round(round, subjects.len()) {
+            let (cold, _) = start(fixtures, &subjects[number], &events[number], None).await?;
+            if round > 0 {
+                measured[number].cold.push(cold);
+            }
         }
     }
     Ok(())
+}
+
+async fn events(fixtures: &mut Fixtures, subjects: &[Subject]) -> Result<Vec<Value>> {
+    let mut events = Vec::with_capacity(subjects.len());
+    for subject in subjects {
+        let event = fixtures.event(subject).await;
+        events.push(event.with_context(|| format!("no event for {}", subject.name))?);
+    }
+    Ok(events)
 }
 
 /// Starts processes that have the share of a core of a function with so much memory.
@@ -43,9 +55,10 @@ pub async fn measure_limited(
     measured: &mut [Measured],
 ) -> Result<()> {
     for _ in 0..ROUNDS_WITH_LIMIT {
-        for (subject, measured) in subjects.iter().zip(&mut *measured) {
+        let events = events(fixtures, subjects).await?;
+        for ((subject, event), measured) in subjects.iter().zip(&events).zip(&mut *measured) {
             if subject.effort() != Effort::Hashing {
-                let (_, wall) = start(fixtures, subject, Some(group)).await?;
+                let (_, wall) = start(fixtures, subject, event, Some(group)).await?;
                 measured.limited.entry(megabytes).or_default().push(wall);
             }
         }
@@ -55,11 +68,15 @@ pub async fn measure_limited(
 
 /// One cold start, and the milliseconds from spawn to first response. The event goes out as soon as it is asked for, as
 /// it does when a request is why Lambda starts an instance.
-async fn start(fixtures: &mut Fixtures, subject: &Subject, group: Option<&Group>) -> Result<(Cold, f64)> {
-    let event = fixtures.event(subject).await.with_context(|| format!("no event for {}", subject.name))?;
+async fn start(
+    fixtures: &mut Fixtures,
+    subject: &Subject,
+    event: &Value,
+    group: Option<&Group>,
+) -> Result<(Cold, f64)> {
     let mut instance = fixtures.launch(subject, group).await?;
     let ready = instance.ready().await?;
-    let first = instance.invoke(&event).await?;
+    let first = instance.invoke(event).await?;
     let peak = instance.peak_memory()?;
     instance.stop().await?;
     Ok((Cold::new(ready, &first, peak), first.answered.wall.as_secs_f64() * 1e3))

@@ -25,4 +25,5 @@ pub mod system;
 pub mod table;
 pub mod tls;
 pub mod trust;
+pub mod turns;
 pub mod warm;

@@ -46,7 +46,7 @@ struct Arguments {
     /// Also starts each program with the share of a core that these memory sizes have, such as `128,256,512,1769`.
     #[arg(long, value_name = "MEGABYTES", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(128..))]
     cpu: Vec<u32>,
-    /// The sizes of the catalogs to measure with; loading the default ones takes a few minutes, once.
+    /// The sizes of the catalogs to measure with; loading the default ones takes about a minute, once.
     #[arg(
         long,
         value_name = "NUMBERS",

@@ -50,7 +50,8 @@ pub fn markdown(results: &Results) -> String {
     section("With the CPU of a memory size", &with_limit(results), limited);
     let scale = "Warm invocations with catalogs of so many movies; a page has 100. CPU is the function's own; p50 is what a \
         client waits, the embedded database included. Requests are counted in front of the database, and units are those \
-        that the function reports itself; where invocations differ, all values are there.";
+        that the function reports itself; where invocations differ, all values are there. Each creation adds \
+        a movie, so that the smallest catalog about doubles.";
     section("Scale", &scaled(results), scale);
     section("Reach", &reach(results), "Medians of this run beside what they should be at most.");
     text

@@ -24,6 +24,7 @@ use crate::{
     reach::bytes,
     results::{Cost, Scaled},
     system::System,
+    turns,
 };
 use catalog::Model;
 use loader::Loader;
@@ -179,7 +180,7 @@ fn progress_bar(movies: u64, there: u64) -> Result<ProgressBar> {
     Ok(ProgressBar::new(movies).with_style(style).with_position(there))
 }
 
-/// Each round begins with another size, so that none always follows the same one.
+/// Operations and sizes in turn.
 async fn take_turns(catalogs: &mut [Opened], invocations: usize) -> Result<Vec<Scaled>> {
     let mut measured = Vec::new();
     for operation in Operation::ALL {
@@ -191,8 +192,7 @@ async fn take_turns(catalogs: &mut [Opened], invocations: usize) -> Result<Vec<S
     }
     for (round, begun) in (0..invocations).step_by(TURN).enumerate() {
         for (row, operation) in Operation::ALL.into_iter().enumerate() {
-            for position in 0..catalogs.len() {
-                let number = (position + round) % catalogs.len();
+            for number in turns::of_round(round, catalogs.len()) {
                 let turn = catalogs[number].turn(operation, TURN.min(invocations - begun)).await?;
                 let scaled = &mut measured[row * catalogs.len() + number];
                 for (warm, cost) in turn {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    binaries::{Binaries, repository},
+    binaries::{self, Binaries, repository},
     process::{Instance, Launch},
     quota::Group,
     subject::Subject,
@@ -47,6 +47,7 @@ impl System {
         let authority = Authority::new()?;
         let folder = tempfile::tempdir()?;
         let trust = TrustFiles::write(folder.path(), authority.root())?;
+        let binaries = binaries::unpack(&binaries, folder.path())?;
         let gateway = Gateway::new(&template);
         let site = Site { template, gateway, authority, trust, binaries, _folder: folder };
         Self::at(Arc::new(site), Storage::Memory).await

@@ -12,8 +12,8 @@ use crate::{
     subject::Subject,
 };
 
-/// The next movie to get is so many numbers on, so that all parts of a table are met. It is a prime number, so that no
-/// size is a multiple of it.
+/// The next movie to get is so many numbers on, so that all parts of a table are met: a prime number, of which no usual
+/// size is a multiple.
 const STRIDE: u64 = 7_919;
 
 /// A copy of a catalog with a warm process for each operation.
