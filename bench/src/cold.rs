@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// With a share of a core each start takes long, and what is to be seen is an order of magnitude.
-const ROUNDS_WITH_LIMIT: usize = 5;
+const ROUNDS_WITH_LIMIT: usize = 15;
 
 /// Starts one process of each subject in turn, again and again, so that whatever the machine does meanwhile hits all
 /// alike.
@@ -54,14 +54,15 @@ pub async fn measure_limited(
     group: &Group,
     measured: &mut [Measured],
 ) -> Result<()> {
-    let light = |subject: &&Subject| subject.effort() != Effort::Hashing;
-    for _ in 0..ROUNDS_WITH_LIMIT {
+    let light = |number: &usize| subjects[*number].effort() != Effort::Hashing;
+    let chosen: Vec<usize> = (0..subjects.len()).filter(light).collect();
+    for round in 0..ROUNDS_WITH_LIMIT {
         // Of those alone that will get theirs: a change of a password that is never made would lock its user out.
-        let events = events(fixtures, subjects.iter().filter(light)).await?;
-        let started = subjects.iter().zip(&mut *measured).filter(|(subject, _)| light(subject));
-        for ((subject, measured), event) in started.zip(&events) {
-            let (_, wall) = start(fixtures, subject, event, Some(group)).await?;
-            measured.limited.entry(megabytes).or_default().push(wall);
+        let events = events(fixtures, chosen.iter().map(|number| &subjects[*number])).await?;
+        for place in turns::of_round(round, chosen.len()) {
+            let number = chosen[place];
+            let (_, wall) = start(fixtures, &subjects[number], &events[place], Some(group)).await?;
+            measured[number].limited.entry(megabytes).or_default().push(wall);
         }
     }
     Ok(())
