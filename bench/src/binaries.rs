@@ -15,6 +15,9 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 /// Executables by their names.
 pub type Binaries = BTreeMap<String, PathBuf>;
 
+/// The package with all functions.
+const PACKAGE: &str = "movie-bag";
+
 /// How variables begin that are about this package and not about the user's cargo.
 const OF_OUR_PACKAGE: [&str; 4] = ["CARGO_BIN_", "CARGO_CRATE_", "CARGO_MANIFEST_", "CARGO_PKG_"];
 
@@ -28,7 +31,7 @@ pub fn repository() -> &'static Path {
 /// Builds every function, and those of `candidates` that are programs of this workspace, and finds their executables.
 /// What is up to date is not built again.
 pub fn build(candidates: &[&str]) -> Result<Binaries> {
-    let mut binaries = cargo_build(&repository().join("Cargo.toml"), FUNCTIONS, &[])?;
+    let mut binaries = cargo_build(&repository().join("Cargo.toml"), PACKAGE, &[])?;
     let manifest = repository().join("bench").join("Cargo.toml");
     for candidate in candidates {
         // One at a time: cargo unifies the features of what it builds together.
@@ -37,14 +40,11 @@ pub fn build(candidates: &[&str]) -> Result<Binaries> {
     Ok(binaries)
 }
 
-/// The package with all functions.
-const FUNCTIONS: &str = "movie-bag";
-
 /// Builds every function into another folder, with link-time optimisation of this kind, and finds their executables.
 pub fn build_with(lto: &str, target: &Path) -> Result<Binaries> {
     let target = target.to_str().context("a folder has a name that is not UTF-8")?;
     let variables = [("CARGO_PROFILE_RELEASE_LTO", lto), ("CARGO_TARGET_DIR", target)];
-    cargo_build(&repository().join("Cargo.toml"), FUNCTIONS, &variables)
+    cargo_build(&repository().join("Cargo.toml"), PACKAGE, &variables)
 }
 
 /// Downloads whatever the functions are built of, so that a build does not wait for it.

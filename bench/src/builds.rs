@@ -50,6 +50,7 @@ impl Build {
 /// Builds all functions from clean, once with each kind of link-time optimisation, and adds those that are to be
 /// measured to `binaries`.
 pub fn build(kinds: &[String], binaries: &mut Binaries) -> Result<Vec<Build>> {
+    delete()?;
     binaries::fetch()?;
     kinds.iter().map(|lto| build_one(lto, binaries)).collect()
 }
@@ -65,9 +66,6 @@ pub fn delete() -> Result<()> {
 
 fn build_one(lto: &str, binaries: &mut Binaries) -> Result<Build> {
     let target = folder().join(lto);
-    if target.exists() {
-        fs::remove_dir_all(&target).with_context(|| format!("cannot delete {}", target.display()))?;
-    }
     let (started, before) = (Instant::now(), children_cpu()?);
     let executables = binaries::build_with(lto, &target)?;
     let (wall, cpu) = (started.elapsed(), children_cpu()?.saturating_sub(before));

@@ -22,28 +22,16 @@ pub async fn measure(
     rounds: usize,
     measured: &mut [Measured],
 ) -> Result<()> {
+    let all: Vec<&Subject> = subjects.iter().collect();
     // One round for nothing: the first start of a program reads it from disk.
-    for round in 0..=rounds {
-        // Before the first of them starts: to make one can take a login, and what that leaves in the processor's caches
-        // would count against the one that needs it.
-        let events = events(fixtures, subjects).await?;
-        for number in turns::of_round(round, subjects.len()) {
-            let (cold, _) = start(fixtures, &subjects[number], &events[number], None).await?;
-            if round > 0 {
-                measured[number].cold.push(cold);
+    for number in 0..=rounds {
+        for (place, cold, _) in round(fixtures, &all, number, None).await? {
+            if number > 0 {
+                measured[place].cold.push(cold);
             }
         }
     }
     Ok(())
-}
-
-async fn events(fixtures: &mut Fixtures, subjects: impl IntoIterator<Item = &Subject>) -> Result<Vec<Value>> {
-    let mut events = Vec::new();
-    for subject in subjects {
-        let event = fixtures.event(subject).await;
-        events.push(event.with_context(|| format!("no event for {}", subject.name))?);
-    }
-    Ok(events)
 }
 
 /// Starts processes that have the share of a core of a function with so much memory.
@@ -54,18 +42,37 @@ pub async fn measure_limited(
     group: &Group,
     measured: &mut [Measured],
 ) -> Result<()> {
-    let light = |number: &usize| subjects[*number].effort() != Effort::Hashing;
-    let chosen: Vec<usize> = (0..subjects.len()).filter(light).collect();
-    for round in 0..ROUNDS_WITH_LIMIT {
-        // Of those alone that will get theirs: a change of a password that is never made would lock its user out.
-        let events = events(fixtures, chosen.iter().map(|number| &subjects[*number])).await?;
-        for place in turns::of_round(round, chosen.len()) {
-            let number = chosen[place];
-            let (_, wall) = start(fixtures, &subjects[number], &events[place], Some(group)).await?;
-            measured[number].limited.entry(megabytes).or_default().push(wall);
+    let (light, mut measured): (Vec<&Subject>, Vec<&mut Measured>) =
+        subjects.iter().zip(measured).filter(|(subject, _)| subject.effort() != Effort::Hashing).unzip();
+    for number in 0..ROUNDS_WITH_LIMIT {
+        for (place, _, wall) in round(fixtures, &light, number, Some(group)).await? {
+            measured[place].limited.entry(megabytes).or_default().push(wall);
         }
     }
     Ok(())
+}
+
+/// One cold start of each of these subjects, with its place among them and its milliseconds from spawn to first response.
+async fn round(
+    fixtures: &mut Fixtures,
+    subjects: &[&Subject],
+    number: usize,
+    group: Option<&Group>,
+) -> Result<Vec<(usize, Cold, f64)>> {
+    // Before the first of them starts: to make an event can take a login, and what that leaves in the processor's caches
+    // would count against the one that needs it. And of these alone, because a change of a password that is never made
+    // would lock its user out.
+    let mut events = Vec::with_capacity(subjects.len());
+    for subject in subjects {
+        let event = fixtures.event(subject).await;
+        events.push(event.with_context(|| format!("no event for {}", subject.name))?);
+    }
+    let mut started = Vec::with_capacity(subjects.len());
+    for place in turns::of_round(number, subjects.len()) {
+        let (cold, wall) = start(fixtures, subjects[place], &events[place], group).await?;
+        started.push((place, cold, wall));
+    }
+    Ok(started)
 }
 
 /// One cold start, and the milliseconds from spawn to first response. The event goes out as soon as it is asked for, as

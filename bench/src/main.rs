@@ -121,8 +121,8 @@ async fn main() -> Result<()> {
         }
     }
     let needed = scale::Operation::ALL.map(scale::Operation::program);
-    let chosen = |program: &&str| subjects.iter().any(|subject| subject.program == **program);
-    let scale = if arguments.no_scale || !needed.iter().all(chosen) {
+    let is_there = |program: &&str| subjects.iter().any(|subject| subject.program == **program);
+    let scale = if arguments.no_scale || !needed.iter().all(is_there) {
         Vec::new()
     } else {
         scale::measure(fixtures.system(), &sizes(&arguments.movies), arguments.warm, tell).await?

@@ -102,10 +102,11 @@ pub async fn measure(
     tell(&format!("catalogs of {} movies", names.join(", ")))?;
     let mut catalogs = Vec::new();
     for &movies in sizes {
-        let cursor = opened::cursor(&mut scratch, &loader, &table, movies).await?;
+        let listed = catalog::listed(movies);
+        let cursor = opened::cursor(&mut scratch, &loader, &table, &listed).await?;
         let fixtures = Fixtures::new(system.beside(loader.copy(movies)?).await?, 0).await?;
         let mut catalog = Opened::new(fixtures, movies, cursor).await?;
-        catalog.check().await?;
+        catalog.check(&listed).await?;
         catalogs.push(catalog);
     }
     let measured = take_turns(&mut catalogs, invocations).await?;

@@ -1,6 +1,7 @@
 //! Warm invocations: one process per subject, which has answered before.
 
 use anyhow::Result;
+use serde_json::Value;
 
 use crate::{
     fixtures::{Fixtures, PEOPLE},
@@ -57,15 +58,18 @@ async fn batch(
     for _ in 0..size {
         events.push(fixtures.event(subject).await?);
     }
-    let mut before = instance.ready().await?;
     let mut measured = Vec::with_capacity(size);
     for event in &events {
-        let invocation = instance.invoke(event).await?;
-        let after = instance.ready().await?;
-        measured.push(Warm::new(before, &invocation, after));
-        before = after;
+        measured.push(invocation(instance, event).await?);
     }
     Ok(measured)
+}
+
+/// One invocation of a process, from its request for this event to that for the next one.
+pub async fn invocation(instance: &mut Instance, event: &Value) -> Result<Warm> {
+    let before = instance.ready().await?;
+    let invocation = instance.invoke(event).await?;
+    Ok(Warm::new(before, &invocation, instance.ready().await?))
 }
 
 fn divisor(subject: &Subject) -> usize {

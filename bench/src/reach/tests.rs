@@ -23,6 +23,11 @@ fn measured(program: &str, cost: u32, hashes: u32, starts: &[(f64, Option<f64>)]
     }
 }
 
+fn results(measured: Vec<Measured>, scale: Vec<Scaled>) -> Results {
+    let machine = Machine::look();
+    Results { machine, cost: 12, rounds: 3, libxcrypt: Vec::new(), measured, scale, builds: Vec::new() }
+}
+
 fn value(results: &Results, name: &str) -> (f64, bool) {
     let all = targets(results);
     let target = all.iter().find(|target| target.name == name);
@@ -40,16 +45,7 @@ fn hashes_are_taken_off_by_what_a_bare_one_took_in_the_same_round() {
         measured("change-password", 10, 2, &[(156.0, None), (190.0, None), (163.0, None)]),
         measured(BARE_BCRYPT, 10, 1, &[(76.0, Some(75.0)), (93.0, Some(92.0)), (80.0, Some(78.0))]),
     ];
-    let machine = Machine::look();
-    let results = Results {
-        machine,
-        cost: 12,
-        rounds: 3,
-        libxcrypt: Vec::new(),
-        measured,
-        scale: Vec::new(),
-        builds: Vec::new(),
-    };
+    let results = results(measured, Vec::new());
     assert_eq!(results.first_cpu_without_hashes("login"), Some(5.0));
     assert_eq!(results.first_cpu_without_hashes("change-password"), Some(6.0));
     let name = "login: CPU until first response, apart from hashing / empty";
@@ -61,16 +57,7 @@ fn hashes_are_taken_off_by_what_a_bare_one_took_in_the_same_round() {
 #[test]
 fn what_was_not_measured_has_no_target() {
     let measured = vec![measured("get-movie", 12, 0, &[(4.0, None)])];
-    let machine = Machine::look();
-    let results = Results {
-        machine,
-        cost: 12,
-        rounds: 1,
-        libxcrypt: Vec::new(),
-        measured,
-        scale: Vec::new(),
-        builds: Vec::new(),
-    };
+    let results = results(measured, Vec::new());
     let names: Vec<String> = targets(&results).into_iter().map(|target| target.name).collect();
     assert_eq!(names, ["get-movie: ZIP file"]);
 }
@@ -85,16 +72,7 @@ fn the_largest_catalog_is_compared_with_the_smallest() {
     };
     let scale =
         vec![scaled(1_000, 1.0, &[4.0]), scaled(5_000, 9.0, &[4.0]), scaled(10_000, 1.0625, &[4.0, 5.0])];
-    let machine = Machine::look();
-    let results = Results {
-        machine,
-        cost: 12,
-        rounds: 0,
-        libxcrypt: Vec::new(),
-        measured: Vec::new(),
-        scale,
-        builds: Vec::new(),
-    };
+    let results = results(Vec::new(), scale);
     let sizes = "at 10,000 movies / at 1,000";
     assert_eq!(value(&results, &format!("list, first page: CPU {sizes}")), (1.0625, true));
     assert_eq!(value(&results, &format!("every operation: requests {sizes}")), (1.0, true));

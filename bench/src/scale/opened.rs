@@ -10,6 +10,7 @@ use crate::{
     process::Instance,
     results::{Cost, Warm},
     subject::Subject,
+    warm,
 };
 
 /// The next movie to get is so many numbers on, so that all parts of a table are met: a prime number, of which no usual
@@ -44,8 +45,8 @@ impl Opened {
     }
 
     /// Whether the functions find what was loaded: the first page, the one in the middle, and the movie before it.
-    pub async fn check(&mut self) -> Result<()> {
-        let listed = catalog::listed(self.movies);
+    /// `listed` has the numbers of all movies in the order of the list.
+    pub async fn check(&mut self, listed: &[u64]) -> Result<()> {
         let middle = listed.len() / 2;
         for (operation, first) in [(Operation::FirstPage, 0), (Operation::MiddlePage, middle + 1)] {
             let found = self.ask(operation).await?;
@@ -70,15 +71,12 @@ impl Opened {
         }
         let system = self.fixtures.system();
         let instance = &mut self.instances[place(operation)];
-        let mut before = instance.ready().await?;
         let mut turn = Vec::with_capacity(size);
         for event in &events {
             let requests = system.requests();
-            let invocation = instance.invoke(event).await?;
-            let after = instance.ready().await?;
+            let warm = warm::invocation(instance, event).await?;
             let cost = cost(&instance.completed().await?, system.requests() - requests);
-            turn.push((Warm::new(before, &invocation, after), cost));
-            before = after;
+            turn.push((warm, cost));
         }
         Ok(turn)
     }
@@ -114,10 +112,9 @@ impl Opened {
     }
 }
 
-/// The cursor of the page behind the movie in the middle of a catalog of this size. The function itself makes it, of a
-/// list with only that movie and the last one: it holds nothing but the movie.
-pub async fn cursor(scratch: &mut Fixtures, loader: &Loader, table: &str, movies: u64) -> Result<String> {
-    let listed = catalog::listed(movies);
+/// The cursor of the page behind the movie in the middle of a list. The function itself makes it, of a list with only
+/// that movie and the last one: it holds nothing but the movie.
+pub async fn cursor(scratch: &mut Fixtures, loader: &Loader, table: &str, listed: &[u64]) -> Result<String> {
     let (middle, last) = (listed[listed.len() / 2], listed[listed.len() - 1]);
     let database = &scratch.system().database;
     let mut items = Vec::new();

@@ -2,30 +2,16 @@ use anyhow::bail;
 use local::template::Template;
 
 use super::*;
-use crate::scale::catalog::tests::model;
-
-const TEMPLATE: &str = "
-Resources:
-  MoviesTable:
-    Type: AWS::DynamoDB::Table
-    Properties:
-      AttributeDefinitions:
-        - {AttributeName: pk, AttributeType: S}
-        - {AttributeName: catalog, AttributeType: S}
-        - {AttributeName: name_key, AttributeType: S}
-      KeySchema: [{AttributeName: pk, KeyType: HASH}]
-      GlobalSecondaryIndexes:
-        - IndexName: catalog
-          KeySchema:
-            - {AttributeName: catalog, KeyType: HASH}
-            - {AttributeName: name_key, KeyType: RANGE}
-          Projection: {ProjectionType: ALL}
-";
+use crate::{binaries::repository, scale::catalog::tests::model};
 
 const TABLE: &str = "MoviesTable";
 
+fn template() -> String {
+    fs::read_to_string(repository().join("template.yaml")).expect("the template")
+}
+
 fn loader(root: &Path) -> Result<Loader> {
-    let template = Template::parse(TEMPLATE).expect("a template");
+    let template = Template::parse(&template()).expect("a template");
     Loader::new(root, template.tables(), TABLE, model())
 }
 
@@ -92,7 +78,7 @@ async fn catalogs_of_another_shape_are_not_used() {
     old.load(100, |_| Ok(())).await.expect("a catalog");
     assert!(loader(folder.path()).is_err(), "it is in use");
     drop(old);
-    let other = Template::parse(&TEMPLATE.replace("ProjectionType: ALL", "ProjectionType: KEYS_ONLY"));
+    let other = Template::parse(&template().replace("ProjectionType: ALL", "ProjectionType: KEYS_ONLY"));
     let other = Loader::new(folder.path(), other.expect("a template").tables(), TABLE, model());
     assert_eq!(other.expect("a loader").loaded(100).expect("a number"), 0);
     assert_eq!(loader(folder.path()).expect("a loader").loaded(100).expect("a number"), 0);
