@@ -1,7 +1,7 @@
 //! `POST /api/movies` `{name, casts, genres}`: a new movie of the user who sends it.
 //!
-//! 200 with the movie and its `Location`; 400, 401, 413, 415; 409 `movie_name_taken`. Reads and counts in `Users`,
-//! writes `Movies`.
+//! 200 with the movie and its `Location`; 400, 401, 413, 415; 403 `movie_limit_reached`; 409 `movie_name_taken`; 429
+//! `too_many_concurrent_writes`. Reads and counts in `Users`, writes `Movies`.
 
 use shared::{
     app::{self, App},
@@ -30,18 +30,20 @@ impl FromBody for CreateMovie {
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await;
     let (sessions, users, movies) = (app.sessions()?, app.users()?, app.movies()?);
-    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &movies, request)).await
+    let limit = app::movies_per_user()?;
+    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &movies, limit, request)).await
 }
 
-async fn handle(sessions: &Sessions, users: &Users, movies: &Movies, request: Request) -> Answer {
+async fn handle(sessions: &Sessions, users: &Users, movies: &Movies, limit: u32, request: Request) -> Answer {
     let user = sessions.authenticate(&request).await?;
     let CreateMovie { name, casts, genres } = http::body(&request)?;
     let now = app::now();
     let id = app::new_id();
     let movie = Movie { id, name, casts, genres, added_by: user.user_id, created_at: now, updated_at: now };
-    match movies.insert(&movie, users).await? {
+    match movies.insert(&movie, limit, users).await? {
         Insertion::Done => http::created(&movie),
-        Insertion::NameTaken => Err(ApiError::MovieNameTaken),
+        Insertion::NameTaken(movie_id) => Err(ApiError::MovieNameTaken { movie_id }),
+        Insertion::LimitReached => Err(ApiError::MovieLimitReached),
         Insertion::OwnerGone => Err(ApiError::InvalidToken(TokenFault::UserGone)),
     }
 }

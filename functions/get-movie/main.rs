@@ -17,5 +17,5 @@ async fn main() -> Result<(), http::Error> {
 
 async fn handle(movies: &Movies, request: Request) -> Answer {
     let movie = movies.find(http::movie_id(&request)?).await?;
-    http::movie(&movie.ok_or(ApiError::MovieNotFound)?)
+    http::revalidated(http::movie(&movie.ok_or(ApiError::MovieNotFound)?))
 }

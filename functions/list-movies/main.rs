@@ -18,5 +18,5 @@ async fn main() -> Result<(), http::Error> {
 async fn handle(movies: &Movies, request: Request) -> Answer {
     let query = http::movie_query(&request)?;
     let page = movies.list(query.limit, query.cursor.as_ref()).await?;
-    http::movies(&page, query.limit)
+    http::revalidated(http::movies(&page, query.limit))
 }

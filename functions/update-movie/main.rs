@@ -1,7 +1,7 @@
 //! `PUT /api/movies/{id}`, any non-empty subset of `{name, casts, genres}`: changes a movie of one's own.
 //!
-//! 200 with the movie; 400, 401, 413, 415; 404 `movie_not_found`; 403 `not_owner`; 409 `movie_name_taken`. Reads
-//! `Users`, writes `Movies`.
+//! 200 with the movie; 400, 401, 413, 415; 404 `movie_not_found`; 403 `not_owner`; 409 `movie_name_taken`; 429
+//! `too_many_concurrent_writes`. Reads `Users`, writes `Movies`.
 
 use shared::{
     app::{self, App},
@@ -38,6 +38,6 @@ async fn handle(sessions: &Sessions, movies: &Movies, request: Request) -> Answe
         Change::Done(movie) => http::movie(&movie),
         Change::NotFound => Err(ApiError::MovieNotFound),
         Change::NotOwner => Err(ApiError::NotOwner),
-        Change::NameTaken => Err(ApiError::MovieNameTaken),
+        Change::NameTaken(movie_id) => Err(ApiError::MovieNameTaken { movie_id }),
     }
 }

@@ -36,6 +36,10 @@ const LOWEST_COST: u32 = if cfg!(debug_assertions) { 4 } else { 10 };
 const HIGHEST_COST: u32 = 15;
 const DEFAULT_COST: u32 = 12;
 
+/// How many movies a user may have unless it is set, and the most that can be set.
+const DEFAULT_MOVIES_PER_USER: u32 = 1_000;
+const HIGHEST_MOVIES_PER_USER: u32 = 1_000_000;
+
 /// The way to everything a function needs. Each part reads its own environment variables when it is asked for, so a
 /// function needs only those it uses.
 #[derive(Debug, Clone)]
@@ -124,6 +128,16 @@ pub fn hasher() -> Result<Hasher, StartError> {
     match text.parse() {
         Ok(cost) if (LOWEST_COST..=HIGHEST_COST).contains(&cost) => Ok(Hasher::new(cost)),
         _ => Err(unusable(NAME, format!("must be a number from {LOWEST_COST} to {HIGHEST_COST}"))),
+    }
+}
+
+/// How many movies a user may have, as `MOVIES_PER_USER` says: 1,000 unless set.
+pub fn movies_per_user() -> Result<u32, StartError> {
+    const NAME: &str = "MOVIES_PER_USER";
+    let Some(text) = optional(NAME)? else { return Ok(DEFAULT_MOVIES_PER_USER) };
+    match text.parse() {
+        Ok(limit) if (1..=HIGHEST_MOVIES_PER_USER).contains(&limit) => Ok(limit),
+        _ => Err(unusable(NAME, format!("must be a number from 1 to {HIGHEST_MOVIES_PER_USER}"))),
     }
 }
 

@@ -58,7 +58,9 @@ pub(crate) fn refused(error: &ApiError) {
         | ApiError::InvalidCursor
         | ApiError::MovieNotFound
         | ApiError::EmailTaken
-        | ApiError::MovieNameTaken
+        | ApiError::MovieNameTaken { .. }
+        | ApiError::MovieLimitReached
+        | ApiError::TooManyConcurrentWrites(_)
         | ApiError::Unavailable(_)
         | ApiError::Internal(_) => {}
     }

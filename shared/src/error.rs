@@ -5,13 +5,17 @@ use lambda_http::{
     http::{HeaderValue, StatusCode, header},
 };
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::{
     auth::{
         password::HashingFailed,
         token::{SigningFailed, TokenFault},
     },
-    http::json::Malformed,
+    http::{
+        faults::{Faults, FieldError},
+        json::Malformed,
+    },
     store::StoreError,
 };
 
@@ -49,9 +53,9 @@ pub enum ApiError {
     /// The body is not one JSON object.
     #[error("The body is not one valid JSON object: {0}")]
     MalformedJson(Malformed),
-    /// Fields or query parameters that break their rules, all of them.
+    /// Fields or query parameters that break their rules, as many as a problem document lists.
     #[error("Some fields are not valid")]
-    ValidationFailed(Vec<FieldError>),
+    ValidationFailed(Faults),
     /// A cursor that this API did not give out.
     #[error("The cursor is not valid")]
     InvalidCursor,
@@ -66,7 +70,16 @@ pub enum ApiError {
     EmailTaken,
     /// There is a movie with this name.
     #[error("A movie with this name already exists")]
-    MovieNameTaken,
+    MovieNameTaken {
+        /// The movie that has the name, so that a client can tell whether an earlier try of its own created it.
+        movie_id: Uuid,
+    },
+    /// The user has as many movies as one may have.
+    #[error("You have as many movies as a user may have")]
+    MovieLimitReached,
+    /// Writes that one user sent at the same time kept conflicting with each other.
+    #[error("Too many of your writes at the same time, please send them one after another")]
+    TooManyConcurrentWrites(#[source] Cause),
     /// A token that is good, but older than this operation accepts.
     #[error("Log in again, and try within ten minutes")]
     FreshLoginRequired,
@@ -90,17 +103,13 @@ pub enum ApiError {
 /// The private reason for an error.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// One faulty field and what is wrong with it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FieldError {
-    /// The field's name, with an index for one item of a list: `casts[2]`.
-    pub field: String,
-    /// What is wrong, completing the sentence "this field …".
-    pub message: String,
-}
-
 /// After how many seconds a client may try again.
 const RETRY_AFTER_SECONDS: &str = "1";
+
+/// The challenges of a 401 (RFC 6750 section 3): the scheme wants at least one parameter, and only a request that sent a
+/// token learns of an error.
+const CHALLENGE: &str = "Bearer realm=\"movie-bag\"";
+const CHALLENGE_OF_A_BAD_TOKEN: &str = "Bearer realm=\"movie-bag\", error=\"invalid_token\"";
 
 /// The body of an error: problem details (RFC 9457).
 #[derive(Serialize)]
@@ -114,6 +123,8 @@ struct Problem<'a> {
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<&'a [FieldError]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    movie_id: Option<Uuid>,
 }
 
 impl ApiError {
@@ -128,9 +139,11 @@ impl ApiError {
                 StatusCode::BAD_REQUEST
             }
             Self::MovieNotFound => StatusCode::NOT_FOUND,
-            Self::NotOwner | Self::FreshLoginRequired | Self::WrongPassword => StatusCode::FORBIDDEN,
-            Self::EmailTaken | Self::MovieNameTaken => StatusCode::CONFLICT,
-            Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::NotOwner | Self::FreshLoginRequired | Self::WrongPassword | Self::MovieLimitReached => {
+                StatusCode::FORBIDDEN
+            }
+            Self::EmailTaken | Self::MovieNameTaken { .. } => StatusCode::CONFLICT,
+            Self::TooManyAttempts { .. } | Self::TooManyConcurrentWrites(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -151,7 +164,9 @@ impl ApiError {
             Self::MovieNotFound => "movie_not_found",
             Self::NotOwner => "not_owner",
             Self::EmailTaken => "email_taken",
-            Self::MovieNameTaken => "movie_name_taken",
+            Self::MovieNameTaken { .. } => "movie_name_taken",
+            Self::MovieLimitReached => "movie_limit_reached",
+            Self::TooManyConcurrentWrites(_) => "too_many_concurrent_writes",
             Self::FreshLoginRequired => "fresh_login_required",
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::Unavailable(_) => "unavailable",
@@ -162,7 +177,12 @@ impl ApiError {
     /// The private reason, for the log only.
     #[must_use]
     pub fn cause(&self) -> Option<&Cause> {
-        if let Self::Unavailable(cause) | Self::Internal(cause) = self { Some(cause) } else { None }
+        if let Self::TooManyConcurrentWrites(cause) | Self::Unavailable(cause) | Self::Internal(cause) = self
+        {
+            Some(cause)
+        } else {
+            None
+        }
     }
 
     /// The answer that tells a client of this error.
@@ -177,7 +197,8 @@ impl ApiError {
             detail: &detail,
             error: &detail,
             request_id,
-            errors: if let Self::ValidationFailed(errors) = &self { Some(errors) } else { None },
+            errors: if let Self::ValidationFailed(faults) = &self { Some(faults.as_slice()) } else { None },
+            movie_id: if let Self::MovieNameTaken { movie_id } = self { Some(movie_id) } else { None },
         };
         let body = serde_json::to_string(&problem).unwrap_or_default();
         let mut response = Response::new(Body::Text(body));
@@ -185,18 +206,16 @@ impl ApiError {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match &self {
-            // RFC 6750 section 3: the error is named only to those who sent a token.
             Self::InvalidToken(_) => {
-                let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
-                headers.insert(header::WWW_AUTHENTICATE, challenge);
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE_OF_A_BAD_TOKEN));
             }
             Self::MissingToken | Self::InvalidCredentials => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
             }
             Self::TooManyAttempts { retry_after } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
             }
-            Self::Unavailable(_) => {
+            Self::Unavailable(_) | Self::TooManyConcurrentWrites(_) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
             }
             Self::UnsupportedMediaType
@@ -207,7 +226,8 @@ impl ApiError {
             | Self::MovieNotFound
             | Self::NotOwner
             | Self::EmailTaken
-            | Self::MovieNameTaken
+            | Self::MovieNameTaken { .. }
+            | Self::MovieLimitReached
             | Self::FreshLoginRequired
             | Self::WrongPassword
             | Self::Internal(_) => {}
@@ -219,6 +239,7 @@ impl ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
+            StoreError::Contended { .. } => Self::TooManyConcurrentWrites(error.into()),
             StoreError::Unavailable { .. } => Self::Unavailable(error.into()),
             StoreError::Refused { .. } | StoreError::Corrupt { .. } => Self::Internal(error.into()),
         }

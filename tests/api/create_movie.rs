@@ -1,6 +1,7 @@
 //! `POST /api/movies`.
 
 mod fields;
+mod limit;
 mod names;
 
 use serde_json::json;
@@ -45,6 +46,7 @@ async fn a_new_movie_is_answered_and_stored_whole() {
         "updated_at": "[time]"
       },
       "headers": {
+        "cache-control": "no-store",
         "content-type": "application/json",
         "location": "[location]",
         "x-content-type-options": "nosniff"
@@ -139,7 +141,8 @@ async fn an_owner_who_leaves_before_the_write_adds_nothing() {
 async fn a_name_that_is_taken_before_the_write_stays_with_who_has_it() {
     let bag = Bag::start_with(2, &[]).await;
     let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
-    let claim = json!({"pk": {"S": "name#alien"}, "movie_id": {"S": "somebody else's"}});
+    let holder = "019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7";
+    let claim = json!({"pk": {"S": "name#alien"}, "movie_id": {"S": holder}});
     let response = bag
         .send_interrupted(
             post("/api/movies", &movie("Alien")).bearer(&ann.token),
@@ -148,6 +151,7 @@ async fn a_name_that_is_taken_before_the_write_stays_with_who_has_it() {
         )
         .await;
     expect_problem(&response, 409, "movie_name_taken");
+    assert_eq!(response.json()["movie_id"], holder, "the response names the movie that has the name");
     assert_eq!(bag.items(MOVIES, ""), [claim]);
     let response = bag.send(post("/api/movies", &movie("ALIEN")).bearer(&bob.token)).await;
     expect_problem(&response, 409, "movie_name_taken");

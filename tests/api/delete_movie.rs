@@ -38,6 +38,7 @@ async fn a_deleted_movie_is_gone_and_its_name_free() {
         "id": "[id]"
       },
       "headers": {
+        "cache-control": "no-store",
         "content-type": "application/json",
         "x-content-type-options": "nosniff"
       },

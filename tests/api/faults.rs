@@ -285,7 +285,12 @@ impl Stage {
 fn assert_problem(response: &HttpResponse, status: u16, code: &str) {
     assert_eq!(response.status, status, "{}", response.body);
     assert_eq!(response.json()["code"], code, "{}", response.body);
-    assert_eq!(response.header("retry-after").is_some(), status == 503, "{:?}", response.headers);
+    assert_eq!(
+        response.header("retry-after").is_some(),
+        [429, 503].contains(&status),
+        "{:?}",
+        response.headers
+    );
 }
 
 /// Waits for something that comes a moment after a response, such as a log line.

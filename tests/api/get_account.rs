@@ -21,7 +21,8 @@ async fn users_see_their_own_account_and_nothing_else_of_it() {
         "created_at": "[time]",
         "email": "Ann.Of.The.Movies@example.com",
         "id": "[id]",
-        "movie_count": 0
+        "movie_count": 0,
+        "movie_limit": 1000
       },
       "headers": {
         "cache-control": "no-store",

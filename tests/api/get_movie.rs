@@ -37,6 +37,7 @@ async fn a_movie_is_shown_to_everybody() {
         "updated_at": "[time]"
       },
       "headers": {
+        "cache-control": "no-cache",
         "content-type": "application/json",
         "x-content-type-options": "nosniff"
       },
@@ -62,6 +63,7 @@ async fn an_unknown_movie_is_not_found() {
         "title": "Not Found"
       },
       "headers": {
+        "cache-control": "no-store",
         "content-type": "application/problem+json",
         "x-content-type-options": "nosniff"
       },

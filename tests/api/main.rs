@@ -20,6 +20,7 @@ mod events;
 mod faults;
 mod get_account;
 mod get_movie;
+mod largest_movie;
 mod list_movies;
 mod list_walk;
 mod login;

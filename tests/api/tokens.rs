@@ -25,8 +25,8 @@ pub fn assert_refused(response: &HttpResponse, code: &str, why: &str) {
     let (body, challenge) = (response.json(), response.header("www-authenticate"));
     assert_eq!((response.status, &body["code"]), (401, &code.into()), "{why}: {body}");
     let (expected, detail) = match code {
-        "missing_token" => ("Bearer", "A bearer token is required"),
-        _ => ("Bearer error=\"invalid_token\"", "The token is not valid"),
+        "missing_token" => ("Bearer realm=\"movie-bag\"", "A bearer token is required"),
+        _ => ("Bearer realm=\"movie-bag\", error=\"invalid_token\"", "The token is not valid"),
     };
     assert_eq!((challenge, &body["detail"]), (Some(expected), &detail.into()), "{why}");
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     bag::{Bag, MOVIES, Person, USERS, get, post, put},
+    consistency::assert_consistent,
     expect::{expect_faults, expect_problem, whole},
 };
 
@@ -100,6 +101,7 @@ async fn the_changed_movie_is_answered_whole() {
         "updated_at": "[time]"
       },
       "headers": {
+        "cache-control": "no-store",
         "content-type": "application/json",
         "x-content-type-options": "nosniff"
       },
@@ -138,7 +140,7 @@ async fn faulty_bodies_change_nothing() {
         (json!({"casts": null}), &[("casts", "must be an array of strings")]),
         (json!({"genres": null}), &[("genres", "must be an array of strings")]),
         (json!({"name": "Aliens", "casts": null}), &[("casts", "must be an array of strings")]),
-        (json!({"name": "\u{200b}"}), &[("name", "must have a character that can be seen")]),
+        (json!({"name": "\u{200b}"}), &[("name", "must contain a visible character")]),
         (
             json!({"name": "\u{fdfa}".repeat(31)}),
             &[("name", "is too long once its characters are written out")],
@@ -186,4 +188,20 @@ async fn what_was_answered_can_be_sent_back() {
     movie["updated_at"] = response.json()["updated_at"].clone();
     assert_eq!((response.status, response.json()), (200, movie));
     expect_problem(&bag.send(put("/api/movies/x", &back).bearer(&ann.token)).await, 404, "movie_not_found");
+}
+
+/// The clock of the machine that made the last change was ahead.
+#[tokio::test]
+async fn updated_at_never_moves_back() {
+    const AHEAD: &str = "2099-01-01T00:00:00.000Z";
+    for body in [json!({"genres": ["Horror"]}), json!({"name": "ALIEN"}), json!({"name": "Aliens"})] {
+        let bag = Bag::start().await;
+        let ann = bag.person("ann").await;
+        let movie = bag.movie(&ann, "Alien").await;
+        bag.edit(MOVIES, &key(&movie), |item| item["updated_at"]["S"] = json!(AHEAD));
+        let response = bag.send(put(&path(&movie), &body).bearer(&ann.token)).await;
+        assert_eq!((response.status, &response.json()["updated_at"]), (200, &json!(AHEAD)), "{body}");
+        assert_eq!(bag.send(get(&path(&movie))).await.json(), response.json(), "{body}");
+        assert_consistent(&bag);
+    }
 }

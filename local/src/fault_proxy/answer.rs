@@ -22,9 +22,9 @@ pub fn to(fault: &Fault, call: &Call) -> Option<Response<Full<Bytes>>> {
         Fault::TransactionConflict { position } => {
             let items = 0..call.transaction_items.len();
             let code = |item| if item == *position { "TransactionConflict" } else { "None" };
-            cancelled(&items.map(code).collect::<Vec<_>>())
+            cancelled(&items.map(code).collect::<Vec<_>>(), call)
         }
-        Fault::CancellationReasons(codes) => cancelled(codes),
+        Fault::CancellationReasons(codes) => cancelled(codes, call),
         Fault::ServerError => error(
             StatusCode::INTERNAL_SERVER_ERROR,
             "com.amazonaws.dynamodb.v20120810#InternalServerError",
@@ -50,17 +50,26 @@ pub fn to(fault: &Fault, call: &Call) -> Option<Response<Full<Bytes>>> {
     })
 }
 
-fn cancelled(codes: &[&str]) -> Response<Full<Bytes>> {
-    let reason = |code: &&str| match *code {
-        "None" => json!({"Code": "None"}),
-        code => json!({"Code": code, "Message": message(code)}),
+fn cancelled(codes: &[&str], call: &Call) -> Response<Full<Bytes>> {
+    let reason = |(position, code): (usize, &&str)| {
+        let mut reason = json!({"Code": code});
+        if *code != "None" {
+            reason["Message"] = json!(message(code));
+        }
+        // A condition that failed shows the item that is there, if the request asks for it. One that is put only if it is
+        // new stands here for the one that was quicker.
+        let put = &call.body["TransactItems"][position]["Put"];
+        if *code == "ConditionalCheckFailed" && put["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD" {
+            reason["Item"] = put["Item"].clone();
+        }
+        reason
     };
     let list = codes.join(", ");
     body(
         StatusCode::BAD_REQUEST,
         &json!({
             "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-            "CancellationReasons": codes.iter().map(reason).collect::<Vec<_>>(),
+            "CancellationReasons": codes.iter().enumerate().map(reason).collect::<Vec<_>>(),
             "Message": format!(
                 "Transaction cancelled, please refer cancellation reasons for specific reasons [{list}]"
             ),

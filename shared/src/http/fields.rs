@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value};
 
+use super::faults::Faults;
 use crate::{
     auth::password::{Password, PasswordAttempt},
-    error::{ApiError, FieldError},
+    error::ApiError,
     model::{Email, Invalid, MovieName, movie::TextList},
 };
 
@@ -20,22 +21,22 @@ pub trait FromBody: Sized {
 /// A type that is read from the value of one field.
 pub trait Field: Sized {
     /// Takes the value, or notes in `faults` what is wrong with it.
-    fn from_value(value: Value, field: &str, faults: &mut Vec<FieldError>) -> Option<Self>;
+    fn from_value(value: Value, field: &str, faults: &mut Faults) -> Option<Self>;
 }
 
 /// The fields of a body that have not been taken yet, and what was wrong with those that have.
 pub struct Fields {
     values: Map<String, Value>,
-    faults: Vec<FieldError>,
+    faults: Faults,
 }
 
 impl Fields {
     /// Reads a whole body: missing, unknown, wrong-typed and invalid fields are told together.
     pub fn read<T: FromBody>(values: Map<String, Value>) -> Result<T, ApiError> {
-        let mut fields = Self { values, faults: Vec::new() };
+        let mut fields = Self { values, faults: Faults::default() };
         let read = T::from_fields(&mut fields);
         for (unknown, _) in fields.values {
-            fields.faults.push(FieldError { field: unknown, message: "is not a known field".to_owned() });
+            fields.faults.add(&unknown, Invalid::new("is not a known field"));
         }
         match read {
             Some(body) if fields.faults.is_empty() => Ok(body),
@@ -67,28 +68,24 @@ impl Fields {
 
     /// Notes what is wrong with a field.
     pub fn fault(&mut self, name: &str, invalid: Invalid) {
-        note(&mut self.faults, name, invalid);
+        self.faults.add(name, invalid);
     }
 }
 
 /// The error that tells of one faulty field, found only after all were read.
 #[must_use]
 pub fn field_fault(name: &str, invalid: Invalid) -> ApiError {
-    let mut faults = Vec::new();
-    note(&mut faults, name, invalid);
+    let mut faults = Faults::default();
+    faults.add(name, invalid);
     ApiError::ValidationFailed(faults)
 }
 
-fn note(faults: &mut Vec<FieldError>, field: &str, invalid: Invalid) {
-    faults.push(FieldError { field: field.to_owned(), message: invalid.into_reason().into_owned() });
-}
-
 impl Field for String {
-    fn from_value(value: Value, field: &str, faults: &mut Vec<FieldError>) -> Option<Self> {
+    fn from_value(value: Value, field: &str, faults: &mut Faults) -> Option<Self> {
         if let Value::String(text) = value {
             return Some(text);
         }
-        note(faults, field, Invalid::new("must be a string"));
+        faults.add(field, Invalid::new("must be a string"));
         None
     }
 }
@@ -97,11 +94,11 @@ impl Field for String {
 fn checked<T>(
     value: Value,
     field: &str,
-    faults: &mut Vec<FieldError>,
+    faults: &mut Faults,
     check: impl FnOnce(String) -> Result<T, Invalid>,
 ) -> Option<T> {
     let text = String::from_value(value, field, faults)?;
-    check(text).map_err(|invalid| note(faults, field, invalid)).ok()
+    check(text).map_err(|invalid| faults.add(field, invalid)).ok()
 }
 
 /// A credential to be checked: any text, as long as hashing it is bounded.
@@ -110,25 +107,25 @@ fn credential(text: String) -> Result<String, Invalid> {
 }
 
 impl Field for Email {
-    fn from_value(value: Value, field: &str, faults: &mut Vec<FieldError>) -> Option<Self> {
+    fn from_value(value: Value, field: &str, faults: &mut Faults) -> Option<Self> {
         checked(value, field, faults, Self::try_from)
     }
 }
 
 impl Field for MovieName {
-    fn from_value(value: Value, field: &str, faults: &mut Vec<FieldError>) -> Option<Self> {
+    fn from_value(value: Value, field: &str, faults: &mut Faults) -> Option<Self> {
         checked(value, field, faults, Self::try_from)
     }
 }
 
 impl Field for Password {
-    fn from_value(value: Value, field: &str, faults: &mut Vec<FieldError>) -> Option<Self> {
+    fn from_value(value: Value, field: &str, faults: &mut Faults) -> Option<Self> {
         checked(value, field, faults, Self::new)
     }
 }
 
 impl Field for PasswordAttempt {
-    fn from_value(value: Value, field: &str, faults: &mut Vec<FieldError>) -> Option<Self> {
+    fn from_value(value: Value, field: &str, faults: &mut Faults) -> Option<Self> {
         checked(value, field, faults, |text| credential(text).map(Self::new))
     }
 }
@@ -137,20 +134,22 @@ impl Field for PasswordAttempt {
 pub struct EmailAttempt(pub String);
 
 impl Field for EmailAttempt {
-    fn from_value(value: Value, field: &str, faults: &mut Vec<FieldError>) -> Option<Self> {
+    fn from_value(value: Value, field: &str, faults: &mut Faults) -> Option<Self> {
         checked(value, field, faults, |text| credential(text).map(Self))
     }
 }
 
-impl<const ITEMS: usize, const CHARACTERS: usize> Field for TextList<ITEMS, CHARACTERS> {
-    fn from_value(value: Value, field: &str, faults: &mut Vec<FieldError>) -> Option<Self> {
+impl<const ITEMS: usize, const CHARACTERS: usize, const BYTES: usize> Field
+    for TextList<ITEMS, CHARACTERS, BYTES>
+{
+    fn from_value(value: Value, field: &str, faults: &mut Faults) -> Option<Self> {
         let Value::Array(items) = value else {
-            note(faults, field, Invalid::new("must be an array of strings"));
+            faults.add(field, Invalid::new("must be an array of strings"));
             return None;
         };
         if let Err(invalid) = Self::check_length(items.len()) {
             // A list of the wrong length is told as that, rather than item by item.
-            note(faults, field, invalid);
+            faults.add(field, invalid);
             return None;
         }
         let texts: Vec<Option<String>> = items
@@ -160,7 +159,8 @@ impl<const ITEMS: usize, const CHARACTERS: usize> Field for TextList<ITEMS, CHAR
                 checked(item, &format!("{field}[{index}]"), faults, |text| Self::check_item(&text))
             })
             .collect();
-        Self::try_from(texts.into_iter().collect::<Option<Vec<String>>>()?).ok()
+        let texts = texts.into_iter().collect::<Option<Vec<String>>>()?;
+        Self::from_checked_items(texts).map_err(|invalid| faults.add(field, invalid)).ok()
     }
 }
 
@@ -190,7 +190,7 @@ mod tests {
         match Fields::read::<Example>(body) {
             Ok(_) => Vec::new(),
             Err(ApiError::ValidationFailed(faults)) => {
-                faults.into_iter().map(|fault| (fault.field, fault.message)).collect()
+                faults.as_slice().iter().map(|fault| (fault.field.clone(), fault.message.clone())).collect()
             }
             Err(other) => panic!("unexpected {other:?}"),
         }

@@ -9,14 +9,11 @@ use uuid::Uuid;
 
 use super::{
     Request,
+    faults::Faults,
     fields::{Fields, FromBody},
     json,
 };
-use crate::{
-    auth::token::TokenFault,
-    error::{ApiError, FieldError},
-    store::Cursor,
-};
+use crate::{auth::token::TokenFault, error::ApiError, model::Invalid, store::Cursor};
 
 /// The most bytes a body may have.
 const BODY_BYTES: usize = 64 * 1024;
@@ -89,10 +86,8 @@ pub struct MovieQuery {
 
 /// Reads the query of a list, telling every faulty parameter at once.
 pub fn movie_query(request: &Request) -> Result<MovieQuery, ApiError> {
-    let (mut limits, mut cursors, mut faults) = (Vec::new(), Vec::new(), Vec::new());
-    let mut fault = |field: &str, message: &str| {
-        faults.push(FieldError { field: field.to_owned(), message: message.to_owned() });
-    };
+    let (mut limits, mut cursors, mut faults) = (Vec::new(), Vec::new(), Faults::default());
+    let mut fault = |field: &str, message: &'static str| faults.add(field, Invalid::new(message));
     for (name, value) in request.query_string_parameters_ref().into_iter().flat_map(|query| query.iter()) {
         match name {
             "limit" => limits.push(value),

@@ -49,6 +49,12 @@ pub fn accepted(body: &impl Serialize) -> Answer {
     Ok(response)
 }
 
+/// Lets a cache keep a successful response, if it asks whether the response is still right before each use. All other
+/// responses are `no-store`.
+pub fn revalidated(answer: Answer) -> Answer {
+    with_header(answer?, header::CACHE_CONTROL, "no-cache")
+}
+
 /// 200 with one movie.
 pub fn movie(movie: &Movie) -> Answer {
     ok(&MovieBody::from(movie))

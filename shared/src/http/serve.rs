@@ -80,8 +80,6 @@ where
 struct Call {
     invocation: Invocation,
     time_left: Duration,
-    /// Whether the answer may hold what no cache should keep: accounts and tokens.
-    private: bool,
 }
 
 impl Call {
@@ -96,23 +94,17 @@ impl Call {
                 invocation.request_id.clone_from(request_id);
             }
         }
-        // A domain of one's own can put something in front of the path, but never of the route.
-        let route = invocation.route.as_deref();
-        let path_of_route = route.and_then(|route| route.split_once(' ')).map(|(_, path)| path);
-        let paths = [request.raw_http_path(), path_of_route.unwrap_or_default()];
-        let private = paths.iter().any(|path| path.starts_with("/api/auth/"));
         let milliseconds = app::deadline(lambda).unix_milliseconds() - app::now().unix_milliseconds();
         let time_left = Duration::from_millis(u64::try_from(milliseconds).unwrap_or_default());
-        Self { invocation, time_left: time_left.saturating_sub(TIME_TO_ANSWER), private }
+        Self { invocation, time_left: time_left.saturating_sub(TIME_TO_ANSWER) }
     }
 
     fn response(&self, answer: Answer) -> Response<Body> {
         let mut response = answer.unwrap_or_else(|error| error.into_response(&self.invocation.request_id));
         let headers = response.headers_mut();
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if self.private {
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        }
+        // Without it a cache may keep some answers by a rule of thumb, a 404 for example (RFC 9111 section 4.2.2).
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         response
     }
 }
@@ -123,7 +115,7 @@ fn completion(operation: &str, answer: &Answer) -> Completion {
     let error = answer.as_ref().err();
     let cause = error.and_then(ApiError::cause);
     telemetry::outcomes(operation, status.as_u16()).for_each(telemetry::count);
-    if cause.is_some_and(is_of_database) {
+    if status.is_server_error() && cause.is_some_and(is_of_database) {
         telemetry::count(Metric::DatabaseErrors);
     }
     let level = match status {

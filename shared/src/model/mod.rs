@@ -23,6 +23,12 @@ impl Invalid {
         Self(reason.into())
     }
 
+    /// As [`new`](Self::new), for a constant.
+    #[must_use]
+    pub const fn fixed(reason: &'static str) -> Self {
+        Self(Cow::Borrowed(reason))
+    }
+
     /// The reason as text.
     #[must_use]
     pub fn into_reason(self) -> Cow<'static, str> {

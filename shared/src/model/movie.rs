@@ -44,23 +44,25 @@ pub struct MovieChanges {
 
 impl MovieChanges {
     /// The movie as it is once these changes are made, at `now`.
+    ///
+    /// `updated_at` never goes back, even if the clock of this machine is behind the one that made the last change.
     #[must_use]
     pub fn applied_to(self, movie: Movie, now: Timestamp) -> Movie {
         Movie {
             name: self.name.unwrap_or(movie.name),
             casts: self.casts.unwrap_or(movie.casts),
             genres: self.genres.unwrap_or(movie.genres),
-            updated_at: now,
+            updated_at: now.max(movie.updated_at),
             ..movie
         }
     }
 }
 
-/// The people in a movie: 1 to 100 texts of 1 to 100 characters.
-pub type Casts = TextList<100, 100>;
+/// The people in a movie: 1 to 100 texts of 1 to 100 characters, of at most 4,096 bytes together.
+pub type Casts = TextList<100, 100, 4096>;
 
-/// The genres of a movie: 1 to 20 texts of 1 to 50 characters.
-pub type Genres = TextList<20, 50>;
+/// The genres of a movie: 1 to 20 texts of 1 to 50 characters, of at most 1,024 bytes together.
+pub type Genres = TextList<20, 50, 1024>;
 
 /// A movie's name in Unicode NFC, and the canonical form in which it is unique.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +101,7 @@ impl TryFrom<String> for MovieName {
         plain_text(&text, NAME_CHARACTERS)?;
         let key = canonical(&text);
         if key.is_empty() {
-            return Err(Invalid::new("must have a character that can be seen"));
+            return Err(INVISIBLE);
         }
         if key.len() > NAME_KEY_BYTES {
             return Err(Invalid::new("is too long once its characters are written out"));
@@ -108,11 +110,14 @@ impl TryFrom<String> for MovieName {
     }
 }
 
-/// 1 to `ITEMS` texts, each of 1 to `CHARACTERS` characters after trimming, without control characters.
+/// 1 to `ITEMS` texts, each of 1 to `CHARACTERS` characters after trimming and with the rules of [`plain_text`], all
+/// together of at most `BYTES` bytes of UTF-8.
+///
+/// The bytes bound the size of a movie's item, and with it the capacity that one write or one page can consume.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TextList<const ITEMS: usize, const CHARACTERS: usize>(Vec<String>);
+pub struct TextList<const ITEMS: usize, const CHARACTERS: usize, const BYTES: usize>(Vec<String>);
 
-impl<const ITEMS: usize, const CHARACTERS: usize> TextList<ITEMS, CHARACTERS> {
+impl<const ITEMS: usize, const CHARACTERS: usize, const BYTES: usize> TextList<ITEMS, CHARACTERS, BYTES> {
     /// Takes texts as a table holds them.
     #[must_use]
     pub fn from_stored(texts: Vec<String>) -> Self {
@@ -134,22 +139,26 @@ impl<const ITEMS: usize, const CHARACTERS: usize> TextList<ITEMS, CHARACTERS> {
         }
     }
 
-    /// Checks one text of the list and gives it back trimmed.
+    /// Checks one text of the list and returns it trimmed.
     pub fn check_item(text: &str) -> Result<String, Invalid> {
         plain_text(text, CHARACTERS).map(str::to_owned)
     }
-}
 
-impl<const ITEMS: usize, const CHARACTERS: usize> TryFrom<Vec<String>> for TextList<ITEMS, CHARACTERS> {
-    type Error = Invalid;
-
-    fn try_from(texts: Vec<String>) -> Result<Self, Invalid> {
+    /// Makes a list of texts that [`check_item`](Self::check_item) returned, if their number and their size allow it.
+    pub fn from_checked_items(texts: Vec<String>) -> Result<Self, Invalid> {
         Self::check_length(texts.len())?;
-        texts.iter().map(|text| Self::check_item(text)).collect::<Result<_, _>>().map(Self)
+        if texts.iter().map(String::len).sum::<usize>() > BYTES {
+            return Err(Invalid::new(format!("must have at most {BYTES} bytes of UTF-8 in total")));
+        }
+        Ok(Self(texts))
     }
 }
 
-/// The text without the white space around it, when that has 1 to `maximum` characters and no control character.
+/// The reason for a text that shows nothing.
+const INVISIBLE: Invalid = Invalid::fixed("must contain a visible character");
+
+/// Returns the text without the white space around it, if that has 1 to `maximum` characters, a visible one among them,
+/// and neither control characters nor explicit directional formatting.
 fn plain_text(text: &str, maximum: usize) -> Result<&str, Invalid> {
     let text = text.trim();
     if text.is_empty() {
@@ -161,7 +170,21 @@ fn plain_text(text: &str, maximum: usize) -> Result<&str, Invalid> {
     if text.chars().any(char::is_control) {
         return Err(Invalid::new("must not contain control characters"));
     }
+    if text.chars().any(formats_direction) {
+        return Err(Invalid::new("must not contain bidirectional formatting characters"));
+    }
+    let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>();
+    if text.chars().all(|character| character.is_whitespace() || ignorable.contains(character)) {
+        return Err(INVISIBLE);
+    }
     Ok(text)
+}
+
+/// Whether a character is an explicit directional embedding, override or isolate (Unicode Standard Annex #9, section
+/// 2), which reorders the text around it: `Alien\u{202e}…` can be made to look like another name. The implicit marks,
+/// such as U+200F, act on their own place only and are needed in Hebrew and Arabic texts.
+fn formats_direction(character: char) -> bool {
+    matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The form in which names are compared: compatibility caseless matching (The Unicode Standard, section 3.13, D146),
@@ -180,9 +203,12 @@ fn canonical(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use std::time::Duration;
 
-    use super::{Casts, MovieName};
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::{Casts, Genres, Movie, MovieChanges, MovieName, Timestamp};
 
     fn name(text: &str) -> Result<MovieName, super::Invalid> {
         MovieName::try_from(text.to_owned())
@@ -228,8 +254,10 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_refused() {
-        for text in ["a\0b", "a\nb", "a\tb", "a\u{7f}b", "a\u{85}b"] {
+    fn control_and_bidirectional_formatting_characters_are_refused() {
+        for text in
+            ["a\0b", "a\nb", "a\tb", "a\u{7f}b", "a\u{85}b", "a\u{202e}b", "\u{202a}a", "a\u{2066}b\u{2069}"]
+        {
             assert!(name(text).is_err(), "{text:?}");
         }
     }
@@ -242,14 +270,41 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_bounded_and_trimmed() {
-        let casts = |count: usize| Casts::try_from(vec![" Keanu Reeves ".to_owned(); count]);
-        assert!(casts(0).is_err());
-        assert_eq!(casts(100).expect("valid").as_slice()[99], "Keanu Reeves");
-        assert!(casts(101).is_err());
-        assert!(Casts::try_from(vec!["é".repeat(100)]).is_ok());
-        assert!(Casts::try_from(vec!["é".repeat(101)]).is_err());
-        assert!(Casts::try_from(vec!["  ".to_owned()]).is_err());
+    fn lists_are_bounded_in_items_and_bytes() {
+        let casts = |count: usize, text: &str| Casts::from_checked_items(vec![text.to_owned(); count]);
+        assert!(casts(0, "a").is_err());
+        assert!(casts(100, "a").is_ok());
+        assert!(casts(101, "a").is_err());
+        assert!(casts(64, &"é".repeat(32)).is_ok());
+        assert!(casts(65, &"é".repeat(32)).is_err());
+    }
+
+    #[test]
+    fn items_are_trimmed_bounded_and_visible() {
+        assert_eq!(Casts::check_item(" Keanu Reeves ").expect("valid"), "Keanu Reeves");
+        assert!(Casts::check_item(&"é".repeat(100)).is_ok());
+        for text in [&"é".repeat(101), "  ", "\u{200b}", "\u{ad} \u{200d}", "a\u{202e}b", "\u{2066}a\u{2069}"]
+        {
+            assert!(Casts::check_item(text).is_err(), "{text:?}");
+        }
+        assert!(Casts::check_item("\u{200f}שלום\u{200f}").is_ok(), "implicit marks belong to some languages");
+    }
+
+    #[test]
+    fn a_change_never_moves_updated_at_back() {
+        let (early, late) = (Timestamp::EPOCH, Timestamp::EPOCH + Duration::from_secs(1));
+        let movie = Movie {
+            id: Uuid::nil(),
+            name: name("Alien").expect("valid"),
+            casts: Casts::from_stored(Vec::new()),
+            genres: Genres::from_stored(Vec::new()),
+            added_by: Uuid::nil(),
+            created_at: early,
+            updated_at: late,
+        };
+        assert_eq!(MovieChanges::default().applied_to(movie.clone(), early).updated_at, late);
+        let later = late + Duration::from_secs(1);
+        assert_eq!(MovieChanges::default().applied_to(movie, later).updated_at, later);
     }
 
     proptest! {

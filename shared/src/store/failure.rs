@@ -20,6 +20,14 @@ pub enum StoreError {
         #[source]
         cause: Cause,
     },
+    /// Transactions that one user started at the same time kept conflicting on what is theirs alone, for as long as the
+    /// SDK tried again. Nobody else can cause this.
+    #[error("the user's own writes keep conflicting")]
+    Contended {
+        /// What DynamoDB said at last.
+        #[source]
+        cause: Cause,
+    },
     /// DynamoDB refuses the request: access is denied, a table is missing, or the request is wrong. Trying again
     /// does not help.
     #[error("DynamoDB refused the request")]
@@ -49,6 +57,10 @@ where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     fn from(error: SdkError<E>) -> Self {
+        if error.as_service_error().and_then(E::code) == Some(retry::CONFLICT_OF_A_SINGLE_WRITE) {
+            // Single writes that a transaction can meet change a user or a movie, which only its owner writes to.
+            return Self::Contended { cause: error.into() };
+        }
         let passing = match &error {
             SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
             // A connection that ends before its answer is of another kind than the rest, but one the SDK knows.
@@ -79,17 +91,25 @@ pub(super) fn failed_condition(error: SdkError<UpdateItemError>) -> Result<Optio
 pub(super) struct FailedConditions(Vec<CancellationReason>);
 
 impl FailedConditions {
-    /// The reasons of a cancelled transaction; any other error is a failure.
-    pub(super) fn of(error: SdkError<TransactWriteItemsError>) -> Result<Self, StoreError> {
+    /// The reasons of a cancelled transaction; any other error is a failure. `own` are the positions of the items that
+    /// only requests of one user write to: a conflict there is the user's own doing.
+    pub(super) fn of(error: SdkError<TransactWriteItemsError>, own: &[usize]) -> Result<Self, StoreError> {
         match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                 let reasons = cancelled.cancellation_reasons();
                 if reasons.iter().any(|reason| reason.code() == Some(retry::CONDITION_FAILED)) {
                     return Ok(Self(reasons.to_vec()));
                 }
-                let passing = reasons.iter().filter_map(CancellationReason::code).any(retry::is_passing);
+                let codes = || reasons.iter().filter_map(CancellationReason::code);
+                let conflicts = own.iter().filter_map(|position| reasons.get(*position)?.code());
+                let contended = conflicts.into_iter().any(|code| code == retry::CONFLICT);
+                let passing = codes().any(retry::is_passing);
                 let cause = error.into();
-                Err(if passing { StoreError::Unavailable { cause } } else { StoreError::Refused { cause } })
+                Err(match (contended, passing) {
+                    (true, _) => StoreError::Contended { cause },
+                    (false, true) => StoreError::Unavailable { cause },
+                    (false, false) => StoreError::Refused { cause },
+                })
             }
             _ => Err(error.into()),
         }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, builders::PutBuilder,
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{failure::StoreError, keys};
@@ -17,13 +19,22 @@ pub(super) fn encode(value: &impl Serialize) -> Result<Item, StoreError> {
 
 /// The part of a transaction that puts a new item: nothing may have its key yet. IAM: `PutItem`.
 pub(super) fn put_new(table: &str, new: &impl Serialize) -> Result<TransactWriteItem, StoreError> {
-    let put = Put::builder()
+    Ok(TransactWriteItem::builder().put(new_put(table, new)?.build()?).build())
+}
+
+/// As [`put_new`], for an item that may be known to others: if its key is taken, the reason holds the item that is there.
+pub(super) fn put_claim(table: &str, claim: &impl Serialize) -> Result<TransactWriteItem, StoreError> {
+    let put = new_put(table, claim)?
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+    Ok(TransactWriteItem::builder().put(put.build()?).build())
+}
+
+fn new_put(table: &str, new: &impl Serialize) -> Result<PutBuilder, StoreError> {
+    Ok(Put::builder()
         .table_name(table)
         .set_item(Some(encode(new)?))
         .condition_expression("attribute_not_exists(#pk)")
-        .expression_attribute_names("#pk", keys::PARTITION)
-        .build()?;
-    Ok(TransactWriteItem::builder().put(put).build())
+        .expression_attribute_names("#pk", keys::PARTITION))
 }
 
 /// The struct of an item. One that does not fit is named by its key.

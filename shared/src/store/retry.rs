@@ -12,12 +12,18 @@ use aws_sdk_dynamodb::{
 /// The reason code of an item whose condition did not hold.
 pub(super) const CONDITION_FAILED: &str = "ConditionalCheckFailed";
 
+/// The reason code of an item that another transaction has in hand.
+pub(super) const CONFLICT: &str = "TransactionConflict";
+
+/// The error code of a single write whose item a transaction has in hand.
+pub(super) const CONFLICT_OF_A_SINGLE_WRITE: &str = "TransactionConflictException";
+
 /// Whether an error or cancellation code tells of a state that passes by itself.
 pub(super) fn is_passing(code: &str) -> bool {
     matches!(
         code,
-        "TransactionConflict"
-            | "TransactionConflictException"
+        CONFLICT
+            | CONFLICT_OF_A_SINGLE_WRITE
             | "TransactionInProgressException"
             | "ThrottlingError"
             | "ThrottlingException"

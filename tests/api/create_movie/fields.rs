@@ -28,9 +28,12 @@ async fn values_at_their_bounds_are_taken() {
         with("name", json!(format!("  {}  ", "b".repeat(200)))),
         json!({"name": "casts 100", "casts": texts(100, "Ripley"), "genres": ["Drama"]}),
         json!({"name": "casts 1", "casts": ["X"], "genres": ["Drama"]}),
-        json!({"name": "casts long", "casts": texts(100, &"🎬".repeat(100)), "genres": ["Drama"]}),
+        json!({"name": "casts long", "casts": texts(10, &"🎬".repeat(100)), "genres": ["Drama"]}),
+        json!({"name": "casts 4096", "casts": texts(64, &"é".repeat(32)), "genres": ["Drama"]}),
         json!({"name": "genres 20", "casts": ["X"], "genres": texts(20, "Drama")}),
-        json!({"name": "genres long", "casts": ["X"], "genres": texts(20, &"🎬".repeat(50))}),
+        json!({"name": "genres long", "casts": ["X"], "genres": texts(5, &"🎬".repeat(50))}),
+        json!({"name": "genres 1024", "casts": ["X"], "genres": texts(16, &"é".repeat(32))}),
+        json!({"name": "\u{200f}שלום\u{200f}", "casts": ["a\u{200b}b"], "genres": ["e\u{301}"]}),
         json!({"name": "trimmed", "casts": [format!(" {} ", "c".repeat(100))], "genres": [format!(" {} ", "d".repeat(50))]}),
         json!({"name": r#"<b>"quotes" & \back\slashes</b>"#, "casts": ["\"\\/"], "genres": ["\u{2028}é"]}),
     ];
@@ -59,6 +62,8 @@ async fn values_beyond_their_bounds_are_refused() {
     let ann = bag.person("ann").await;
     let before = bag.contents();
     let control = "must not contain control characters";
+    let direction = "must not contain bidirectional formatting characters";
+    let invisible = "must contain a visible character";
     for (field, value, fault) in [
         ("name", json!(""), ("name", "must not be empty")),
         ("name", json!(" \u{a0}\u{2003} "), ("name", "must not be empty")),
@@ -67,6 +72,8 @@ async fn values_beyond_their_bounds_are_refused() {
         ("name", json!("a\0b"), ("name", control)),
         ("name", json!("a\nb"), ("name", control)),
         ("name", json!("a\u{85}b"), ("name", control)),
+        ("name", json!("a\u{202e}b"), ("name", direction)),
+        ("name", json!("\u{2066}a\u{2069}"), ("name", direction)),
         ("name", json!(7), ("name", "must be a string")),
         ("name", json!(null), ("name", "must be a string")),
         ("name", json!(["Alien"]), ("name", "must be a string")),
@@ -83,7 +90,14 @@ async fn values_beyond_their_bounds_are_refused() {
         ("casts", json!(["a", 1]), ("casts[1]", "must be a string")),
         ("casts", json!([null]), ("casts[0]", "must be a string")),
         ("casts", json!([["a"]]), ("casts[0]", "must be a string")),
+        ("casts", json!(["a", "\u{200b}"]), ("casts[1]", invisible)),
+        ("casts", json!(["\u{ad}\u{200d} \u{2060}"]), ("casts[0]", invisible)),
+        ("casts", json!(["a\u{202d}b"]), ("casts[0]", direction)),
+        ("casts", texts(65, &"é".repeat(32)), ("casts", "must have at most 4096 bytes of UTF-8 in total")),
+        ("casts", texts(41, &"a".repeat(100)), ("casts", "must have at most 4096 bytes of UTF-8 in total")),
         ("genres", json!([]), ("genres", "must have 1 to 20 items")),
+        ("genres", json!(["\u{fe0f}"]), ("genres[0]", invisible)),
+        ("genres", texts(17, &"é".repeat(32)), ("genres", "must have at most 1024 bytes of UTF-8 in total")),
         ("genres", texts(21, "Drama"), ("genres", "must have 1 to 20 items")),
         ("genres", json!(true), ("genres", "must be an array of strings")),
         ("genres", json!(["Drama", "é".repeat(51)]), ("genres[1]", "must have at most 50 characters")),
@@ -187,6 +201,7 @@ async fn all_faults_are_told_at_once() {
         "title": "Bad Request"
       },
       "headers": {
+        "cache-control": "no-store",
         "content-type": "application/problem+json",
         "x-content-type-options": "nosniff"
       },
@@ -200,20 +215,26 @@ async fn all_faults_are_told_at_once() {
 async fn a_taken_name_is_told_as_such() {
     let bag = Bag::start().await;
     let ann = bag.person("ann").await;
-    bag.movie(&ann, "Alien").await;
+    let taken = bag.movie(&ann, "Alien").await;
     let response = bag.send(post("/api/movies", &movie("alien")).bearer(&ann.token)).await;
     expect_problem(&response, 409, "movie_name_taken");
-    insta::assert_json_snapshot!(whole(&response), {".body.request_id" => "[request id]"}, @r#"
+    assert_eq!(response.json()["movie_id"], taken["id"]);
+    insta::assert_json_snapshot!(whole(&response), {
+        ".body.movie_id" => "[movie id]",
+        ".body.request_id" => "[request id]",
+    }, @r#"
     {
       "body": {
         "code": "movie_name_taken",
         "detail": "A movie with this name already exists",
         "error": "A movie with this name already exists",
+        "movie_id": "[movie id]",
         "request_id": "[request id]",
         "status": 409,
         "title": "Conflict"
       },
       "headers": {
+        "cache-control": "no-store",
         "content-type": "application/problem+json",
         "x-content-type-options": "nosniff"
       },

@@ -90,7 +90,7 @@ async fn a_name_without_anything_to_see_is_refused() {
     let before = bag.contents();
     for name in ["\u{200b}", "\u{ad}\u{200d}", "\u{2060} \u{feff}", "\u{fe0f}"] {
         let response = bag.send(post("/api/movies", &movie(name)).bearer(&ann.token)).await;
-        expect_faults(&response, &[("name", "must have a character that can be seen")]);
+        expect_faults(&response, &[("name", "must contain a visible character")]);
         assert_eq!(bag.contents(), before, "{name:?}");
     }
 }

@@ -11,10 +11,39 @@ async fn throttling_for_ever_is_503() {
     lasts(|_| true, || Fault::Throttle).await;
 }
 
+/// Another user's transaction has the claim in hand: the email at a signup, the name of a movie otherwise.
 #[tokio::test]
-async fn a_transaction_that_conflicts_for_ever_is_503_and_never_409() {
-    let writes = |request: &str| request == "TransactWriteItems" || request == "UpdateItem";
-    lasts(writes, || Fault::TransactionConflict { position: 1 }).await;
+async fn conflicts_with_others_for_ever_are_503_and_never_409() {
+    let paths = [Path::Signup, Path::Create, Path::Rename, Path::Delete];
+    let ends = paths.map(|path| async move {
+        let (stage, case) = prepared(path).await;
+        stage.inject(Fault::TransactionConflict { position: 1 }, path.requests().len() - 1, usize::MAX);
+        ends_in_503(&stage, &case).await;
+    });
+    join_all(ends).await;
+}
+
+/// The user's other requests have the user or the movie in hand, which nobody else writes to.
+#[tokio::test]
+async fn conflicts_with_oneself_for_ever_are_429() {
+    let paths = [
+        (Path::Create, 2),
+        (Path::Rename, 0),
+        (Path::Respell, 0),
+        (Path::Details, 0),
+        (Path::Delete, 0),
+        (Path::Delete, 2),
+        (Path::ChangePassword, 0),
+        (Path::Logout, 0),
+        (Path::Leave, 0),
+    ];
+    let ends = paths.map(|(path, position)| async move {
+        let (stage, case) = prepared(path).await;
+        stage.inject(Fault::TransactionConflict { position }, path.requests().len() - 1, usize::MAX);
+        let requests = ends_in(&stage, &case, 429, "too_many_concurrent_writes").await;
+        assert!(requests > path.requests().len(), "{} gave up at once", stage.name());
+    });
+    join_all(ends).await;
 }
 
 #[tokio::test]
@@ -85,12 +114,16 @@ async fn prepared(path: Path) -> (Stage, Case) {
     (stage, case)
 }
 
-/// The client gets 503, nothing has changed, and the same process works as soon as the fault is over.
-/// Gives the number of requests that it took to give up.
 async fn ends_in_503(stage: &Stage, case: &Case) -> usize {
+    ends_in(stage, case, 503, "unavailable").await
+}
+
+/// The client gets this error, nothing has changed, and the same process works as soon as the fault is over.
+/// Returns the number of requests that it took to give up.
+async fn ends_in(stage: &Stage, case: &Case, status: u16, code: &str) -> usize {
     let before = stage.bag.contents();
     let response = stage.send(case).await;
-    assert_problem(&response, 503, "unavailable");
+    assert_problem(&response, status, code);
     assert_eq!(stage.bag.contents(), before, "{}", stage.name());
     assert_consistent(&stage.bag);
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Path, Stage, assert_problem};
 use crate::{
-    bag::{MOVIES, put},
+    bag::{MOVIES, USERS, put},
     consistency::assert_consistent,
 };
 
@@ -36,13 +36,25 @@ async fn cancelled(path: Path, reasons: &[&'static str]) -> (Stage, HttpResponse
     (stage, response, transactions)
 }
 
+/// The condition at the user fails for two reasons, and the user as they are tells which of them it was.
 #[tokio::test]
-async fn a_creator_who_is_gone_hears_that_and_not_that_the_name_is_taken() {
+async fn a_creator_at_the_limit_hears_that_and_not_that_the_name_is_taken() {
     for reasons in [[NONE, FAILED, FAILED], [NONE, NONE, FAILED], [CONFLICT, FAILED, FAILED]] {
         let (_stage, response, transactions) = cancelled(Path::Create, &reasons).await;
-        assert_problem(&response, 401, "invalid_token");
+        assert_problem(&response, 403, "movie_limit_reached");
         assert_eq!(transactions, 1, "{reasons:?}");
     }
+}
+
+#[tokio::test]
+async fn a_creator_who_is_gone_hears_that_and_not_that_the_name_is_taken() {
+    let stage = Stage::new(Path::Create).await;
+    stage.bag.movie(&stage.ann, "New 1").await;
+    let case = stage.case(1).await;
+    let key = format!("user#{}", stage.ann.id);
+    let leave = || stage.bag.edit(USERS, &key, |user| user["status"] = json!({"S": "leaving"}));
+    let response = stage.bag.send_interrupted(case.request, "TransactWriteItems", leave).await;
+    assert_problem(&response, 401, "invalid_token");
 }
 
 #[tokio::test]

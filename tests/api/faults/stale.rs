@@ -17,11 +17,11 @@ use crate::{
 const ATTEMPTS: usize = 5;
 
 #[tokio::test]
-async fn a_rename_of_a_movie_that_changes_again_and_again_is_503_and_changes_nothing() {
+async fn a_rename_of_a_movie_that_keeps_changing_is_429_and_changes_nothing() {
     let (stage, case) = stage(Path::Rename).await;
     let details = |time| put(&case.url, &json!({"genres": [format!("Genre {time}")]}));
     let response = while_it_changes(&stage, &case, "TransactWriteItems", ATTEMPTS, details).await;
-    assert_problem(&response, 503, "unavailable");
+    assert_problem(&response, 429, "too_many_concurrent_writes");
     let now = stage.bag.send(get(&case.url)).await.json();
     assert_eq!((&now["name"], &now["genres"]), (&json!("Old 1"), &json!(["Genre 4"])));
     assert_eq!(stage.bag.count(MOVIES, "name#new 1"), 0);
@@ -52,11 +52,11 @@ async fn a_rename_of_a_movie_that_gets_another_name_meanwhile_frees_that_name() 
 }
 
 #[tokio::test]
-async fn a_deletion_of_a_movie_that_is_renamed_again_and_again_is_503_and_deletes_nothing() {
+async fn a_deletion_of_a_movie_that_keeps_changing_is_429_and_deletes_nothing() {
     let (stage, case) = stage(Path::Delete).await;
     let rename = |time| put(&case.url, &json!({"name": format!("Name {time}")}));
     let response = while_it_changes(&stage, &case, "TransactWriteItems", ATTEMPTS, rename).await;
-    assert_problem(&response, 503, "unavailable");
+    assert_problem(&response, 429, "too_many_concurrent_writes");
     assert_eq!(stage.bag.send(get(&case.url)).await.json()["name"], "Name 4");
     assert_consistent(&stage.bag);
 }

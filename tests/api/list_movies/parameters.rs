@@ -78,12 +78,28 @@ async fn faulty_parameters_are_told_all_at_once() {
         "title": "Bad Request"
       },
       "headers": {
+        "cache-control": "no-store",
         "content-type": "application/problem+json",
         "x-content-type-options": "nosniff"
       },
       "status": 400
     }
     "#);
+}
+
+#[tokio::test]
+async fn no_query_makes_a_problem_document_large() {
+    let bag = Bag::start().await;
+    for parameter in ["x=&", "%01=&", &format!("{}=&", "%01".repeat(120)), &format!("{}=&", "y".repeat(300))]
+    {
+        // API Gateway takes some 10 KB of request line and headers; this is the whole of it.
+        let query = parameter.repeat(10_000 / parameter.len());
+        let response = list(&bag, &query).await;
+        expect_problem(&response, 400, "validation_failed");
+        let (bytes, faults) = (response.body.len(), response.json()["errors"].as_array().map_or(0, Vec::len));
+        assert!(bytes <= 16 * 1024 && faults <= 50, "{parameter}: {bytes} bytes, {faults} faults");
+    }
+    assert_eq!(bag.proxy.calls().len(), 0, "a faulty request costs no read");
 }
 
 #[tokio::test]
@@ -114,6 +130,14 @@ async fn a_cursor_that_was_not_given_out_is_refused() {
         BASE64_URL_SAFE_NO_PAD.encode([content, &checksum].concat())
     };
     assert_eq!(forged(content), cursor, "this test knows how cursors are made");
+    // A start key as DynamoDB documents it: a partition key of 1 to 2,048 bytes, a sort key of 1 to 1,024.
+    let of_lengths = |key: usize, name_key: usize| {
+        let part = |length: usize| {
+            let bytes = u16::try_from(length).expect("short").to_be_bytes();
+            [&bytes[..], &vec![b'a'; length]].concat()
+        };
+        forged(&[&[1][..], &part(key), &part(name_key)].concat())
+    };
     let versions = [0, 2, 255].map(|version| forged(&[&[version], &content[1..]].concat()));
     let refused = [
         String::new(),
@@ -131,6 +155,10 @@ async fn a_cursor_that_was_not_given_out_is_refused() {
         cursor[1..].to_owned(),
         cursor.to_uppercase(),
         cursor.repeat(2),
+        of_lengths(0, 1),
+        of_lengths(1, 0),
+        of_lengths(2049, 1),
+        of_lengths(1, 1025),
         // Well made, but of no name, of half an id, of a name that no key can be, of bytes that are no text.
         forged(&content[..17]),
         forged(&content[..9]),
@@ -143,7 +171,9 @@ async fn a_cursor_that_was_not_given_out_is_refused() {
         expect_problem(&response, 400, "invalid_cursor");
     }
     assert_eq!(bag.proxy.calls().len(), 0, "a faulty request costs no read");
-    assert_eq!(list(&bag, &format!("cursor={cursor}")).await.status, 200);
+    for accepted in [cursor, of_lengths(1, 1), of_lengths(2048, 1024)] {
+        assert_eq!(list(&bag, &format!("cursor={accepted}")).await.status, 200, "{accepted}");
+    }
     let response = list(&bag, "cursor=garbage").await;
     insta::assert_json_snapshot!(whole(&response), {".body.request_id" => "[request id]"}, @r#"
     {
@@ -156,6 +186,7 @@ async fn a_cursor_that_was_not_given_out_is_refused() {
         "title": "Bad Request"
       },
       "headers": {
+        "cache-control": "no-store",
         "content-type": "application/problem+json",
         "x-content-type-options": "nosniff"
       },

@@ -52,7 +52,7 @@ async fn a_refused_login_does_not_tell_why_by_its_answer_or_by_its_work() {
       "title": "Unauthorized"
     }
     "#);
-    assert_eq!(reference.header("www-authenticate"), Some("Bearer"));
+    assert_eq!(reference.header("www-authenticate"), Some("Bearer realm=\"movie-bag\""));
     let longest = "x".repeat(1024);
     let repeated = format!("{PASSWORD}\0{PASSWORD}");
     let mut works = BTreeSet::from([bag.rounds(&reference).await]);

@@ -79,6 +79,17 @@ async fn a_refused_login_renews_nothing() {
     assert_eq!(user(&bag)["password_hash"], before["password_hash"]);
 }
 
+/// The user's other requests keep the user's item in transactions of their own.
+#[tokio::test]
+async fn conflicts_at_the_renewal_fail_no_login() {
+    let (bag, ann) = user_with(&hash_of_cost("4").await).await;
+    let before = user(&bag);
+    let conflict = Rule::always(Fault::TransactionConflict { position: 0 });
+    bag.proxy.inject(conflict.from("login").on("UpdateItem").after(WRITES_BEFORE));
+    assert_eq!(bag.log_in(&ann.email, PASSWORD).await.status, 200);
+    assert_eq!(user(&bag), before);
+}
+
 #[tokio::test]
 async fn a_password_that_is_changed_meanwhile_wins_over_the_renewal() {
     const NEW_PASSWORD: &str = "a bag full of new movies";

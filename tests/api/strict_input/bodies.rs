@@ -197,22 +197,57 @@ async fn values_of_other_types_are_told_by_field() {
 #[tokio::test]
 async fn unknown_fields_are_told_by_name_whatever_it_is() {
     let scene = Scene::start().await;
-    let long = "x".repeat(60_000);
+    let (long, shortened) = ("é".repeat(30_000), "é".repeat(100));
     for taker in scene.takers() {
-        for field in
-            ["", " ", "id", "Email", "NAME", "$ref", "a\"b\\c", "\0", "\u{202e}🎬", "casts[0]", &long]
-        {
+        for (field, told) in [
+            ("", ""),
+            (" ", " "),
+            ("id", "id"),
+            ("Email", "Email"),
+            ("NAME", "NAME"),
+            ("$ref", "$ref"),
+            ("a\"b\\c", "a\"b\\c"),
+            ("\0", "\0"),
+            ("\u{202e}🎬", "\u{202e}🎬"),
+            ("casts[0]", "casts[0]"),
+            (&long, &shortened),
+        ] {
             let mut body = taker.body.clone();
             body[field] = Value::Null;
             let request = taker.with_body(body.to_string());
             let response = scene.refused(&taker, request, 400, "validation_failed").await;
-            expect_faults(&response, &[(field, "is not a known field")]);
+            expect_faults(&response, &[(told, "is not a known field")]);
         }
-        // As many as fit.
-        let many: Value =
-            (0..7_000).map(|number| (number.to_string(), json!(1))).collect::<serde_json::Map<_, _>>().into();
-        let response =
-            scene.refused(&taker, taker.with_body(many.to_string()), 400, "validation_failed").await;
-        assert!(response.json()["errors"].as_array().map_or(0, Vec::len) >= 7_000);
+    }
+}
+
+/// The bytes that the HTTP contract promises as the most of any problem document.
+const PROBLEM_BYTES: usize = 16 * 1024;
+
+#[tokio::test]
+async fn no_body_makes_a_problem_document_large() {
+    let scene = Scene::start().await;
+    // Bodies of up to 64 KiB, with as many unknown fields as fit: short names, long ones, and names of which each
+    // character takes six bytes as JSON.
+    let many = |count: usize, name: &dyn Fn(usize) -> String| {
+        let fields = (0..count).map(|number| (name(number), json!(1)));
+        fields.collect::<serde_json::Map<_, _>>()
+    };
+    let bodies = [
+        many(7_000, &|number| number.to_string()),
+        many(300, &|number| format!("{number:0>200}")),
+        many(90, &|number| format!("{}{number}", "\u{1}".repeat(98))),
+        many(50, &|number| format!("{}{number}", "🎬".repeat(98))),
+    ];
+    for taker in scene.takers() {
+        for body in &bodies {
+            let text = Value::Object(body.clone()).to_string();
+            assert!(text.len() <= CAP, "{} bytes", text.len());
+            let response = scene.refused(&taker, taker.with_body(text), 400, "validation_failed").await;
+            let size = response.body.len();
+            assert!(size <= PROBLEM_BYTES, "{}: a problem document of {size} bytes", taker.operation);
+            let faults = response.json()["errors"].as_array().map_or(0, Vec::len);
+            assert!((20..=50).contains(&faults), "{}: {faults} faults", taker.operation);
+        }
     }
 }

@@ -189,7 +189,7 @@ async fn changes_of_different_fields_are_both_kept() {
 
 /// Looking again has an end: somebody who never gets a turn is told to come back.
 #[tokio::test]
-async fn a_movie_that_never_stops_changing_is_unavailable() {
+async fn a_movie_that_never_stops_changing_is_429() {
     let (bag, ann) = start().await;
     let movie = bag.movie(&ann, "Alien").await;
     let before = bag.contents();
@@ -198,7 +198,7 @@ async fn a_movie_that_never_stops_changing_is_unavailable() {
     bag.proxy.inject(local::fault_proxy::Rule::always(failed).on("TransactWriteItems"));
     bag.proxy.clear_calls();
     let response = bag.send(put(&path(&movie), &json!({"name": "Aliens"})).bearer(&ann.token)).await;
-    expect_problem(&response, 503, "unavailable");
+    expect_problem(&response, 429, "too_many_concurrent_writes");
     assert_eq!(bag.contents(), before);
     let writes = bag.proxy.calls().iter().filter(|call| call.operation == "TransactWriteItems").count();
     assert_eq!(writes, 5, "looking again is bounded");

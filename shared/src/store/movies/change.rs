@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{
-    AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+use aws_sdk_dynamodb::{
+    operation::update_item::builders::UpdateItemFluentBuilder,
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update},
 };
 use uuid::Uuid;
 
-use super::{ATTEMPTS, KeepsChanging, MovieItem, Movies, NameClaim, claim_is_missing, decode_movie};
+use super::{ATTEMPTS, KeepsChanging, MovieItem, Movies, claim_is_missing, decode_movie, holder_of};
 use crate::{
     model::{Casts, Genres, Movie, MovieChanges, Timestamp},
     store::{
@@ -26,14 +27,15 @@ pub enum Change {
     NotFound,
     /// Somebody else added it.
     NotOwner,
-    /// Another movie has the new name.
-    NameTaken,
+    /// Another movie, this one, has the new name.
+    NameTaken(Uuid),
 }
 
 impl Movies {
     /// Changes a movie of `owner` at `now`.
     ///
-    /// Without a name: `UpdateItem`, only if the owner's. With one: a consistent `GetItem`; then `UpdateItem` if the
+    /// Without a name: `UpdateItem`, only if the owner's and not last changed at a later time; then again, with that
+    /// time. With one: a consistent `GetItem`; then `UpdateItem` if the
     /// canonical name stays, and otherwise `TransactWriteItems`: update the movie, delete the old claim if it is the
     /// movie's, put the new one if free. Both only if the movie is as it was read; if not, it is looked at again.
     /// IAM: `GetItem`, `UpdateItem`, `DeleteItem`, `PutItem`.
@@ -73,16 +75,42 @@ impl Movies {
         changes: &MovieChanges,
         now: Timestamp,
     ) -> Result<Change, StoreError> {
+        let mut updated_at = now;
+        for _ in 0..ATTEMPTS {
+            let request = self.update_details(id, changes, updated_at);
+            let request = request.expression_attribute_values(":owner", AttributeValue::S(owner.to_string()));
+            let found = match request.send().await {
+                Ok(answer) => {
+                    return Ok(Change::Done(decode_movie(answer.attributes.unwrap_or_default())?));
+                }
+                Err(error) => failed_condition(error)?,
+            };
+            let Some(found) = found else { return Ok(Change::NotFound) };
+            let found = decode_movie(found)?;
+            if found.added_by != owner {
+                return Ok(Change::NotOwner);
+            }
+            // The clock that made the last change is ahead of this machine's.
+            updated_at = found.updated_at;
+        }
+        Err(KeepsChanging.into())
+    }
+
+    fn update_details(
+        &self,
+        id: Uuid,
+        changes: &MovieChanges,
+        updated_at: Timestamp,
+    ) -> UpdateItemFluentBuilder {
         let mut request = self
             .client
             .update_item()
             .table_name(&self.table)
             .key(keys::PARTITION, AttributeValue::S(keys::movie(id)))
-            .condition_expression("#added_by = :owner")
+            .condition_expression("#added_by = :owner AND #updated_at <= :updated_at")
             .expression_attribute_names("#added_by", "added_by")
             .expression_attribute_names("#updated_at", "updated_at")
-            .expression_attribute_values(":owner", AttributeValue::S(owner.to_string()))
-            .expression_attribute_values(":updated_at", AttributeValue::S(now.to_string()))
+            .expression_attribute_values(":updated_at", AttributeValue::S(updated_at.to_string()))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let mut assignments = vec!["#updated_at = :updated_at".to_owned()];
@@ -97,13 +125,7 @@ impl Movies {
                     .expression_attribute_values(format!(":{attribute}"), strings(texts));
             }
         }
-        match request.update_expression(format!("SET {}", assignments.join(", "))).send().await {
-            Ok(answer) => Ok(Change::Done(decode_movie(answer.attributes.unwrap_or_default())?)),
-            Err(error) => match failed_condition(error)? {
-                Some(_) => Ok(Change::NotOwner),
-                None => Ok(Change::NotFound),
-            },
-        }
+        request.update_expression(format!("SET {}", assignments.join(", ")))
     }
 
     /// Writes a movie whose canonical name stays.
@@ -133,21 +155,20 @@ impl Movies {
             .set_expression_attribute_names(Some(names()))
             .set_expression_attribute_values(Some(values(old, &new)?))
             .build()?;
-        let claim = NameClaim { pk: keys::name(new.name.key()), movie_id: new.id };
         let request = self
             .client
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().update(update).build())
             .transact_items(self.release_claim(old.id, old.name.key())?)
-            .transact_items(item::put_new(&self.table, &claim)?);
+            .transact_items(self.put_claim(new.id, new.name.key())?);
         let Err(error) = request.send().await else { return Ok(Attempt::Ended(Change::Done(new))) };
-        let failed = FailedConditions::of(error)?;
+        let failed = FailedConditions::of(error, &[0])?;
         if failed.unsettled(0) {
             Ok(Attempt::Outdated)
-        } else if failed.at(1).is_some() {
-            Err(claim_is_missing(old.id))
+        } else if let Some(reason) = failed.at(2).filter(|_| failed.at(1).is_none()) {
+            Ok(Attempt::Ended(Change::NameTaken(holder_of(reason)?)))
         } else {
-            Ok(Attempt::Ended(Change::NameTaken))
+            Err(claim_is_missing(old.id))
         }
     }
 }
@@ -163,7 +184,7 @@ const REPLACE: &str = "SET #name = :name, #name_key = :name_key, #casts = :casts
                        #updated_at = :updated_at";
 /// Nothing that is about to be written over has changed since it was read.
 const UNCHANGED: &str = "#added_by = :owner AND #name = :old_name AND #name_key = :old_name_key \
-                         AND #casts = :old_casts AND #genres = :old_genres";
+                         AND #casts = :old_casts AND #genres = :old_genres AND #updated_at <= :updated_at";
 
 fn names() -> HashMap<String, String> {
     ["name", "name_key", "casts", "genres", "updated_at", "added_by"]

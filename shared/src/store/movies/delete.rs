@@ -40,7 +40,7 @@ impl Movies {
                 .transact_items(self.release_claim(movie.id, movie.name.key())?)
                 .transact_items(users.count_one_less(owner)?);
             let Err(error) = request.send().await else { return Ok(Deletion::Done) };
-            let failed = FailedConditions::of(error)?;
+            let failed = FailedConditions::of(error, &[0, 2])?;
             if failed.unsettled(0) {
                 continue;
             }

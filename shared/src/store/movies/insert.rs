@@ -1,6 +1,8 @@
 //! Adding a movie.
 
-use super::{MovieItem, Movies, NameClaim};
+use uuid::Uuid;
+
+use super::{MovieItem, Movies, holder_of};
 use crate::{
     model::Movie,
     store::{
@@ -15,31 +17,34 @@ use crate::{
 pub enum Insertion {
     /// The movie exists from now on.
     Done,
-    /// Another movie has the name.
-    NameTaken,
+    /// Another movie, this one, has the name.
+    NameTaken(Uuid),
     /// The user who adds it is gone or leaving.
     OwnerGone,
+    /// The user who adds it has as many movies as one may have.
+    LimitReached,
 }
 
 impl Movies {
-    /// Adds a movie and the claim to its name, and counts it at its owner.
+    /// Adds a movie and the claim to its name, and counts it at its owner, who may have up to `limit` movies.
     ///
-    /// `TransactWriteItems`: put the movie, put the claim, both only if new; update the user, only while active.
-    /// IAM: `PutItem`; `UpdateItem` on the users' table.
-    pub async fn insert(&self, movie: &Movie, users: &Users) -> Result<Insertion, StoreError> {
-        let claim = NameClaim { pk: keys::name(movie.name.key()), movie_id: movie.id };
+    /// `TransactWriteItems`: put the movie, put the claim, both only if new; update the user, only while active and
+    /// below the limit. If that last condition fails, a consistent `GetItem` tells which of the two it was. IAM:
+    /// `PutItem`; `UpdateItem` and `GetItem` on the users' table.
+    pub async fn insert(&self, movie: &Movie, limit: u32, users: &Users) -> Result<Insertion, StoreError> {
         let request = self
             .client
             .transact_write_items()
             .transact_items(item::put_new(&self.table, &MovieItem::from(movie))?)
-            .transact_items(item::put_new(&self.table, &claim)?)
-            .transact_items(users.count_one_more(movie.added_by)?);
+            .transact_items(self.put_claim(movie.id, movie.name.key())?)
+            .transact_items(users.count_one_more(movie.added_by, limit)?);
         let Err(error) = request.send().await else { return Ok(Insertion::Done) };
-        let failed = FailedConditions::of(error)?;
+        let failed = FailedConditions::of(error, &[0, 2])?;
         if failed.at(2).is_some() {
-            Ok(Insertion::OwnerGone)
-        } else if failed.at(1).is_some() {
-            Ok(Insertion::NameTaken)
+            let user = users.session::<()>(movie.added_by).await?;
+            Ok(if user.is_some() { Insertion::LimitReached } else { Insertion::OwnerGone })
+        } else if let Some(reason) = failed.at(1) {
+            Ok(Insertion::NameTaken(holder_of(reason)?))
         } else {
             Err(StoreError::Corrupt { key: keys::movie(movie.id), problem: "a new id is taken".to_owned() })
         }

@@ -7,7 +7,7 @@ mod purge;
 
 use aws_sdk_dynamodb::{
     Client,
-    types::{AttributeValue, Delete, TransactWriteItem},
+    types::{AttributeValue, CancellationReason, Delete, TransactWriteItem},
 };
 use lambda_http::tracing;
 use serde::{Deserialize, Serialize};
@@ -26,8 +26,8 @@ use super::{
 };
 use crate::model::{Casts, Genres, Movie, MovieName, Timestamp};
 
-/// How often an operation looks again when a movie changed between its read and its write. Each time somebody else
-/// got something done, so more than a few in a row mean trouble.
+/// How often an operation looks again when a movie changed between its read and its write. Each time another request of
+/// the movie's owner got something done, so more than a few in a row mean that the owner sends too many at once.
 const ATTEMPTS: usize = 5;
 
 /// Where movies are kept.
@@ -60,7 +60,7 @@ struct MovieItem {
     catalog: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct NameClaim {
     pk: String,
     movie_id: Uuid,
@@ -131,6 +131,12 @@ impl Movies {
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
+    /// The part of a transaction that claims a name for a movie, only if it is free; [`holder_of`] tells who has it.
+    fn put_claim(&self, id: Uuid, name_key: &str) -> Result<TransactWriteItem, StoreError> {
+        let claim = NameClaim { pk: keys::name(name_key), movie_id: id };
+        item::put_claim(&self.table, &claim)
+    }
+
     /// The part of a transaction that gives up a movie's claim to its name.
     fn release_claim(&self, id: Uuid, name_key: &str) -> Result<TransactWriteItem, StoreError> {
         let delete = Delete::builder()
@@ -151,8 +157,14 @@ struct KeepsChanging;
 
 impl From<KeepsChanging> for StoreError {
     fn from(error: KeepsChanging) -> Self {
-        Self::Unavailable { cause: error.into() }
+        Self::Contended { cause: error.into() }
     }
+}
+
+/// The movie that has a name, given why a claim to that name failed.
+fn holder_of(reason: &CancellationReason) -> Result<Uuid, StoreError> {
+    let claim: NameClaim = item::decode(reason.item().cloned().unwrap_or_default())?;
+    Ok(claim.movie_id)
 }
 
 /// A movie whose claim is not its own: the two are written in one transaction, so this is never met.

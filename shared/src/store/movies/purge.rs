@@ -104,7 +104,7 @@ impl Movies {
         }
         let request = request.transact_items(users.count_off_leaving(owner, movies.len())?);
         let Err(error) = request.send().await else { return Ok(true) };
-        let failed = FailedConditions::of(error)?;
+        let failed = FailedConditions::of(error, &[])?;
         for (position, movie) in movies.iter().enumerate() {
             if failed.at(2 * position + 1).is_some() && !failed.unsettled(2 * position) {
                 return Err(claim_is_missing(movie.id));

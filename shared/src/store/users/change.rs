@@ -74,7 +74,8 @@ impl Users {
         }
     }
 
-    /// Replaces a hash by another of the same password, unless the password was changed meanwhile.
+    /// Replaces a hash by another of the same password, unless the password was changed meanwhile, or the user's other
+    /// writes leave no room: then a later login does it.
     ///
     /// `UpdateItem`, on the condition that the user has the old hash. IAM: `UpdateItem`.
     pub async fn renew_hash(
@@ -89,7 +90,10 @@ impl Users {
             .condition_expression("password_hash = :old_hash")
             .expression_attribute_values(":new_hash", AttributeValue::S(new.as_stored().to_owned()))
             .expression_attribute_values(":old_hash", AttributeValue::S(old.as_stored().to_owned()));
-        send(request).await.map(|_| ())
+        match send(request).await {
+            Ok(_) | Err(StoreError::Contended { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     fn update(&self, id: Uuid) -> UpdateItemFluentBuilder {

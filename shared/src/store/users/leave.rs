@@ -67,7 +67,7 @@ impl Users {
             .transact_items(TransactWriteItem::builder().update(update).build())
             .transact_items(departures.put(id, now)?);
         let Err(error) = request.send().await else { return Ok(Leaving::Begun) };
-        let failed = FailedConditions::of(error)?;
+        let failed = FailedConditions::of(error, &[0, 1])?;
         if failed.at(0).is_some() {
             return Ok(Leaving::Outdated);
         }
@@ -112,7 +112,7 @@ impl Users {
             .transact_items(TransactWriteItem::builder().delete(claim_delete).build())
             .transact_items(departures.delete(id)?);
         let Err(error) = request.send().await else { return Ok(Farewell::Done) };
-        FailedConditions::of(error)?;
+        FailedConditions::of(error, &[])?;
         self.ended_by_another_run(id, departures).await
     }
 

@@ -189,7 +189,7 @@ impl Users {
             .transact_items(item::put_new(&self.table, &user_item)?)
             .transact_items(item::put_new(&self.table, &claim)?);
         let Err(error) = request.send().await else { return Ok(Signup::Done) };
-        let failed = FailedConditions::of(error)?;
+        let failed = FailedConditions::of(error, &[])?;
         if failed.at(1).is_some() {
             return Ok(Signup::EmailTaken);
         }
@@ -220,9 +220,15 @@ impl Users {
         Ok(user.filter(|user| user.status == Status::Active).map(|user| (user.session_epoch, user.part)))
     }
 
-    /// The part of a transaction that counts a movie more at a user who is here to stay. IAM: `UpdateItem`.
-    pub(super) fn count_one_more(&self, id: Uuid) -> Result<TransactWriteItem, BuildError> {
-        self.count_while(Status::Active, id, "1".to_owned())
+    /// The part of a transaction that counts a movie more at an active user who has fewer than `limit`. IAM:
+    /// `UpdateItem`.
+    pub(super) fn count_one_more(&self, id: Uuid, limit: u32) -> Result<TransactWriteItem, BuildError> {
+        let update = self
+            .count_while(Status::Active, id, "1".to_owned())
+            .condition_expression("#status = :expected AND movie_count < :limit")
+            .expression_attribute_values(":limit", AttributeValue::N(limit.to_string()))
+            .build()?;
+        Ok(TransactWriteItem::builder().update(update).build())
     }
 
     /// The part of a transaction that counts a movie less at a user. IAM: `UpdateItem`.
@@ -239,19 +245,17 @@ impl Users {
 
     /// The part of a transaction that counts movies off at a user who is leaving. IAM: `UpdateItem`.
     pub(super) fn count_off_leaving(&self, id: Uuid, movies: usize) -> Result<TransactWriteItem, BuildError> {
-        self.count_while(Status::Leaving, id, format!("-{movies}"))
+        let update = self.count_while(Status::Leaving, id, format!("-{movies}")).build()?;
+        Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    fn count_while(&self, status: Status, id: Uuid, change: String) -> Result<TransactWriteItem, BuildError> {
-        let update = self
-            .update_in_transaction(id)
+    fn count_while(&self, status: Status, id: Uuid, change: String) -> UpdateBuilder {
+        self.update_in_transaction(id)
             .update_expression("ADD movie_count :change")
             .expression_attribute_values(":change", AttributeValue::N(change))
             .condition_expression("#status = :expected")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":expected", status.attribute())
-            .build()?;
-        Ok(TransactWriteItem::builder().update(update).build())
     }
 
     fn update_in_transaction(&self, id: Uuid) -> UpdateBuilder {

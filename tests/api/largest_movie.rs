@@ -1,0 +1,133 @@
+//! What the largest movie costs, and that the route limits of the template follow from it: whatever one client does, the
+//! partition of the index that lists all movies has capacity left for everyone.
+
+use local::template::Template;
+use serde_json::{Value, json};
+
+use crate::{
+    bag::{Bag, MOVIES, Person, delete, get, post, put},
+    emitted,
+    list_movies::walking::copies,
+};
+
+/// What one partition of DynamoDB gives in a second, as its developer guide says under "Best practices for designing and
+/// using partition keys effectively".
+const PARTITION_READ_UNITS: f64 = 3_000.0;
+/// See [`PARTITION_READ_UNITS`].
+const PARTITION_WRITE_UNITS: f64 = 1_000.0;
+
+/// What the documents say of the largest movie: how many write units its item takes in an index, and what one page full
+/// of such movies costs and holds.
+const INDEX_WRITE_UNITS: u32 = 8;
+/// See [`INDEX_WRITE_UNITS`].
+const PAGE_READ_UNITS: f64 = 128.0;
+
+/// A name of 200 characters with nearly as long a canonical form as there can be, 100 casts of 4,096 bytes, and 20 genres
+/// of 1,024.
+fn largest(begin: &str) -> Value {
+    let name = format!("{begin}{}{}", "\u{fdfa}".repeat(6), "🎬".repeat(194 - begin.len()));
+    json!({"name": name, "casts": texts(100, 4_096, "é"), "genres": texts(20, 1_024, "è")})
+}
+
+/// So many texts of so many bytes together.
+fn texts(count: usize, bytes: usize, letter: &str) -> Vec<String> {
+    let text = |number: usize| {
+        let length = bytes / count + usize::from(number < bytes % count);
+        letter.repeat(length / letter.len()) + &"a".repeat(length % letter.len())
+    };
+    (0..count).map(text).collect()
+}
+
+async fn largest_movie(bag: &Bag, owner: &Person) -> String {
+    let response = bag.send(post("/api/movies", &largest("0000")).bearer(&owner.token)).await;
+    assert_eq!(response.status, 200, "{}", response.body);
+    response.json()["id"].as_str().expect("an id").to_owned()
+}
+
+/// The size of an item in bytes, as the developer guide counts it under "DynamoDB item sizes and formats".
+fn size(item: &Value) -> u32 {
+    let attributes = item.as_object().expect("an item").iter();
+    let bytes: usize = attributes.map(|(name, value)| name.len() + size_of_value(value)).sum();
+    u32::try_from(bytes).expect("at most 400 KB")
+}
+
+fn size_of_value(value: &Value) -> usize {
+    match (&value["S"], &value["L"]) {
+        (Value::String(text), _) => text.len(),
+        (_, Value::Array(items)) => 3 + items.iter().map(|item| 1 + size_of_value(item)).sum::<usize>(),
+        _ => panic!("a movie has no {value}"),
+    }
+}
+
+/// The requests a second that the template lets through at a route.
+fn rate(route: &str) -> f64 {
+    let template = Template::load("template.yaml").expect("template.yaml is readable");
+    let document = template.document();
+    let rate = &document["Resources"]["Api"]["Properties"]["RouteSettings"][route];
+    assert_eq!(
+        rate["ThrottlingRateLimit"], rate["ThrottlingBurstLimit"],
+        "{route}: no burst beyond the rate"
+    );
+    match rate["ThrottlingRateLimit"]["Ref"].as_str() {
+        Some(parameter) => document["Parameters"][parameter]["Default"].as_f64(),
+        None => rate["ThrottlingRateLimit"].as_f64(),
+    }
+    .unwrap_or_else(|| panic!("{route} has no rate limit of its own"))
+}
+
+#[tokio::test]
+async fn the_largest_movie_is_as_large_as_documented() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    largest_movie(&bag, &ann).await;
+    let bytes = size(&bag.items(MOVIES, "movie#")[0]);
+    assert!((7_169..=INDEX_WRITE_UNITS * 1_024).contains(&bytes), "{bytes} bytes");
+}
+
+#[tokio::test]
+async fn a_page_of_the_largest_movies_costs_what_is_documented() {
+    let bag = Bag::start_with(1, &[emitted::JSON]).await;
+    let ann = bag.person("ann").await;
+    largest_movie(&bag, &ann).await;
+    copies(&bag, 200, |number| largest(&format!("{number:04}"))["name"].as_str().expect("a name").to_owned());
+    let (response, line) = emitted::send(&bag, &get("/api/movies?limit=500")).await;
+    let movies = response.json().as_array().map_or(0, Vec::len);
+    assert!((140..=150).contains(&movies), "{movies} movies on a page of 1 MB");
+    assert!(response.header("link").is_some(), "the rest is on the next page");
+    let units = emitted::values(&line)["ReadCapacityUnits"];
+    assert!((PAGE_READ_UNITS - 1.0..=PAGE_READ_UNITS).contains(&units), "{units} read units");
+
+    let list = rate("GET /api/movies");
+    assert!(list * PAGE_READ_UNITS <= PARTITION_READ_UNITS, "{list} pages a second exhaust a partition");
+}
+
+#[tokio::test]
+async fn no_rate_of_writes_exhausts_the_index_of_the_list() {
+    let bag = Bag::start_with(1, &[emitted::JSON]).await;
+    let ann = bag.person("ann").await;
+    let units = async |request| {
+        let (response, line) = emitted::send(&bag, &request).await;
+        assert_eq!(response.status, 200, "{}", response.body);
+        (response, emitted::values(&line)["WriteCapacityUnits"])
+    };
+    // A transaction takes two units for each KB of an item in the base table: 16 for the movie, 2 for a claim, 2 for the
+    // user's count. The index `owner` takes 1 for a movie that comes or goes, and the index of the list what is left.
+    let (created, create) = units(post("/api/movies", &largest("0000")).bearer(&ann.token)).await;
+    let path = format!("/api/movies/{}", created.json()["id"].as_str().expect("an id"));
+    let (_, change) = units(put(&path, &json!({"genres": texts(20, 1_024, "ê")})).bearer(&ann.token)).await;
+    let (_, rename) = units(put(&path, &json!({"name": largest("1111")["name"]})).bearer(&ann.token)).await;
+    let (_, remove) = units(delete(&path).bearer(&ann.token)).await;
+    let index = f64::from(INDEX_WRITE_UNITS);
+    for (what, units, expected) in [
+        ("create", create - 21.0, index),
+        ("change", change - 8.0, index),
+        ("rename", rename - 20.0, 2.0 * index),
+        ("delete", remove - 21.0, index),
+    ] {
+        assert!((units - expected).abs() < 0.1, "to {what} takes {units} units of the index, not {expected}");
+    }
+    let (posts, puts, deletes) =
+        (rate("POST /api/movies"), rate("PUT /api/movies/{id}"), rate("DELETE /api/movies/{id}"));
+    let all = index * (posts + 2.0 * puts + deletes);
+    assert!(all <= PARTITION_WRITE_UNITS, "{all} write units a second exhaust a partition");
+}
