@@ -20,8 +20,8 @@ pub enum StoreError {
         #[source]
         cause: Cause,
     },
-    /// Transactions that one user started at the same time kept conflicting on what is theirs alone, for as long as the
-    /// SDK tried again. Nobody else can cause this.
+    /// Writes that one user sent at the same time kept conflicting on the items of that user, for as long as the SDK tried
+    /// again.
     #[error("the user's own writes keep conflicting")]
     Contended {
         /// What DynamoDB said at last.

@@ -77,16 +77,14 @@ impl Movies {
     ) -> Result<Change, StoreError> {
         let mut updated_at = now;
         for _ in 0..ATTEMPTS {
-            let request = self.update_details(id, changes, updated_at);
-            let request = request.expression_attribute_values(":owner", AttributeValue::S(owner.to_string()));
+            let request = self.update_details(id, owner, changes, updated_at);
             let found = match request.send().await {
                 Ok(answer) => {
                     return Ok(Change::Done(decode_movie(answer.attributes.unwrap_or_default())?));
                 }
-                Err(error) => failed_condition(error)?,
+                Err(error) => failed_condition(error)?.map(decode_movie).transpose()?,
             };
             let Some(found) = found else { return Ok(Change::NotFound) };
-            let found = decode_movie(found)?;
             if found.added_by != owner {
                 return Ok(Change::NotOwner);
             }
@@ -99,6 +97,7 @@ impl Movies {
     fn update_details(
         &self,
         id: Uuid,
+        owner: Uuid,
         changes: &MovieChanges,
         updated_at: Timestamp,
     ) -> UpdateItemFluentBuilder {
@@ -110,6 +109,7 @@ impl Movies {
             .condition_expression("#added_by = :owner AND #updated_at <= :updated_at")
             .expression_attribute_names("#added_by", "added_by")
             .expression_attribute_names("#updated_at", "updated_at")
+            .expression_attribute_values(":owner", AttributeValue::S(owner.to_string()))
             .expression_attribute_values(":updated_at", AttributeValue::S(updated_at.to_string()))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
