@@ -121,14 +121,21 @@ pub fn token_keys() -> Result<TokenKeys, StartError> {
     Ok(TokenKeys::new(key(CURRENT_KEY, required(CURRENT_KEY)?)?, previous))
 }
 
-/// The password hashing that `BCRYPT_COST` asks for.
+/// The password hashing that `BCRYPT_COST` asks for, with refusals at the price that `BCRYPT_COST_CEILING` asks for. Not
+/// set, or 0 as in the template, the ceiling is the cost itself.
 pub fn hasher() -> Result<Hasher, StartError> {
-    const NAME: &str = "BCRYPT_COST";
-    let Some(text) = optional(NAME)? else { return Ok(Hasher::new(DEFAULT_COST)) };
-    match text.parse() {
-        Ok(cost) if (LOWEST_COST..=HIGHEST_COST).contains(&cost) => Ok(Hasher::new(cost)),
-        _ => Err(unusable(NAME, format!("must be a number from {LOWEST_COST} to {HIGHEST_COST}"))),
-    }
+    const CEILING: &str = "BCRYPT_COST_CEILING";
+    let cost = cost("BCRYPT_COST", LOWEST_COST)?.unwrap_or(DEFAULT_COST);
+    let ceiling =
+        if setting(CEILING).is_some_and(|text| text == "0") { None } else { self::cost(CEILING, cost)? };
+    Ok(Hasher::new(cost, ceiling.unwrap_or(cost)))
+}
+
+/// The cost of bcrypt that a variable holds, from `lowest` to the highest that is allowed.
+fn cost(name: &'static str, lowest: u32) -> Result<Option<u32>, StartError> {
+    let Some(text) = optional(name)? else { return Ok(None) };
+    let cost = text.parse().ok().filter(|cost| (lowest..=HIGHEST_COST).contains(cost));
+    cost.map(Some).ok_or_else(|| unusable(name, format!("must be a number from {lowest} to {HIGHEST_COST}")))
 }
 
 /// How many movies a user may have, as `MOVIES_PER_USER` says: 1,000 unless set.

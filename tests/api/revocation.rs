@@ -169,5 +169,5 @@ async fn after_leaving_there_is_no_new_token() {
 fn hash_of(text: &str) -> String {
     use shared::auth::password::{Hasher, Password};
     let password = Password::new(text.to_owned()).map_err(|_| "not a password").expect("a password");
-    Hasher::new(4).hash(&password).expect("a hash").as_stored().to_owned()
+    Hasher::new(4, 4).hash(&password).expect("a hash").as_stored().to_owned()
 }

@@ -102,7 +102,7 @@ async fn the_password_is_stored_as_a_salted_bcrypt_hash_of_the_configured_cost()
         assert_eq!((&hash[..7], hash.len()), ("$2b$05$", 60));
         let stored = PasswordHash::from_stored(hash.clone());
         let verify = |text: &str| {
-            Hasher::new(5).verify(&PasswordAttempt::new(text.to_owned()), Some(&stored)).expect("a hash")
+            Hasher::new(5, 5).verify(&PasswordAttempt::new(text.to_owned()), Some(&stored)).expect("a hash")
         };
         assert!(verify(PASSWORD));
         assert!(!verify(&PASSWORD.to_uppercase()));

@@ -93,10 +93,11 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// Hashes passwords at one cost.
+/// Hashes passwords at one cost, and refuses them at the price of another.
 #[derive(Debug, Clone, Copy)]
 pub struct Hasher {
     cost: u32,
+    ceiling: u32,
 }
 
 /// Hashing did not work: the stored hash is not one, or the system gave no random salt.
@@ -105,10 +106,11 @@ pub struct Hasher {
 pub struct HashingFailed(#[from] bcrypt::BcryptError);
 
 impl Hasher {
-    /// A hasher with bcrypt's cost: the base-2 logarithm of its rounds, 4 to 31.
+    /// Returns a hasher with bcrypt's cost: the base-2 logarithm of its rounds, 4 to 31. `ceiling` is the highest cost
+    /// that any stored hash may have, and never less than `cost`: every refusal takes its rounds.
     #[must_use]
-    pub const fn new(cost: u32) -> Self {
-        Self { cost }
+    pub const fn new(cost: u32, ceiling: u32) -> Self {
+        Self { cost, ceiling }
     }
 
     /// Hashes a password that is to be set, with a new random salt.
@@ -118,16 +120,16 @@ impl Hasher {
         Ok(PasswordHash(bcrypt::hash(&password.0, self.cost)?))
     }
 
-    /// Whether the attempt is the password that was hashed. Whatever there is to compare with, a refusal has the price
-    /// of one hash at the configured cost: without a hash, as for an unknown user, and with one that was made at a
-    /// lower cost. So the time tells nothing.
+    /// Returns whether the attempt is the password that was hashed. Whatever there is to compare with, a refusal has
+    /// the price of one hash at the ceiling: without a hash, as for an unknown user, and with one that was made at a
+    /// lower cost. So the time tells nothing, whichever way the configured cost has moved.
     pub fn verify(
         self,
         attempt: &PasswordAttempt,
         hash: Option<&PasswordHash>,
     ) -> Result<bool, HashingFailed> {
         let Some(hash) = hash else {
-            self.waste(attempt)?;
+            waste(attempt, self.ceiling)?;
             return Ok(false);
         };
         let cost = hash.cost()?;
@@ -136,40 +138,40 @@ impl Hasher {
             return Ok(true);
         }
         for cost in self.top_up(cost) {
-            Self::new(cost).waste(attempt)?;
+            waste(attempt, cost)?;
         }
         Ok(false)
     }
 
-    /// The costs of the hashes that have, together with one at `cost`, the rounds of one at the configured cost. Rounds
+    /// Returns the costs of the hashes that have, together with one at `cost`, the rounds of one at the ceiling. Rounds
     /// double with each step, so one at each cost in between makes up the rest.
     fn top_up(self, cost: u32) -> Range<u32> {
-        cost..self.cost
+        cost..self.ceiling
     }
 
-    /// A new hash of a password that proved right, if the one it was compared with was made at a lower cost.
+    /// Makes a new hash of a password that proved right, if the one it was compared with was made at another cost.
     pub fn renew(
         self,
         proven: &PasswordAttempt,
         hash: &PasswordHash,
     ) -> Result<Option<PasswordHash>, HashingFailed> {
-        if hash.cost()? >= self.cost {
+        if hash.cost()? == self.cost {
             return Ok(None);
         }
         Ok(Some(PasswordHash(bcrypt::hash(&proven.0, self.cost)?)))
     }
+}
 
-    /// Hashes an attempt for nothing.
-    fn waste(self, attempt: &PasswordAttempt) -> Result<(), HashingFailed> {
-        tracing::debug!(rounds = rounds(self.cost), "bcrypt");
-        bcrypt::verify(&attempt.0, &self.hash_of_nobody())?;
-        Ok(())
-    }
+/// Hashes an attempt at a cost for nothing.
+fn waste(attempt: &PasswordAttempt, cost: u32) -> Result<(), HashingFailed> {
+    tracing::debug!(rounds = rounds(cost), "bcrypt");
+    bcrypt::verify(&attempt.0, &hash_of_nobody(cost))?;
+    Ok(())
+}
 
-    /// A well-formed hash of this cost that belongs to nobody.
-    fn hash_of_nobody(self) -> String {
-        format!("$2b${:02}${:.<22}{:.<31}", self.cost, "", "")
-    }
+/// Returns a well-formed hash of this cost that belongs to nobody.
+fn hash_of_nobody(cost: u32) -> String {
+    format!("$2b${cost:02}${:.<22}{:.<31}", "", "")
 }
 
 /// How often bcrypt repeats its key schedule. A stored hash may claim a cost that no number of rounds has.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::renewal::hash_of_cost;
 use crate::{
-    bag::{Bag, PASSWORD, USERS, hashing::TELL_OF_HASHES, post},
+    bag::{Bag, PASSWORD, USERS, hashing::TELL_OF_HASHES, post, put},
     consistency::assert_consistent,
 };
 
@@ -21,7 +21,40 @@ fn without_request_id(response: &HttpResponse) -> HttpResponse {
 /// A login from an address that no other one comes from, so that none has to wait for another.
 fn login(email: &str, password: &str, number: usize) -> HttpRequest {
     let body = json!({"email": email, "password": password});
-    post("/api/auth/login", &body).source_ip(format!("2001:db8::{number:x}"))
+    post("/api/auth/login", &body).source_ip(format!("2001:db8:0:{number:x}::1"))
+}
+
+/// After `BcryptCost` was lowered, hashes of the earlier cost are still there: the ceiling is that cost.
+#[tokio::test]
+async fn refusals_cost_the_same_whichever_way_the_cost_has_moved() {
+    for (cost, ceiling, stored) in [
+        ("4", "6", ["4", "5", "6"]),
+        ("5", "6", ["4", "5", "6"]),
+        ("6", "6", ["4", "5", "6"]),
+        ("6", "", ["4", "5", "6"]),
+    ] {
+        let settings = [("BCRYPT_COST", cost), ("BCRYPT_COST_CEILING", ceiling), TELL_OF_HASHES];
+        let bag = Bag::start_with(1, &settings).await;
+        let mut works = BTreeSet::new();
+        for (number, stored) in stored.into_iter().enumerate() {
+            let person = bag.person(&format!("person{number}")).await;
+            let hash = hash_of_cost(stored).await;
+            bag.edit_user(&person.id, |user| user["password_hash"] = hash);
+            for password in ["a wrong password", "", &"x".repeat(73)] {
+                let refusal = bag.send(login(&person.email, password, works.len() + number)).await;
+                assert_eq!(refusal.status, 401);
+                works.insert(bag.rounds(&refusal).await);
+            }
+            let body = json!({"current_password": "a wrong password", "new_password": PASSWORD});
+            let refusal = bag.send(put("/api/auth/password", &body).bearer(&person.token)).await;
+            assert_eq!(refusal.status, 403);
+            works.insert(bag.rounds(&refusal).await);
+        }
+        let unknown = bag.send(login("unknown@example.com", "a wrong password", 99)).await;
+        assert_eq!(unknown.status, 401);
+        works.insert(bag.rounds(&unknown).await);
+        assert_eq!(works, BTreeSet::from([64]), "cost {cost}, ceiling {ceiling:?}: the rounds of cost 6");
+    }
 }
 
 #[tokio::test]
