@@ -67,6 +67,39 @@ fn claims_of_odd_shapes_are_refused() {
     }
 }
 
+/// The claims of a token that nobody of ours signed are not looked at.
+#[test]
+fn a_bad_signature_is_the_reason_whatever_is_wrong_with_the_claims() {
+    for changes in [
+        json!({}),
+        json!({"exp": NOW - 60}),
+        json!({"iat": NOW + 60}),
+        json!({"nbf": NOW + 60}),
+        json!({"iss": "other"}),
+        json!({"aud": "other"}),
+        json!({"aud": ["movie-bag"]}),
+        json!({"sub": "ann@example.com"}),
+        json!({"sub": null}),
+        json!({"epoch": -1}),
+        json!({"epoch": null}),
+        json!({"exp": "soon"}),
+        json!({"exp": null}),
+        json!({"iat": null}),
+        json!({"jti": "x"}),
+        json!({"jti": null}),
+    ] {
+        let token = with_claims(&changes);
+        let (signed, signature) = token.rsplit_once('.').expect("parts");
+        // Another signature of the same length, and one that another claim has.
+        let other = if signature.starts_with('A') { "B" } else { "A" };
+        let tampered = format!("{signed}.{other}{}", &signature[1..]);
+        assert_eq!(verify(&tampered), Err(TokenFault::Signature), "{changes}");
+        let stranger = with_claims(&json!({"sub": TOKEN_ID}));
+        let (_, elsewhere) = stranger.rsplit_once('.').expect("parts");
+        assert_eq!(verify(&format!("{signed}.{elsewhere}")), Err(TokenFault::Signature), "{changes}");
+    }
+}
+
 #[test]
 fn times_are_kept_within_five_seconds() {
     for (changes, expected) in [
