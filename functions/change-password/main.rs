@@ -9,6 +9,7 @@ use shared::{
         PasswordCheck,
         password::{Password, PasswordAttempt},
         session::Sessions,
+        throttle::PasswordEndpoint,
         token::TokenFault,
     },
     error::ApiError,
@@ -31,7 +32,8 @@ impl FromBody for ChangePassword {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await;
-    let (users, sessions, check) = (app.users()?, app.sessions()?, app.password_check()?);
+    let (users, sessions) = (app.users()?, app.sessions()?);
+    let check = app.password_check(PasswordEndpoint::ChangePassword)?;
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&users, &sessions, &check, request)).await
 }
 

@@ -6,7 +6,7 @@
 use shared::{
     app::App,
     audit,
-    auth::{PasswordCheck, password::PasswordAttempt, session::Sessions},
+    auth::{PasswordCheck, password::PasswordAttempt, session::Sessions, throttle::PasswordEndpoint},
     error::ApiError,
     http::{self, Answer, Fields, FromBody, Request, fields::EmailAttempt},
     model::email::CanonicalEmail,
@@ -28,7 +28,8 @@ impl FromBody for LoginBody {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await;
-    let (users, sessions, check) = (app.users()?, app.sessions()?, app.password_check()?);
+    let (users, sessions) = (app.users()?, app.sessions()?);
+    let check = app.password_check(PasswordEndpoint::Login)?;
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&users, &sessions, &check, request)).await
 }
 

@@ -3,13 +3,14 @@
 mod functions;
 mod intrinsics;
 mod mappings;
+mod rules;
 mod schedules;
 mod tables;
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 pub use functions::{FunctionDefinition, Route};
 pub use mappings::StreamMapping;
@@ -40,6 +41,18 @@ impl Template {
     /// Reads a template from YAML text.
     pub fn parse(text: &str) -> Result<Self> {
         Self::from_document(yaml::parse(text)?)
+    }
+
+    /// Returns the template as a stack has it that gives these parameters these values. What a rule of the template
+    /// refuses is an error.
+    pub fn with_parameters(&self, values: &[(&str, &str)]) -> Result<Self> {
+        let mut document = self.document.clone();
+        for (name, value) in values {
+            let parameter = document.pointer_mut(&format!("/Parameters/{name}"));
+            parameter.with_context(|| format!("there is no parameter {name}"))?["Default"] = json!(value);
+        }
+        rules::check(&document)?;
+        Self::from_document(document)
     }
 
     /// Every `AWS::DynamoDB::Table`, in the order of logical ids.
@@ -139,6 +152,36 @@ Resources:
         .expect("a valid template");
         let names: Vec<&str> = template.tables().iter().map(|table| table.name.as_str()).collect();
         assert_eq!(names, ["PresentTable"]);
+    }
+
+    #[test]
+    fn given_parameters_decide_unless_a_rule_refuses_them() {
+        let template = Template::parse(
+            "Parameters: {Cost: {Type: Number, Default: 12}, Limit: {Type: Number, Default: 0}}
+Rules:
+  OnlyWithLimit:
+    RuleCondition: !Not [!Equals [!Ref Limit, 0]]
+    Assertions:
+      - {Assert: {Fn::Contains: [['10', '12'], !Ref Cost]}, AssertDescription: A limit needs a cost}
+Conditions: {Limits: !Not [!Equals [!Ref Limit, 0]]}
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: target/lambda/f/
+      ReservedConcurrentExecutions: !If [Limits, !Ref Limit, !Ref AWS::NoValue]
+",
+        )
+        .expect("a valid template");
+        let limit = |values: &[(&str, &str)]| {
+            template.with_parameters(values).map(|template| template.functions()[0].reserved_concurrency)
+        };
+        assert_eq!(limit(&[]).expect("its defaults"), None);
+        assert_eq!(limit(&[("Cost", "11")]).expect("the rule is not concerned"), None);
+        assert_eq!(limit(&[("Limit", "20")]).expect("good values"), Some(20));
+        let refused = limit(&[("Limit", "20"), ("Cost", "11")]).expect_err("the rule");
+        assert_eq!(refused.to_string(), "OnlyWithLimit: A limit needs a cost");
+        assert_eq!(limit(&[("Size", "1")]).expect_err("unknown").to_string(), "there is no parameter Size");
     }
 
     #[test]

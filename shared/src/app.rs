@@ -20,7 +20,7 @@ use crate::{
         PasswordCheck,
         password::Hasher,
         session::Sessions,
-        throttle::Throttle,
+        throttle::{PasswordEndpoint, Throttle},
         token::{TokenKey, TokenKeys},
     },
     model::Timestamp,
@@ -97,10 +97,10 @@ impl App {
         Ok(Sessions::new(token_keys()?, self.users()?))
     }
 
-    /// The check of passwords, with counters of wrong ones in the table that `USERS_TABLE` names.
-    pub fn password_check(&self) -> Result<PasswordCheck, StartError> {
+    /// The check of passwords at an endpoint, with counters of wrong ones in the table that `USERS_TABLE` names.
+    pub fn password_check(&self, endpoint: PasswordEndpoint) -> Result<PasswordCheck, StartError> {
         let attempts = Attempts::new(self.client.clone(), required("USERS_TABLE")?);
-        let throttle = Throttle::new(attempts, required(CURRENT_KEY)?.as_bytes());
+        let throttle = Throttle::new(endpoint, attempts, required(CURRENT_KEY)?.as_bytes());
         Ok(PasswordCheck { throttle, hasher: hasher()? })
     }
 }

@@ -24,30 +24,64 @@ fn hashes(function: &FunctionDefinition) -> bool {
 
 #[test]
 fn hashing_cannot_starve_the_rest() {
+    let default = template();
+    let limited = default
+        .with_parameters(&[
+            ("HashingConcurrency", "20"),
+            ("HashingMemorySize", "1024"),
+            ("MemorySize", "512"),
+        ])
+        .expect("good parameters");
+    let names: Vec<&str> =
+        limited.functions().iter().filter(|it| hashes(it)).map(|it| it.operation.as_str()).collect();
+    assert_eq!(names, ["change-password", "login", "signup"]);
+    for (function, by_default) in limited.functions().iter().zip(default.functions()) {
+        let (limit, memory) = if hashes(function) { (Some(20), 1024) } else { (None, 512) };
+        assert_eq!(
+            (function.reserved_concurrency, function.memory_megabytes),
+            (limit, memory),
+            "{}",
+            function.operation
+        );
+        assert_eq!(by_default.reserved_concurrency, None, "a small account may reserve nothing");
+    }
+}
+
+/// What hashes for strangers has a limit of its own. What asks for a token first has none that strangers could use up:
+/// there the windows of an account and an address bound the hashing (`tests/api/throttle/bounds.rs`).
+#[test]
+fn strangers_can_have_few_passwords_hashed_and_shut_no_route_that_needs_a_token() {
     let template = template();
-    let parameters = &template.document()["Parameters"];
-    let usual_rate = parameters["RequestsPerSecond"]["Default"].as_u64().expect("a rate");
-    assert_eq!(parameters["HashingConcurrency"]["Default"], 0, "a small account may reserve nothing");
+    let usual = template.document()["Parameters"]["RequestsPerSecond"]["Default"].as_u64().expect("a rate");
     let api = properties(&template, "Api");
     assert_eq!(api["DefaultRouteSettings"]["ThrottlingRateLimit"], json!({"Ref": "RequestsPerSecond"}));
     for function in template.functions() {
-        let name = &function.operation;
-        let defined = properties(&template, &function.logical_id);
-        if !hashes(function) {
-            assert_eq!(defined["MemorySize"], Value::Null, "{name} has what all have");
-            continue;
-        }
-        assert_eq!(defined["MemorySize"], json!({"Ref": "HashingMemorySize"}), "{name}");
-        let limit = &defined["ReservedConcurrentExecutions"]["Fn::If"];
-        let expected = json!(["LimitsHashing", {"Ref": "HashingConcurrency"}, {"Ref": "AWS::NoValue"}]);
-        assert_eq!(*limit, expected, "{name}");
+        let needs_a_token =
+            function.environment.contains_key("JWT_SECRET_KEY") && function.operation != "login";
         for route in &function.routes {
-            let settings = &api["RouteSettings"][format!("{} {}", route.method, route.path)];
-            let rate = settings["ThrottlingRateLimit"].as_u64();
-            assert!(rate.is_some_and(|rate| rate * 10 <= usual_rate), "{name}: {settings}");
+            let route = format!("{} {}", route.method, route.path);
+            let limit = api["RouteSettings"][&route]["ThrottlingRateLimit"].as_u64();
+            if needs_a_token {
+                assert_eq!(limit, None, "{route} can be shut with fewer requests than the others");
+            } else if hashes(function) {
+                assert!(limit.is_some_and(|limit| limit * 10 <= usual), "{route}: {limit:?}");
+            }
         }
     }
-    assert_eq!(template.functions().iter().filter(|function| hashes(function)).count(), 3);
+}
+
+#[test]
+fn a_ceiling_below_the_cost_is_refused_before_anything_is_deployed() {
+    let template = template();
+    for ceiling in [0, 10, 11, 12, 13, 14, 15] {
+        for cost in 10..=15 {
+            let values = [("BcryptCost", &*cost.to_string()), ("BcryptCostCeiling", &*ceiling.to_string())];
+            let accepted = template.with_parameters(&values).is_ok();
+            assert_eq!(accepted, ceiling == 0 || ceiling >= cost, "cost {cost}, ceiling {ceiling}");
+        }
+    }
+    let allowed = &template.document()["Parameters"]["BcryptCostCeiling"]["AllowedValues"];
+    assert_eq!(*allowed, json!([0, 10, 11, 12, 13, 14, 15]));
 }
 
 #[test]

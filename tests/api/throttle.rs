@@ -42,6 +42,14 @@ impl Door {
         }
     }
 
+    /// How many of so many right passwords the windows keep: a change of the password costs two hashes.
+    fn kept(self, successes: u64) -> u64 {
+        match self {
+            Self::Login => 0,
+            Self::ChangePassword => successes,
+        }
+    }
+
     /// How a wrong password is refused.
     fn refusal(self) -> u16 {
         match self {
@@ -153,10 +161,10 @@ impl House {
         }
     }
 
-    /// The counters of the hour that have this limit.
+    /// The counters of the hour that have this limit and belong to this door.
     fn windows(&self, limit: u64) -> Vec<Value> {
-        let mut keys: Vec<String> =
-            self.bag.proxy.calls().iter().filter_map(|call| window(&call.body, limit)).collect();
+        let calls = self.bag.proxy.calls_of(self.door.operation());
+        let mut keys: Vec<String> = calls.iter().filter_map(|call| window(&call.body, limit)).collect();
         keys.sort();
         keys.dedup();
         keys.iter().filter_map(|key| self.bag.item(USERS, key)).collect()

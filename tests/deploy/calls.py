@@ -155,7 +155,7 @@ CALLS: dict[str, dict[str, Call]] = {
         "GetUserAndFailures": change_password,
         "PutFailures": change_password,
         "DeleteFailures": change_password,
-        "CountFailuresAndUpdateUser": change_password,
+        "CountTriesAndUpdateUser": change_password,
     },
     "logout": {"GetUserOfToken": LOG_OUT, "EndSessionsOfUser": LOG_OUT},
     "delete-account": {"GetUserOfToken": LEAVE, "MarkUserAsLeaving": LEAVE, "PutDeparture": LEAVE},

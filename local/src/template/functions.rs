@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     Resource, Schedule,
@@ -22,6 +22,8 @@ pub struct FunctionDefinition {
     pub timeout: Duration,
     /// `MemorySize`.
     pub memory_megabytes: u32,
+    /// `ReservedConcurrentExecutions`: how many of its instances may run at once; `None` if only the account limits them.
+    pub reserved_concurrency: Option<u64>,
     /// The environment variables as written, in long form (`{"Ref": "UsersTable"}`).
     pub environment: Map<String, Value>,
     /// The routes of its `HttpApi` events.
@@ -46,12 +48,15 @@ pub(super) fn read(document: &Value, resolver: &Resolver, resource: &Resource) -
     let Resource { logical_id, properties, place } = resource;
     let global = &document["Globals"]["Function"];
     let setting = |name: &str| properties.get(name).or_else(|| global.get(name));
-    let number = |name: &str, default: u64| -> Result<u64> {
-        let written = setting(name).cloned().unwrap_or_else(|| json!(default));
-        let value = resolver.resolve(&written, &place.at(name))?;
+    let optional_number = |name: &str| -> Result<Option<u64>> {
+        let value = resolver.resolve(setting(name).unwrap_or(&Value::Null), &place.at(name))?;
+        if value.is_null() {
+            return Ok(None);
+        }
         let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
-        number.with_context(|| format!("{place}.{name}: {value} is not a whole number"))
+        number.map(Some).with_context(|| format!("{place}.{name}: {value} is not a whole number"))
     };
+    let number = |name: &str, default: u64| Ok::<_, anyhow::Error>(optional_number(name)?.unwrap_or(default));
     let memory = number("MemorySize", 128)?;
     let mut environment = Map::new();
     for source in [global, &Value::Object((*properties).clone())] {
@@ -64,6 +69,7 @@ pub(super) fn read(document: &Value, resolver: &Resolver, resource: &Resource) -
         timeout: Duration::from_secs(number("Timeout", 3)?),
         memory_megabytes: u32::try_from(memory)
             .with_context(|| format!("{place}.MemorySize: {memory} is too much"))?,
+        reserved_concurrency: optional_number("ReservedConcurrentExecutions")?,
         environment,
         routes: routes(properties, place)?,
         schedules: schedules::read(resolver, properties, place)?,
@@ -114,6 +120,8 @@ fn routes(properties: &Map<String, Value>, place: &Place) -> Result<Vec<Route>> 
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::template::Template;
 

@@ -102,7 +102,8 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn truth(&self, condition: &Value, place: &Place) -> Result<bool> {
+    /// Whether a condition holds that is written out, such as `{"Fn::Equals": [a, b]}`.
+    pub fn truth(&self, condition: &Value, place: &Place) -> Result<bool> {
         let (name, argument) = condition
             .as_object()
             .and_then(intrinsic)
@@ -111,6 +112,11 @@ impl<'a> Resolver<'a> {
             ("Condition", Value::String(name)) => self.condition(name, place),
             ("Fn::Equals", Value::Array(sides)) if sides.len() == 2 => {
                 Ok(text(&self.resolve(&sides[0], place)?) == text(&self.resolve(&sides[1], place)?))
+            }
+            ("Fn::Contains", Value::Array(parts)) if parts.len() == 2 => {
+                let (values, sought) = (self.resolve(&parts[0], place)?, self.resolve(&parts[1], place)?);
+                let values = values.as_array().with_context(|| format!("{place}: {values} is not a list"))?;
+                Ok(values.iter().any(|value| text(value) == text(&sought)))
             }
             ("Fn::Not", Value::Array(parts)) if parts.len() == 1 => Ok(!self.truth(&parts[0], place)?),
             ("Fn::And" | "Fn::Or", Value::Array(parts)) => {
