@@ -1,5 +1,8 @@
 //! What the template's alarms and its dashboard look at really exists: the functions emit it, or an AWS service does.
 
+mod evaluation;
+mod rollback;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use local::{
@@ -39,8 +42,9 @@ const OF_SERVICES: [(&str, &str, &str); 9] = [
 async fn every_alarm_and_every_graph_has_a_metric_that_exists() {
     let bag = Bag::start_with(1, &[emitted::JSON]).await;
     let (alarms, graphs) = (alarms(&bag.template), graphs(&bag.template));
-    assert!(alarms.len() >= 20, "{alarms:#?}");
+    assert!(alarms.len() >= 33, "{alarms:#?}");
     emit_everything(&bag).await;
+    let counted = counted_in_the_access_log(&bag.template);
     let emitted: BTreeSet<Watched> = emitted::measurements(&emitted::documents(&bag))
         .into_iter()
         .map(|metric| (metric.namespace, metric.name, metric.dimensions))
@@ -48,7 +52,11 @@ async fn every_alarm_and_every_graph_has_a_metric_that_exists() {
     for watched in alarms.iter().chain(&graphs) {
         let (namespace, name, dimensions) = watched;
         if namespace == OURS {
-            assert!(emitted.contains(watched), "no function emits {watched:?}: {emitted:#?}");
+            let exists = emitted.contains(watched) || counted.contains(watched);
+            assert!(
+                exists,
+                "no function emits {watched:?}, and no filter counts it: {emitted:#?} {counted:#?}"
+            );
             continue;
         }
         let [(dimension, resource)] = Vec::from_iter(dimensions)[..] else { panic!("{watched:?}") };
@@ -66,6 +74,23 @@ async fn every_alarm_and_every_graph_has_a_metric_that_exists() {
     }
     let unseen: Vec<_> = emitted.difference(&graphs).collect();
     assert!(unseen.is_empty(), "paid for, but on no graph: {unseen:#?}");
+    let unseen: Vec<_> = counted.iter().filter(|it| !graphs.contains(*it) && !alarms.contains(*it)).collect();
+    assert!(unseen.is_empty(), "paid for, but on no graph and in no alarm: {unseen:#?}");
+}
+
+#[test]
+fn the_access_log_is_counted_by_status() {
+    let template = Template::load("template.yaml").expect("template.yaml is readable");
+    let stage = ("Stage".to_owned(), "local".to_owned());
+    let route = ("Route".to_owned(), "PUT /api/movies/{id}".to_owned());
+    let metric = |dimensions: Vec<(String, String)>| {
+        (OURS.to_owned(), "TooManyRequests".to_owned(), BTreeMap::from_iter(dimensions))
+    };
+    let expected = BTreeSet::from([metric(vec![stage.clone()]), metric(vec![stage, route])]);
+    assert_eq!(counted(&template, "PUT /api/movies/{id}", 429), expected);
+    for status in [200, 400, 404, 500, 503, 4_290] {
+        assert_eq!(counted(&template, "PUT /api/movies/{id}", status), BTreeSet::new(), "{status}");
+    }
 }
 
 #[test]
@@ -79,6 +104,43 @@ fn every_function_is_watched_for_throttling() {
     let functions: BTreeSet<String> =
         template.functions().iter().map(|function| function.logical_id.clone()).collect();
     assert_eq!(watched, functions);
+}
+
+/// What the filters of the access log count of requests that are turned away, at every route.
+fn counted_in_the_access_log(template: &Template) -> BTreeSet<Watched> {
+    let routes = template.functions().iter().flat_map(|function| &function.routes);
+    routes.flat_map(|route| counted(template, &format!("{} {}", route.method, route.path), 429)).collect()
+}
+
+/// What the filters of the access log count of one request. Of the patterns there are, only a comparison of one field
+/// with a text is understood.
+fn counted(template: &Template, route: &str, status: u16) -> BTreeSet<Watched> {
+    let api = of_type(template, "AWS::Serverless::HttpApi").next().expect("an API");
+    let format = text(&api["AccessLogSettings"]["Format"]["Fn::Sub"]);
+    let line = format
+        .replace("${Stage}", "local")
+        .replace("$context.routeKey", route)
+        .replace("$context.status", &status.to_string());
+    let line: Value = serde_json::from_str(&line).expect("a line of the log is JSON");
+    let field =
+        |path: &str| text(&line[path.strip_prefix("$.").unwrap_or_else(|| panic!("{path} is no field"))]);
+    let mut counted = BTreeSet::new();
+    for filter in of_type(template, "AWS::Logs::MetricFilter") {
+        assert_eq!(filter["LogGroupName"], json!({"Ref": "AccessLogs"}));
+        let pattern = text(&filter["FilterPattern"]);
+        let comparison = pattern.strip_prefix("{ ").and_then(|rest| rest.strip_suffix("\" }"));
+        let (path, sought) = comparison.and_then(|rest| rest.split_once(" = \"")).expect("a comparison");
+        if field(path) != sought {
+            continue;
+        }
+        let [metric] = filter["MetricTransformations"].as_array().expect("metrics").as_slice() else {
+            panic!("a filter has exactly one metric: {filter}")
+        };
+        let dimensions = metric["Dimensions"].as_array().into_iter().flatten();
+        let dimensions = dimensions.map(|it| (text(&it["Key"]), field(&text(&it["Value"])))).collect();
+        counted.insert((text(&metric["MetricNamespace"]), text(&metric["MetricName"]), dimensions));
+    }
+    counted
 }
 
 /// Makes every metric happen once.
@@ -128,14 +190,16 @@ fn alarms(template: &Template) -> BTreeSet<Watched> {
             several.map(|metric| &metric["MetricStat"]["Metric"]).filter(|metric| !metric.is_null());
         let several: Vec<&Value> = several.collect();
         let metrics = if several.is_empty() { vec![alarm] } else { several };
-        for metric in metrics {
-            let dimensions = metric["Dimensions"].as_array().into_iter().flatten();
-            let dimensions =
-                dimensions.map(|dimension| (text(&dimension["Name"]), meaning(&dimension["Value"])));
-            found.insert((text(&metric["Namespace"]), text(&metric["MetricName"]), dimensions.collect()));
-        }
+        found.extend(metrics.into_iter().map(watched));
     }
     found
+}
+
+/// The metric that an alarm, or a part of its sum, looks at.
+fn watched(metric: &Value) -> Watched {
+    let dimensions = metric["Dimensions"].as_array().into_iter().flatten();
+    let dimensions = dimensions.map(|dimension| (text(&dimension["Name"]), meaning(&dimension["Value"])));
+    (text(&metric["Namespace"]), text(&metric["MetricName"]), dimensions.collect())
 }
 
 /// What the dashboard shows.

@@ -117,9 +117,9 @@ fn a_release_is_published_everywhere_and_watched() {
     let globals = &template.document()["Globals"]["Function"];
     assert_eq!(globals["AutoPublishAlias"], "live");
     assert_eq!(globals["Environment"]["Variables"]["RELEASE"], json!({"Ref": "Release"}));
-    let watched = &globals["DeploymentPreference"]["Alarms"]["Fn::If"][1][0];
-    let alarm = &properties(&template, "ServerErrorsAlarm")["AlarmName"];
-    assert!(!alarm.is_null() && watched == alarm, "{watched} is not the alarm {alarm}");
+    let preference = &globals["DeploymentPreference"];
+    assert_eq!(preference["Type"], json!({"Ref": "Rollout"}));
+    assert!(preference["Alarms"]["Fn::If"][1].is_array(), "tests/api/alarms/rollback.rs shows which");
     for function in template.functions() {
         let release = &properties(&template, &function.logical_id)["AutoPublishCodeSha256"];
         assert_eq!(*release, json!({"Ref": "Release"}), "{}", function.operation);
@@ -142,9 +142,10 @@ fn logs_end_some_day() {
         assert_eq!(group["Properties"]["RetentionInDays"], json!({"Ref": "LogRetention"}), "{name}");
     }
     // Nothing that a client sends as a secret: no header, no query, no body.
-    let format = properties(&template, "Api")["AccessLogSettings"]["Format"].as_str().expect("a format");
-    let fields: Value = serde_json::from_str(format).expect("JSON");
-    for field in fields.as_object().expect("an object").values() {
+    let format = properties(&template, "Api")["AccessLogSettings"]["Format"]["Fn::Sub"].as_str();
+    let mut fields: Value = serde_json::from_str(format.expect("a format")).expect("JSON");
+    assert_eq!(fields["stage"].take(), "${Stage}");
+    for field in fields.as_object().expect("an object").values().filter(|field| !field.is_null()) {
         let field = field.as_str().expect("a text");
         assert!(field.starts_with("$context.") && !field.contains("authorizer"), "{field}");
         assert!(!field.contains("path") && !field.contains("domain"), "{field}");

@@ -18,6 +18,9 @@ pub enum Metric {
     MoviesCreated,
     /// Answers of 500 and above.
     ServerErrors,
+    /// Those of them that are 500: something is wrong that no client causes and that does not pass by itself. A release
+    /// that makes them is rolled back.
+    InternalErrors,
     /// Those of them that are because of the database: it failed, refused, was too slow or held something corrupt.
     DatabaseErrors,
     /// Departures that were left when an hourly purge began.
@@ -53,6 +56,7 @@ impl Metric {
             | Self::LoginsThrottled
             | Self::MoviesCreated
             | Self::ServerErrors
+            | Self::InternalErrors
             | Self::DatabaseErrors
             | Self::PurgeBacklog
             | Self::ReadCapacityUnits
@@ -69,6 +73,7 @@ impl Metric {
             | Self::LoginsThrottled
             | Self::MoviesCreated
             | Self::ServerErrors
+            | Self::InternalErrors
             | Self::DatabaseErrors
             | Self::PurgeBacklog
             | Self::OldestDepartureAge => Dimensions::Stage,
@@ -100,5 +105,7 @@ const OUTCOMES: [(&str, u16, Metric); 5] = [
 /// What an operation's answer counts as. A few, or most often nothing.
 pub(crate) fn outcomes(operation: &str, status: u16) -> impl Iterator<Item = Metric> {
     let of_operation = OUTCOMES.into_iter().filter(move |(name, on, _)| *name == operation && *on == status);
-    of_operation.map(|(_, _, metric)| metric).chain((status >= 500).then_some(Metric::ServerErrors))
+    let errors = [(status >= 500, Metric::ServerErrors), (status == 500, Metric::InternalErrors)];
+    let errors = errors.into_iter().filter_map(|(counts, metric)| counts.then_some(metric));
+    of_operation.map(|(_, _, metric)| metric).chain(errors)
 }

@@ -99,7 +99,7 @@ async fn server_errors_are_told_apart_by_whether_the_database_is_the_reason() {
     let bag = start().await;
     let ann = bag.person("ann").await;
     let path = format!("/api/movies/{}", bag.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
-    let both = ["DatabaseErrors", "ServerErrors"];
+    let both = ["DatabaseErrors", "InternalErrors", "ServerErrors"];
     bag.proxy.inject(Rule::once(Fault::TableMissing));
     assert_outcome(&bag, get(&path), 500, &both).await;
     bag.edit(MOVIES, &path.replace("/api/movies/", "movie#"), |movie| movie["casts"] = json!({"N": "1"}));
@@ -110,7 +110,7 @@ async fn server_errors_are_told_apart_by_whether_the_database_is_the_reason() {
         let hash = user["password_hash"]["S"].as_str().expect("a hash").replace("$2b$04$", "$2b$77$");
         user["password_hash"] = json!({"S": hash});
     });
-    assert_outcome(&bag, login(&ann.email, PASSWORD), 500, &["ServerErrors"]).await;
+    assert_outcome(&bag, login(&ann.email, PASSWORD), 500, &["InternalErrors", "ServerErrors"]).await;
 }
 
 #[tokio::test]

@@ -1,0 +1,249 @@
+//! The alarms that roll a release back: no client can make them go off, and a broken release does.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use futures_util::future::join_all;
+use local::{
+    fault_proxy::{Fault, Rule},
+    runtime_api::{Function, FunctionOptions, Outcome},
+    template::Template,
+};
+use serde_json::{Value, json};
+
+use super::{
+    Watched,
+    evaluation::{Datapoints, goes_off, is_on},
+    meaning, of_type, text, watched,
+};
+use crate::{
+    bag::{Bag, PASSWORD, get, movie, post},
+    emitted,
+};
+
+/// A metric of AWS's own, of the one resource that a dimension names.
+fn of_service(namespace: &str, name: &str, dimension: &str, resource: &str) -> Watched {
+    let dimensions = [(dimension.to_owned(), resource.to_owned())];
+    (namespace.to_owned(), name.to_owned(), dimensions.into())
+}
+
+fn of_lambda(name: &str, function: &str) -> Watched {
+    of_service("AWS/Lambda", name, "FunctionName", function)
+}
+
+/// What CloudWatch gets to see of a system.
+struct Watch {
+    template: Template,
+    datapoints: Datapoints,
+}
+
+impl Watch {
+    fn new() -> Self {
+        let template = Template::load("template.yaml").expect("template.yaml is readable");
+        Self { template, datapoints: Datapoints::default() }
+    }
+
+    /// What API Gateway counts of its answers in a minute.
+    fn answered(&mut self, minute: usize, statuses: impl IntoIterator<Item = u16>) {
+        for status in statuses {
+            for (name, counts) in [("4xx", (400..500).contains(&status)), ("5xx", status >= 500)] {
+                let metric = of_service("AWS/ApiGateway", name, "ApiId", "Api");
+                self.datapoints.add(metric, minute, f64::from(u8::from(counts)));
+            }
+        }
+    }
+
+    /// What Lambda counts of a call: an error unless the function answered.
+    fn called(&mut self, minute: usize, operation: &str, outcome: &Outcome) {
+        let failed = match outcome {
+            Outcome::Response(_) => 0.0,
+            Outcome::Error { .. } | Outcome::Crashed { .. } | Outcome::TimedOut => 1.0,
+        };
+        let function = self.template.function(operation).expect("a function").logical_id.clone();
+        self.datapoints.add(of_lambda("Errors", &function), minute, failed);
+    }
+
+    /// What CloudWatch takes from the lines that the functions of a system have written so far.
+    fn emitted(&mut self, minute: usize, bag: &Bag) {
+        for metric in emitted::measurements(&emitted::documents(bag)) {
+            self.datapoints.add((metric.namespace, metric.name, metric.dimensions), minute, metric.value);
+        }
+    }
+
+    /// An alarm by the end of its name.
+    fn alarm(&self, name: &str) -> &Value {
+        let name = format!("${{AWS::StackName}}-{name}");
+        let mut alarms = of_type(&self.template, "AWS::CloudWatch::Alarm");
+        alarms
+            .find(|alarm| alarm["AlarmName"]["Fn::Sub"] == *name)
+            .unwrap_or_else(|| panic!("no alarm {name}"))
+    }
+
+    fn goes_off(&self, name: &str) -> bool {
+        goes_off(self.alarm(name), &self.datapoints)
+    }
+
+    /// The names of the alarms that roll a release back and go off.
+    fn rollbacks(&self) -> Vec<String> {
+        let names = watched_by_rollouts(&self.template);
+        names.into_iter().filter(|name| self.goes_off(name)).collect()
+    }
+}
+
+/// The ends of the names of the alarms that a gradual release watches.
+fn watched_by_rollouts(template: &Template) -> Vec<String> {
+    let choice = &template.document()["Globals"]["Function"]["DeploymentPreference"]["Alarms"]["Fn::If"];
+    assert_eq!(choice[0], "WatchesRollout");
+    let names = choice[1].as_array().expect("alarms").iter().map(|name| text(&name["Fn::Sub"]));
+    names
+        .map(|name| name.strip_prefix("${AWS::StackName}-").expect("a name of the stack").to_owned())
+        .collect()
+}
+
+#[test]
+fn every_function_and_our_own_500s_are_watched_and_nothing_else_is() {
+    let watch = Watch::new();
+    let names = watched_by_rollouts(&watch.template);
+    assert!((1..=10).contains(&names.len()), "CodeDeploy takes ten alarms: {names:?}");
+    let mut metrics = BTreeSet::new();
+    for name in &names {
+        let alarm = watch.alarm(name);
+        match alarm["Metrics"].as_array() {
+            None => drop(metrics.insert(watched(alarm))),
+            Some(parts) => metrics.extend(
+                parts
+                    .iter()
+                    .filter(|part| part["MetricStat"].is_object())
+                    .map(|part| watched(&part["MetricStat"]["Metric"])),
+            ),
+        }
+    }
+    let functions = watch.template.functions().iter();
+    let mut expected: BTreeSet<Watched> =
+        functions.map(|function| of_lambda("Errors", &function.logical_id)).collect();
+    expected.insert(of_service("MovieBag", "InternalErrors", "Stage", &meaning(&json!({"Ref": "Stage"}))));
+    assert_eq!(metrics, expected);
+}
+
+#[tokio::test]
+async fn writes_of_one_user_that_keep_conflicting_roll_nothing_back() {
+    let mut watch = Watch::new();
+    let bag = Bag::start_with(6, &[emitted::JSON]).await;
+    let (bag, ann) = (&bag, &bag.person("ann").await);
+    bag.proxy.inject(Rule::always(Fault::TransactionConflict { position: 2 }).from("create-movie"));
+    let creates = (0..12).map(|number| async move {
+        let create = post("/api/movies", &movie(&format!("Alien {number}"))).bearer(&ann.token);
+        emitted::send(bag, &create).await.0.status
+    });
+    let statuses = join_all(creates).await;
+    // Whether it is told as "too many" or as "not now", it is no fault of the release.
+    assert!(statuses.iter().all(|status| [429, 503].contains(status)), "{statuses:?}");
+    for minute in 0..10 {
+        watch.answered(minute, statuses.clone());
+        watch.emitted(minute, bag);
+        watch.called(minute, "create-movie", &Outcome::Response(json!({})));
+    }
+    assert_eq!(watch.rollbacks(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_database_that_throttles_rolls_nothing_back_but_is_told() {
+    let mut watch = Watch::new();
+    let bag = Bag::start_with(1, &[emitted::JSON]).await;
+    bag.proxy.inject(Rule::always(Fault::Throttle));
+    let (response, _) = emitted::send(&bag, &get("/api/movies")).await;
+    assert_eq!(response.status, 503);
+    for minute in 0..10 {
+        for _ in 0..20 {
+            watch.answered(minute, [503]);
+            watch.emitted(minute, &bag);
+        }
+    }
+    assert_eq!(watch.rollbacks(), [""; 0]);
+    assert!(watch.goes_off("server-errors"), "clients notice, so an operator is told");
+}
+
+#[test]
+fn calls_that_lambda_turns_away_roll_nothing_back_but_are_told() {
+    let mut watch = Watch::new();
+    let functions: Vec<String> =
+        watch.template.functions().iter().map(|function| function.logical_id.clone()).collect();
+    for minute in 0..10 {
+        for function in &functions {
+            // Lambda counts a throttled call neither as a call nor as an error; API Gateway answers 503.
+            watch.datapoints.add(of_lambda("Throttles", function), minute, 50.0);
+            watch.datapoints.add(of_lambda("Errors", function), minute, 0.0);
+            watch.answered(minute, [503; 50]);
+        }
+    }
+    assert_eq!(watch.rollbacks(), [""; 0]);
+    for told in ["throttles", "hashing-throttles", "server-errors"] {
+        assert!(watch.goes_off(told), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_release_whose_function_exits_at_start_is_rolled_back() {
+    let template = Watch::new().template;
+    let bag = Bag::start().await;
+    for function in template.functions() {
+        let operation = function.operation.as_str();
+        let mut options = bag.options(operation);
+        options.environment.retain(|(name, _)| !name.ends_with("_TABLE"));
+        let mut watch = Watch::new();
+        let broken = Function::start(options).await.expect("a process");
+        for _ in 0..3 {
+            let outcome = broken.invoke(&json!({})).await;
+            assert!(matches!(outcome, Outcome::Crashed { .. }), "{operation}: {outcome:?}");
+            watch.called(7, operation, &outcome);
+        }
+        assert_eq!(watch.rollbacks().len(), 1, "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn a_release_whose_function_runs_out_of_time_is_rolled_back() {
+    let mut watch = Watch::new();
+    let bag = Bag::start_with(1, &[("BCRYPT_COST", "15")]).await;
+    // A hash that takes longer than the function may: nothing else can run meanwhile, so nothing answers in time.
+    let options = FunctionOptions { timeout: Duration::from_millis(600), ..bag.options("signup") };
+    let slow = Function::start(options).await.expect("a process");
+    for number in 0..3 {
+        let body = json!({"email": format!("ann{number}@example.com"), "password": PASSWORD});
+        let outcome = slow.invoke(&bag.event(&post("/api/auth/signup", &body)).1).await;
+        assert_eq!(outcome, Outcome::TimedOut);
+        watch.called(0, "signup", &outcome);
+    }
+    assert_eq!(watch.rollbacks(), ["account-errors"]);
+}
+
+#[tokio::test]
+async fn a_release_that_answers_500_is_rolled_back() {
+    let mut watch = Watch::new();
+    let bag = Bag::start_with(1, &[emitted::JSON]).await;
+    bag.proxy.inject(Rule::always(Fault::AccessDenied));
+    for _ in 0..3 {
+        let (response, _) = emitted::send(&bag, &get("/api/movies")).await;
+        assert_eq!(response.status, 500);
+        watch.called(0, "list-movies", &Outcome::Response(json!({})));
+    }
+    watch.emitted(0, &bag);
+    assert_eq!(watch.rollbacks(), ["internal-errors"]);
+}
+
+#[test]
+fn three_failed_calls_in_a_minute_are_enough_and_fewer_are_not() {
+    let failed = Outcome::TimedOut;
+    let mut watch = Watch::new();
+    assert_eq!(watch.rollbacks(), [""; 0], "nothing happens at all");
+    for minute in 0..10 {
+        watch.called(minute, "login", &failed);
+        watch.called(minute, "signup", &failed);
+        watch.called(minute, "get-movie", &failed);
+    }
+    assert_eq!(watch.rollbacks(), [""; 0], "two and one a minute");
+    watch.called(5, "logout", &failed);
+    assert_eq!(watch.rollbacks(), ["account-errors"]);
+    let on: Vec<usize> =
+        (0..20).filter(|now| is_on(watch.alarm("account-errors"), &watch.datapoints, *now)).collect();
+    assert_eq!(on, [5, 6, 7], "what comes two minutes late still counts, and then it is over");
+}
