@@ -31,7 +31,7 @@ impl FromBody for ChangePassword {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
-    let app = App::from_env().await;
+    let app = App::from_env().await?;
     let (users, sessions) = (app.users()?, app.sessions()?);
     let check = app.password_check(PasswordEndpoint::ChangePassword)?;
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&users, &sessions, &check, request)).await

@@ -28,7 +28,7 @@ impl FromBody for CreateMovie {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
-    let app = App::from_env().await;
+    let app = App::from_env().await?;
     let (sessions, users, movies) = (app.sessions()?, app.users()?, app.movies()?);
     let limit = app::movies_per_user()?;
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &movies, limit, request)).await

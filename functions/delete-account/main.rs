@@ -21,7 +21,7 @@ struct Left {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
-    let app = App::from_env().await;
+    let app = App::from_env().await?;
     let (sessions, users, departures) = (app.sessions()?, app.users()?, app.departures()?);
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &departures, request)).await
 }

@@ -19,7 +19,7 @@ struct Deleted {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
-    let app = App::from_env().await;
+    let app = App::from_env().await?;
     let (sessions, users, movies) = (app.sessions()?, app.users()?, app.movies()?);
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &movies, request)).await
 }

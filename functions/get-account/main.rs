@@ -22,7 +22,7 @@ struct AccountBody {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
-    let app = App::from_env().await;
+    let app = App::from_env().await?;
     let (sessions, limit) = (app.sessions()?, app::movies_per_user()?);
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, limit, request)).await
 }

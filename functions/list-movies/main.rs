@@ -11,7 +11,7 @@ use shared::{
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
-    let movies = App::from_env().await.movies()?;
+    let movies = App::from_env().await?.movies()?;
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&movies, request)).await
 }
 

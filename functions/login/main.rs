@@ -27,7 +27,7 @@ impl FromBody for LoginBody {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
-    let app = App::from_env().await;
+    let app = App::from_env().await?;
     let (users, sessions) = (app.users()?, app.sessions()?);
     let check = app.password_check(PasswordEndpoint::Login)?;
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&users, &sessions, &check, request)).await

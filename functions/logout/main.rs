@@ -17,7 +17,7 @@ struct LoggedOut {}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
-    let app = App::from_env().await;
+    let app = App::from_env().await?;
     let (sessions, users) = (app.sessions()?, app.users()?);
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, request)).await
 }

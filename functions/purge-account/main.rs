@@ -18,7 +18,7 @@ use tracing::Instrument;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let app = App::from_env().await;
+    let app = App::from_env().await?;
     let purge = Purge { users: app.users()?, movies: app.movies()?, departures: app.departures()? };
     let reporter = Reporter::new(env!("CARGO_BIN_NAME"));
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Event>| {

@@ -37,7 +37,7 @@ struct SignedUp {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
-    let app = App::from_env().await;
+    let app = App::from_env().await?;
     let (users, hasher) = (app.users()?, app::hasher()?);
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&users, hasher, request)).await
 }

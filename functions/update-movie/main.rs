@@ -25,7 +25,7 @@ impl FromBody for UpdateMovie {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
-    let app = App::from_env().await;
+    let app = App::from_env().await?;
     let (sessions, movies) = (app.sessions()?, app.movies()?);
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &movies, request)).await
 }

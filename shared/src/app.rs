@@ -72,9 +72,9 @@ impl fmt::Debug for StartError {
 
 impl App {
     /// Starts logging, makes the DynamoDB client as the environment says, and connects it if that takes no time.
-    pub async fn from_env() -> Self {
+    pub async fn from_env() -> Result<Self, StartError> {
         start_logging();
-        Self { client: dynamodb::client().await }
+        Ok(Self { client: dynamodb::client().await? })
     }
 
     /// The users, in the table that `USERS_TABLE` names.
@@ -228,7 +228,7 @@ fn unusable(name: &'static str, problem: String) -> StartError {
 
 /// The client itself, for a benchmark that compares the functions with it. No function has this feature.
 #[cfg(feature = "bare-client")]
-pub async fn bare_client() -> Client {
+pub async fn bare_client() -> Result<Client, StartError> {
     dynamodb::client().await
 }
 

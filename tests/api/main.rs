@@ -39,4 +39,5 @@ mod strict_input;
 mod telemetry;
 mod throttle;
 mod tokens;
+mod trust;
 mod update_movie;

@@ -4,7 +4,7 @@
 //! for credentials in a dozen places, parsing some 150 certificates. What an operator can set and would miss is kept, by
 //! the variables that every AWS SDK knows.
 
-use std::time::Duration;
+use std::{env, path::Path, time::Duration};
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_sdk_dynamodb::{
@@ -27,7 +27,7 @@ use aws_smithy_runtime_api::client::http::{
 use http_body_util::BodyExt;
 use lambda_http::tracing;
 
-use super::setting;
+use super::{StartError, optional, setting, unusable};
 use crate::store::{CapacityMeter, TransactionConflicts};
 
 /// The time that one request to DynamoDB may take: to connect, for one attempt, with all its attempts. Each is less
@@ -51,11 +51,11 @@ const TIME_TO_PREPARE: Duration = Duration::from_millis(300);
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
 
 /// Makes the client and, as far as that is possible in no time, its first connection.
-pub(super) async fn client() -> Client {
+pub(super) async fn client() -> Result<Client, StartError> {
     let region = setting("AWS_REGION").or_else(|| setting("AWS_DEFAULT_REGION"));
     let own_endpoint = own_endpoint();
     let (fips, dual_stack) = (switch("AWS_USE_FIPS_ENDPOINT"), switch("AWS_USE_DUALSTACK_ENDPOINT"));
-    let trust_store = trust_store(region.as_deref(), own_endpoint.as_deref());
+    let trust_store = trust_store(region.as_deref(), own_endpoint.as_deref())?;
     let connector = SharedHttpConnector::new(connector(trust_store));
     let params = Params::builder()
         .set_region(region.clone())
@@ -88,7 +88,7 @@ pub(super) async fn client() -> Client {
         prepare(&connector, &params).await;
     }
     // Every request uses the one connector, and with it the connections that it keeps.
-    Client::from_conf(configuration.http_client(http_client_fn(move |_, _| connector.clone())).build())
+    Ok(Client::from_conf(configuration.http_client(http_client_fn(move |_, _| connector.clone())).build()))
 }
 
 /// The endpoint that somebody has set instead of the region's, such as the database on one's own machine.
@@ -106,14 +106,39 @@ fn switch(name: &'static str) -> bool {
 /// Trusts Amazon's own roots where the endpoint is Amazon's, because reading the system's takes longer than everything
 /// else at the start. The system's are for an endpoint of somebody else, and for the partitions whose certificates need
 /// not descend from these: China and the isolated ones. `SSL_CERT_FILE` and `SSL_CERT_DIR` go before all of this.
-fn trust_store(region: Option<&str>, own_endpoint: Option<&str>) -> TrustStore {
-    let own_endpoint = own_endpoint.is_some_and(|endpoint| endpoint.starts_with("https:"));
+fn trust_store(region: Option<&str>, own_endpoint: Option<&str>) -> Result<TrustStore, StartError> {
+    let own_endpoint_has = |scheme: &str| own_endpoint.is_some_and(|endpoint| endpoint.starts_with(scheme));
     let elsewhere = region.is_some_and(|region| region.starts_with("cn-") || region.contains("-iso"));
-    let given = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| setting(name).is_some());
-    if own_endpoint || elsewhere || given {
-        TrustStore::default()
+    // Without TLS nothing is trusted, and what a developer's machine sets does not matter.
+    if !own_endpoint_has("http:") && (roots_are_given()? || own_endpoint_has("https:") || elsewhere) {
+        // The system's, or exactly those in the given file and folders where there are any.
+        Ok(TrustStore::default())
     } else {
-        TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
+        Ok(TrustStore::empty().with_pem_certificate(AMAZON_ROOTS))
+    }
+}
+
+/// Whether `SSL_CERT_FILE` or `SSL_CERT_DIR` names certificates. What cannot be read is an error: the client would only
+/// warn of it, trust less than was meant, and fail at every request.
+fn roots_are_given() -> Result<bool, StartError> {
+    let (file, folders) = (optional("SSL_CERT_FILE")?, optional("SSL_CERT_DIR")?);
+    if let Some(file) = &file {
+        check_roots("SSL_CERT_FILE", Some(Path::new(file)), None)?;
+    }
+    for folder in folders.iter().flat_map(env::split_paths) {
+        check_roots("SSL_CERT_DIR", None, Some(&folder))?;
+    }
+    Ok(file.is_some() || folders.is_some())
+}
+
+fn check_roots(name: &'static str, file: Option<&Path>, folder: Option<&Path>) -> Result<(), StartError> {
+    let found = rustls_native_certs::load_certs_from_paths(file, folder);
+    match found.errors.first() {
+        Some(error) => Err(unusable(name, format!("names certificates that cannot be read: {error}"))),
+        None if found.certs.is_empty() => {
+            Err(unusable(name, "names no certificates in the form of PEM".to_owned()))
+        }
+        None => Ok(()),
     }
 }
 
