@@ -20,6 +20,7 @@ LISTS: dict[str, tuple[str, str, str, str]] = {
     "AWS::Lambda::EventSourceMapping": ("lambda", "list_event_source_mappings", "EventSourceMappings", "UUID"),
     "AWS::Lambda::Function": ("lambda", "list_functions", "Functions", "FunctionName"),
     "AWS::Logs::LogGroup": ("logs", "describe_log_groups", "logGroups", "logGroupName"),
+    "AWS::Logs::MetricFilter": ("logs", "describe_metric_filters", "metricFilters", "filterName"),
     "AWS::SNS::Topic": ("sns", "list_topics", "Topics", "TopicArn"),
     "AWS::SQS::Queue": ("sqs", "list_queues", "QueueUrls", ""),
     "AWS::SecretsManager::Secret": ("secretsmanager", "list_secrets", "SecretList", "Name"),
