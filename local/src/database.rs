@@ -1,5 +1,6 @@
-//! The embedded `DynamoDB`: dynoxide, served on this machine's loopback address only.
+//! The embedded `DynamoDB`: dynoxide, served on this machine's loopback address only, and to no web page.
 
+mod guard;
 mod tables;
 
 use std::{
@@ -13,7 +14,11 @@ use anyhow::{Context as _, Result, anyhow};
 use dynoxide::{Database, ImportOptions};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::oneshot,
+    task::{JoinHandle, JoinSet},
+};
 
 use crate::template::TableDefinition;
 
@@ -32,6 +37,8 @@ pub struct EmbeddedDatabase {
     address: SocketAddr,
     shutdown: Option<oneshot::Sender<()>>,
     server: JoinHandle<Result<(), String>>,
+    // Dropping the set closes the door.
+    _guard: JoinSet<Result<()>>,
     _lock: Option<File>,
 }
 
@@ -50,13 +57,17 @@ impl EmbeddedDatabase {
                 (Database::new(file).with_context(|| format!("cannot open the database {file}"))?, Some(lock))
             }
         };
+        let inner =
+            TcpListener::bind((hidden_address()?, 0)).await.context("there is no loopback address")?;
+        let mut guard = JoinSet::new();
+        guard.spawn(guard::serve(listener, inner.local_addr()?));
         let (shutdown, stopped) = oneshot::channel::<()>();
         let server =
-            tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database.clone(), async move {
+            tokio::spawn(dynoxide::server::serve_with_shutdown(inner, database.clone(), async move {
                 // An error means that the sender is gone, which is a shutdown too.
                 let _ = stopped.await;
             }));
-        Ok(Self { database, address, shutdown: Some(shutdown), server, _lock: lock })
+        Ok(Self { database, address, shutdown: Some(shutdown), server, _guard: guard, _lock: lock })
     }
 
     /// The address for `AWS_ENDPOINT_URL_DYNAMODB`.
@@ -125,6 +136,15 @@ impl EmbeddedDatabase {
         // A client that keeps its connection open would hold the shutdown for ever; every commit is on disk already.
         let _ = tokio::time::timeout(Duration::from_secs(1), &mut self.server).await;
     }
+}
+
+/// A random address of this machine's loopback network, 127.0.0.0/8. Dynoxide's server has no door of its own, and a web
+/// page could find its port by trying all of them on 127.0.0.1, but not one port of one in 16 million addresses.
+fn hidden_address() -> Result<Ipv4Addr> {
+    let mut random = [0; 3];
+    getrandom::fill(&mut random).context("the system gives no randomness")?;
+    // Neither the network's own address, nor its broadcast address, nor the one that everybody tries.
+    Ok(Ipv4Addr::new(127, random[0], random[1], random[2].clamp(2, 254)))
 }
 
 /// Two databases on one file would corrupt each other's caches.

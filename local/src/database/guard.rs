@@ -1,0 +1,91 @@
+//! The door in front of the embedded database, which itself allows every web page to read and write it.
+
+use std::net::SocketAddr;
+
+use anyhow::Result;
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse as _, Response},
+    routing::any,
+};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use tokio::net::TcpListener;
+
+type Inner = (Client<HttpConnector, Body>, SocketAddr);
+
+/// Passes requests on to the database at `inner`, except for those that a web page can make a browser send: they name
+/// their `Origin`, or, after a rebinding of the page's own DNS name to this machine, a foreign `Host`.
+pub async fn serve(listener: TcpListener, inner: SocketAddr) -> Result<()> {
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    axum::serve(listener, any(pass_on).with_state((client, inner))).await?;
+    Ok(())
+}
+
+async fn pass_on(State((client, inner)): State<Inner>, mut request: Request) -> Response {
+    if let Some(reason) = refusal(request.headers()) {
+        return (StatusCode::FORBIDDEN, reason).into_response();
+    }
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let Ok(uri) = format!("http://{inner}{target}").parse() else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    *request.uri_mut() = uri;
+    request.headers_mut().remove(header::CONNECTION);
+    match client.request(request).await {
+        Ok(response) => response.map(Body::new),
+        Err(error) => {
+            (StatusCode::BAD_GATEWAY, format!("the database does not answer: {error}")).into_response()
+        }
+    }
+}
+
+fn refusal(headers: &HeaderMap) -> Option<&'static str> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    if headers.contains_key(header::ORIGIN) {
+        Some("The local database serves no web pages.\n")
+    } else if !host.is_some_and(is_this_machine) {
+        Some("The local database answers to 127.0.0.1, localhost and [::1] only.\n")
+    } else {
+        None
+    }
+}
+
+/// Whether a `Host` names this machine, with or without a port.
+fn is_this_machine(host: &str) -> bool {
+    let port = |rest: &str| {
+        rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
+    };
+    let host = host.to_ascii_lowercase();
+    ["127.0.0.1", "localhost", "[::1]"].iter().any(|name| host.strip_prefix(name).is_some_and(port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_taken_whatever_the_port() {
+        for host in ["127.0.0.1", "127.0.0.1:8000", "localhost:1", "LOCALHOST", "[::1]:65535"] {
+            assert!(is_this_machine(host), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "evil.example:8000",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "127.0.0.1:8000.evil.example",
+            "evil.example#localhost",
+            "127.0.0.2",
+            "[::2]",
+            "localhost:",
+        ] {
+            assert!(!is_this_machine(host), "{host}");
+        }
+    }
+}
