@@ -1,23 +1,27 @@
-//! What API Gateway's HTTP API does between a client and a function, for tests: it finds the route, makes the event
-//! (payload format 2.0) and reads the answer.
+//! What API Gateway's HTTP API does between a client and a function: it finds the route, makes the event (payload format
+//! 2.0), reads the answer and applies CORS. `cargo local` serves it; tests also call it directly.
 
+mod cors;
 mod request;
 mod response;
+mod server;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, future::Future};
 
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 pub use request::HttpRequest;
 pub use response::HttpResponse;
+pub use server::serve;
 
-use crate::template::{Route, Template};
+use crate::template::{Cors, Route, Template};
 
-/// The routes of a template.
+/// The routes and the CORS of a template.
 #[derive(Debug, Clone)]
 pub struct Gateway {
     routes: Vec<(Route, String)>,
+    cors: Option<Cors>,
 }
 
 /// A request's route.
@@ -38,7 +42,7 @@ impl Gateway {
         let routes = template.functions().iter().flat_map(|function| {
             function.routes.iter().map(|route| (route.clone(), function.operation.clone()))
         });
-        Self { routes: routes.collect() }
+        Self { routes: routes.collect(), cors: template.cors().cloned() }
     }
 
     /// The route that answers, if there is one. A literal path segment wins over a parameter, a method over `ANY`.
@@ -62,6 +66,34 @@ impl Gateway {
         let route = self.route(request.method(), request.path())?;
         let event = request.event(&route);
         Some((route.operation, event))
+    }
+
+    /// Answers a request as the client sees it. `invoke` calls the function of an operation with an event.
+    pub async fn answer<Invoke, Invoking>(&self, request: &HttpRequest, invoke: Invoke) -> HttpResponse
+    where
+        Invoke: FnOnce(String, Value) -> Invoking,
+        Invoking: Future<Output = HttpResponse>,
+    {
+        if let Some(response) = self.cors.as_ref().and_then(|cors| cors::preflight(cors, request)) {
+            return response;
+        }
+        match self.event(request) {
+            Some((operation, event)) => self.with_cors(request, invoke(operation, event).await),
+            None => self.refuse(request, 404, "Not Found"),
+        }
+    }
+
+    /// The gateway's own answer to a request that reaches no function.
+    #[must_use]
+    pub fn refuse(&self, request: &HttpRequest, status: u16, message: &str) -> HttpResponse {
+        self.with_cors(request, HttpResponse::of_gateway(status, message))
+    }
+
+    fn with_cors(&self, request: &HttpRequest, mut response: HttpResponse) -> HttpResponse {
+        if let Some(cors) = &self.cors {
+            cors::apply(cors, request, &mut response);
+        }
+        response
     }
 }
 
@@ -98,7 +130,7 @@ mod tests {
         let route = |(method, path, operation): (&str, &str, &str)| {
             (Route { method: method.to_owned(), path: path.to_owned() }, operation.to_owned())
         };
-        Gateway { routes: routes.into_iter().map(route).collect() }
+        Gateway { routes: routes.into_iter().map(route).collect(), cors: None }
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! `template.yaml`, the single source of the tables, the functions and what wakes them.
+//! `template.yaml`, the single source of the tables, the functions, what wakes them and the CORS of the API.
 
+mod cors;
 mod functions;
 mod intrinsics;
 mod mappings;
@@ -12,6 +13,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 
+pub use cors::Cors;
 pub use functions::{FunctionDefinition, Route};
 pub use mappings::StreamMapping;
 pub use schedules::Schedule;
@@ -29,6 +31,7 @@ pub struct Template {
     tables: Vec<TableDefinition>,
     functions: Vec<FunctionDefinition>,
     stream_mappings: Vec<StreamMapping>,
+    cors: Option<Cors>,
 }
 
 impl Template {
@@ -79,6 +82,12 @@ impl Template {
         &self.stream_mappings
     }
 
+    /// The CORS configuration of the HTTP API, if it has one.
+    #[must_use]
+    pub fn cors(&self) -> Option<&Cors> {
+        self.cors.as_ref()
+    }
+
     /// The whole template, with intrinsic functions in their long form: `{"Ref": …}`, `{"Fn::Sub": …}`.
     #[must_use]
     pub fn document(&self) -> &Value {
@@ -99,7 +108,9 @@ impl Template {
             .into_iter()
             .filter_map(|resource| mappings::read(&resolver, &resource, &tables, &functions).transpose())
             .collect::<Result<_>>()?;
-        Ok(Self { document, tables, functions, stream_mappings })
+        let api = resources(&document, &resolver, "AWS::Serverless::HttpApi")?;
+        let cors = api.first().map(|api| cors::read(&resolver, api)).transpose()?.flatten();
+        Ok(Self { document, tables, functions, stream_mappings, cors })
     }
 }
 

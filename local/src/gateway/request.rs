@@ -99,6 +99,13 @@ impl HttpRequest {
         &self.path
     }
 
+    /// The first value of a header, by its lower-case name.
+    #[must_use]
+    pub fn header_value(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// The event for the function that `route` leads to.
     pub fn event(&self, route: &RouteMatch) -> Value {
         let (headers, cookies) = self.headers_and_cookies();
@@ -143,13 +150,22 @@ impl HttpRequest {
         }
         match std::str::from_utf8(&self.body) {
             _ if self.body.is_empty() => {}
-            Ok(text) if !self.base64 => event["body"] = json!(text),
+            Ok(text) if !self.base64 && self.is_called_text() => event["body"] = json!(text),
             _ => {
                 event["body"] = json!(BASE64_STANDARD.encode(&self.body));
                 event["isBase64Encoded"] = json!(true);
             }
         }
         event
+    }
+
+    /// Whether the content type is one that API Gateway hands over as text. A form is none.
+    fn is_called_text(&self) -> bool {
+        const TEXTS: [&str; 3] = ["application/json", "application/javascript", "application/xml"];
+        self.header_value("content-type").is_none_or(|content_type| {
+            let media_type = content_type.split(';').next().unwrap_or_default().trim().to_lowercase();
+            media_type.starts_with("text/") || TEXTS.contains(&media_type.as_str())
+        })
     }
 
     /// Repeated headers joined by commas under lower-case names, with what the gateway adds; cookies apart.
@@ -236,6 +252,10 @@ mod tests {
     fn a_body_that_is_not_text_is_sent_as_base64() {
         let binary = event(&HttpRequest::new("PUT", "/x").body([0xff, 0xfe]));
         assert_eq!((&binary["body"], &binary["isBase64Encoded"]), (&json!("//4="), &json!(true)));
+        let form = HttpRequest::new("PUT", "/x").header("content-type", "application/x-www-form-urlencoded");
+        assert_eq!(event(&form.body("a=b"))["isBase64Encoded"], true);
+        let text = HttpRequest::new("PUT", "/x").header("content-type", "Text/Plain; charset=utf-8");
+        assert_eq!(event(&text.body("a=b"))["isBase64Encoded"], false);
         let forced = event(&HttpRequest::new("PUT", "/x").body("hi").base64());
         assert_eq!((&forced["body"], &forced["isBase64Encoded"]), (&json!("aGk="), &json!(true)));
     }

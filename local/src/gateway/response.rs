@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::runtime_api::Outcome;
 
@@ -14,8 +14,12 @@ pub struct HttpResponse {
     pub status: u16,
     /// The headers by their lower-case names; repeated ones are joined by commas.
     pub headers: BTreeMap<String, String>,
-    /// The body, decoded if it was Base64.
+    /// The cookies that the client shall keep, each a header of its own.
+    pub cookies: Vec<String>,
+    /// The body, decoded if it was Base64. Bytes that are not UTF-8 become replacement characters.
     pub body: String,
+    /// The bytes of a body that is not UTF-8.
+    pub binary: Option<Vec<u8>>,
 }
 
 impl HttpResponse {
@@ -24,9 +28,7 @@ impl HttpResponse {
     pub fn from_answer(answer: &Value) -> Self {
         if answer.get("statusCode").is_none() && !answer.is_null() {
             // Format 2.0 takes any other JSON for the body of a success.
-            let headers = BTreeMap::from([("content-type".to_owned(), "application/json".to_owned())]);
-            let body = answer.as_str().map_or_else(|| answer.to_string(), str::to_owned);
-            return Self { status: 200, headers, body };
+            return Self::of_json(200, answer.as_str().map_or_else(|| answer.to_string(), str::to_owned));
         }
         Self::read(answer).unwrap_or_else(Self::gateway_error)
     }
@@ -51,6 +53,34 @@ impl HttpResponse {
         self.headers.get(name).map(String::as_str)
     }
 
+    /// The body's bytes.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.binary.unwrap_or_else(|| self.body.into_bytes())
+    }
+
+    /// A response without headers and body.
+    #[must_use]
+    pub fn empty(status: u16) -> Self {
+        let (headers, cookies) = (BTreeMap::new(), Vec::new());
+        Self { status, headers, cookies, body: String::new(), binary: None }
+    }
+
+    /// A response that the gateway makes itself.
+    pub(super) fn of_gateway(status: u16, message: &str) -> Self {
+        Self::of_json(status, json!({"message": message}).to_string())
+    }
+
+    /// What the client gets for an answer that is none.
+    pub(super) fn gateway_error() -> Self {
+        Self::of_gateway(500, "Internal Server Error")
+    }
+
+    fn of_json(status: u16, body: String) -> Self {
+        let headers = BTreeMap::from([("content-type".to_owned(), "application/json".to_owned())]);
+        Self { headers, body, ..Self::empty(status) }
+    }
+
     fn read(answer: &Value) -> Option<Self> {
         let status = &answer["statusCode"];
         let status = status.as_u64().or_else(|| status.as_str()?.parse().ok())?;
@@ -68,29 +98,30 @@ impl HttpResponse {
         for (name, values) in answer["multiValueHeaders"].as_object().into_iter().flatten() {
             values.as_array().into_iter().flatten().for_each(|value| add(name, value));
         }
-        answer["cookies"].as_array().into_iter().flatten().for_each(|cookie| add("set-cookie", cookie));
-        let body = match &answer["body"] {
-            Value::Null => String::new(),
+        let cookies = answer["cookies"].as_array().into_iter().flatten();
+        let cookies = cookies.filter_map(Value::as_str).map(str::to_owned).collect();
+        let (body, binary) = match &answer["body"] {
+            Value::Null => (String::new(), None),
             Value::String(text) if answer["isBase64Encoded"] == true => {
-                String::from_utf8_lossy(&BASE64_STANDARD.decode(text).ok()?).into_owned()
+                match String::from_utf8(BASE64_STANDARD.decode(text).ok()?) {
+                    Ok(text) => (text, None),
+                    Err(error) => {
+                        let bytes = error.into_bytes();
+                        (String::from_utf8_lossy(&bytes).into_owned(), Some(bytes))
+                    }
+                }
             }
-            Value::String(text) => text.clone(),
+            Value::String(text) => (text.clone(), None),
             _ => return None,
         };
         let headers = headers.into_iter().map(|(name, values)| (name, values.join(","))).collect();
-        Some(Self { status: u16::try_from(status).ok()?, headers, body })
-    }
-
-    fn gateway_error() -> Self {
-        let headers = BTreeMap::from([("content-type".to_owned(), "application/json".to_owned())]);
-        Self { status: 500, headers, body: r#"{"message":"Internal Server Error"}"#.to_owned() }
+        Some(Self { status: u16::try_from(status).ok()?, headers, cookies, body, binary })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn an_answer_is_read_with_its_headers_cookies_and_body() {
@@ -105,8 +136,16 @@ mod tests {
         assert_eq!((response.status, response.body.as_str()), (200, "hi"));
         assert_eq!(response.header("content-type"), Some("text/plain"));
         assert_eq!(response.header("link"), Some("a,b"));
-        assert_eq!(response.header("set-cookie"), Some("c=d"));
+        assert_eq!(response.cookies, ["c=d"]);
         assert_eq!(response.header("x-count"), Some("3"));
+    }
+
+    #[test]
+    fn a_body_that_is_not_text_keeps_its_bytes() {
+        let answer = json!({"statusCode": 200, "body": "//4=", "isBase64Encoded": true});
+        let response = HttpResponse::from_answer(&answer);
+        assert_eq!(response.body, "\u{fffd}\u{fffd}");
+        assert_eq!(response.into_bytes(), [0xff, 0xfe]);
     }
 
     #[test]
