@@ -250,9 +250,12 @@ fn start_logging() {
         }
         LogFormat::Text => registry.with(lines.with_target(false).without_time().with_ansi(false)).init(),
     }
-    // A panic's message can hold what a client sent, so only its place is told.
-    panic::set_hook(Box::new(|panic| {
+    // A panic's message can hold what a client sent, so CloudWatch gets its place only. Text is for the person at a
+    // terminal, who sent the request.
+    let shows_message = log_format() == LogFormat::Text;
+    panic::set_hook(Box::new(move |panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, "panic");
+        let message = panic.payload_as_str().filter(|_| shows_message);
+        tracing::error!(place, message, "panic");
     }));
 }
