@@ -20,7 +20,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use crate::template::TableDefinition;
+use crate::{loopback::hidden_listener, template::TableDefinition};
 
 /// Where the data is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +57,7 @@ impl EmbeddedDatabase {
                 (Database::new(file).with_context(|| format!("cannot open the database {file}"))?, Some(lock))
             }
         };
-        let inner =
-            TcpListener::bind((hidden_address()?, 0)).await.context("there is no loopback address")?;
+        let inner = hidden_listener().await?;
         let mut guard = JoinSet::new();
         guard.spawn(guard::serve(listener, inner.local_addr()?));
         let (shutdown, stopped) = oneshot::channel::<()>();
@@ -136,15 +135,6 @@ impl EmbeddedDatabase {
         // A client that keeps its connection open would hold the shutdown for ever; every commit is on disk already.
         let _ = tokio::time::timeout(Duration::from_secs(1), &mut self.server).await;
     }
-}
-
-/// A random address of this machine's loopback network, 127.0.0.0/8. Dynoxide's server has no door of its own, and a web
-/// page could find its port by trying all of them on 127.0.0.1, but not one port of one in 16 million addresses.
-fn hidden_address() -> Result<Ipv4Addr> {
-    let mut random = [0; 3];
-    getrandom::fill(&mut random).context("the system gives no randomness")?;
-    // Neither the network's own address, nor its broadcast address, nor the one that everybody tries.
-    Ok(Ipv4Addr::new(127, random[0], random[1], random[2].clamp(2, 254)))
 }
 
 /// Two databases on one file would corrupt each other's caches.

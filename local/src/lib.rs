@@ -1,8 +1,9 @@
-//! The whole movie bag on one machine: an embedded DynamoDB with the tables of `template.yaml`, and the functions
-//! behind `cargo lambda watch`, woken by streams and schedules as deployed. For tests and benchmarks it also holds a
-//! Lambda Runtime API, API Gateway's event format and a fault proxy in front of the database.
+//! The whole movie bag on one machine: an embedded DynamoDB with the tables of `template.yaml`, API Gateway's HTTP API,
+//! and the functions that `cargo lambda watch` builds and runs, woken by streams and schedules as deployed. For tests and
+//! benchmarks it also holds a Lambda Runtime API and a fault proxy in front of the database.
 
 mod clock;
+mod loopback;
 mod processes;
 
 pub mod cargo_lambda;

@@ -4,7 +4,7 @@ use std::{collections::HashSet, process::Stdio, time::Duration};
 
 use anyhow::{Context as _, Result};
 use rustix::process::{Pid as GroupId, Signal, kill_process_group};
-use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
+use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio::process::{Child, Command};
 
 /// How long a program may take to end by itself.
@@ -24,21 +24,6 @@ impl Program {
         let child = command.spawn().with_context(|| format!("{name} does not start"))?;
         let pid = child.id().with_context(|| format!("{name} ended at once"))?;
         Ok(Self { child, pid })
-    }
-
-    /// The command lines of the programs that this one has started itself.
-    pub fn children(pid: u32) -> Vec<Vec<String>> {
-        let Some(system) = snapshot() else { return Vec::new() };
-        let children =
-            system.processes().values().filter(|process| process.parent() == Some(Pid::from_u32(pid)));
-        children
-            .map(|process| process.cmd().iter().map(|part| part.to_string_lossy().into_owned()).collect())
-            .collect()
-    }
-
-    /// The number by which the system knows it.
-    pub fn pid(&self) -> u32 {
-        self.pid
     }
 
     /// Asks it to end as Ctrl-C would, and makes sure that it and everything it had started is gone. (`cargo lambda`
@@ -102,7 +87,7 @@ fn family(pid: u32) -> Vec<(Pid, u64)> {
 /// What runs now. A system that tells nothing about its processes has none that could be looked after.
 fn snapshot() -> Option<System> {
     let mut system = System::new().ok()?;
-    let kind = ProcessRefreshKind::nothing().with_cmd(UpdateKind::Always);
+    let kind = ProcessRefreshKind::nothing();
     system.refresh_processes_specifics(ProcessesToUpdate::All, true, kind);
     Some(system)
 }
@@ -118,12 +103,12 @@ mod tests {
         command.args(["-c", "trap '' INT; set -m; sleep 4242 & sleep 1; true"]);
         let program = Program::start(command).expect("a program");
         let grown = async {
-            while family(program.pid()).len() < 3 {
+            while family(program.pid).len() < 3 {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
         tokio::time::timeout(Duration::from_mins(1), grown).await.expect("the shell has two children");
-        let members = family(program.pid());
+        let members = family(program.pid);
         program.stop().await;
         let system = snapshot().expect("a list of processes");
         let alive = |process: &Process| process.status() != sysinfo::ProcessStatus::Zombie;

@@ -1,32 +1,38 @@
 //! `cargo local`: the whole system on this machine until it is told to stop.
 
 mod build;
-mod instances;
+mod endpoint;
+mod functions;
+mod launcher;
 mod output;
 mod wake;
 
 use std::{
     fmt::Display,
     io::Write as _,
-    net::{Ipv4Addr, TcpListener},
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     process::Stdio,
-    time::Duration,
+    sync::Arc,
 };
 
 use anyhow::{Context as _, Result, bail};
-use http_body_util::{BodyExt as _, Empty};
-use hyper::body::Bytes;
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use serde_json::Value;
 use tokio::{
+    net::TcpListener,
     process::Command,
     signal::unix::{SignalKind, signal},
+    task::JoinSet,
 };
+
+use functions::{Functions, Reason};
+pub use launcher::run_as_cargo;
 
 use crate::{
     cargo_lambda,
     database::{EmbeddedDatabase, Storage},
     environment,
+    gateway::{self, Gateway, HttpResponse},
     processes::Program,
     template::Template,
 };
@@ -34,11 +40,8 @@ use crate::{
 /// The functions' package.
 const PACKAGE: &str = "movie-bag";
 
-/// How long the functions may take to answer for the first time; they are built by then.
-const FIRST_ANSWER: Duration = Duration::from_mins(2);
-
-/// Runs the movie bag on this machine: an embedded DynamoDB with the tables of template.yaml, and the functions behind
-/// `cargo lambda watch`, which builds them anew when their code changes.
+/// Runs the movie bag on this machine: an embedded DynamoDB with the tables of template.yaml, its routes and CORS, and
+/// the functions, which `cargo lambda watch` builds anew when their code changes.
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "cargo local", bin_name = "cargo local", verbatim_doc_comment)]
 pub struct Options {
@@ -111,10 +114,8 @@ async fn serve(options: &Options, running: &mut Running) -> Result<()> {
     let root = root()?;
     let template = Template::load(root.join("template.yaml"))?;
     if !options.database_only {
-        // `cargo lambda watch` itself would end without a word.
-        TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).with_context(|| {
-            format!("the API cannot listen on 127.0.0.1:{}; choose another port with --port", options.port)
-        })?;
+        // Known before everything is built. Nothing listens until requests can be answered.
+        listener(options.port).await?;
     }
     let storage = if options.in_memory { Storage::Memory } else { Storage::Directory(root.join(".local")) };
     let database =
@@ -125,7 +126,7 @@ async fn serve(options: &Options, running: &mut Running) -> Result<()> {
     let endpoint = database.endpoint();
     let database = running.database.insert(database);
     database.create_tables(template.tables())?;
-    let variables = environment::refresh(&root.join(&options.env_file), &template, &endpoint)?;
+    environment::refresh(&root.join(&options.env_file), &template, &endpoint)?;
     let data = if options.in_memory { "in memory" } else { "in .local/" };
     if options.database_only {
         say(format!(
@@ -133,7 +134,7 @@ async fn serve(options: &Options, running: &mut Running) -> Result<()> {
         ));
         let env_file = options.env_file.display();
         say(format!(
-            "  cargo lambda watch --package {PACKAGE} --invoke-address 127.0.0.1 --env-file {env_file}"
+            "  cargo lambda watch --package {PACKAGE} --invoke-address 127.0.0.1 --disable-cors --env-file {env_file}"
         ));
         if let Some(line) = wake::missing_without(&template) {
             say(line);
@@ -142,46 +143,78 @@ async fn serve(options: &Options, running: &mut Running) -> Result<()> {
     }
 
     let cargo_lambda = cargo_lambda::locate(&root, |line| say(line)).await?;
-    let binaries = build::functions(&root, options.release, &mut running.program).await?;
-    build::check_that_they_start(&template, &binaries, &variables).await?;
-
-    let mut watch = Program::start(watch_command(&cargo_lambda, &root, options))?;
+    build::functions(&root, options.release, &mut running.program).await?;
+    let mut tasks = JoinSet::new();
+    let functions = Functions::new(&template, options.concurrency.into(), &mut tasks).await?;
+    let mut watch = Program::start(watch_command(&cargo_lambda, &root, options, &functions)?)?;
     let output = output::show(&mut watch);
     let watch = running.program.insert(watch);
-    let address = format!("http://127.0.0.1:{}", options.port);
     tokio::select! {
-        answered = first_answer(&address) => answered?,
+        started = functions.start() => started?,
         status = watch.child.wait() => bail!("cargo lambda watch has ended ({})", status?),
     }
+    let listener = listener(options.port).await?;
+    let address = format!("http://127.0.0.1:{}", options.port);
     say(format!("The movie bag is ready at {address} (data {data}; Ctrl-C stops it). To begin, sign up:"));
     say(format!(
         "  curl -i {address}/api/auth/signup -H 'content-type: application/json' \
          -d '{{\"email\": \"ada@example.com\", \"password\": \"correct horse battery\"}}'"
     ));
-    let wake = wake::functions(&template, database, &address)?;
-    let status = watch.child.wait().await?;
-    drop((output, wake));
+    let wake = wake::functions(&template, database, &functions)?;
+    let invoke = move |function: String, event: Value| {
+        let functions = Arc::clone(&functions);
+        async move {
+            match functions.invoke(&function, &event).await {
+                Ok(answer) => HttpResponse::from_answer(&answer),
+                Err(failure) => {
+                    if let Reason::Error(_) = failure.reason {
+                        say(&failure);
+                    }
+                    failure.response(&event)
+                }
+            }
+        }
+    };
+    let status = tokio::select! {
+        served = gateway::serve(listener, Gateway::new(&template), invoke) => return served,
+        status = watch.child.wait() => status?,
+    };
+    drop((output, wake, tasks));
     bail!("cargo lambda watch has ended ({status})")
 }
 
-fn watch_command(cargo_lambda: &Path, root: &Path, options: &Options) -> Command {
+async fn listener(port: u16) -> Result<TcpListener> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+    listener.with_context(|| {
+        format!("the API cannot listen on 127.0.0.1:{port}; choose another port with --port")
+    })
+}
+
+fn watch_command(
+    cargo_lambda: &Path,
+    root: &Path,
+    options: &Options,
+    functions: &Functions,
+) -> Result<Command> {
+    let address = functions.watch_address();
     let mut command = build::command(cargo_lambda, root);
-    command.args(["lambda", "watch", "--package", PACKAGE, "--invoke-address", "127.0.0.1", "--env-file"]);
-    command.arg(&options.env_file);
+    command.args(["lambda", "watch", "--package", PACKAGE, "--env-file"]).arg(&options.env_file);
     command.args([
+        "--invoke-address",
+        &address.ip().to_string(),
         "--invoke-port",
-        &options.port.to_string(),
-        "--concurrency",
-        &options.concurrency.to_string(),
+        &address.port().to_string(),
     ]);
+    // Nothing but this program talks to it: the gateway has the CORS, and the launchers start processes as needed.
+    command.args(["--disable-cors", "--concurrency", "1"]);
     if options.release {
         command.arg("--release");
     }
     if output::is_coloured() {
         command.args(["--color", "always"]);
     }
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
+    command.envs(functions.variables()?).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Ok(command)
 }
 
 /// The folder of the workspace: the nearest one, from here upwards, that holds the template.
@@ -191,33 +224,6 @@ fn root() -> Result<PathBuf> {
     Ok(found
         .with_context(|| format!("there is no template.yaml in {} or above it", here.display()))?
         .to_owned())
-}
-
-/// Waits until the list of movies is answered through the whole system.
-async fn first_answer(address: &str) -> Result<()> {
-    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let url: hyper::Uri = format!("{address}/api/movies").parse()?;
-    let asking = async {
-        let mut failures = 0;
-        loop {
-            // Before `cargo lambda watch` listens there is no connection, and then an answer takes a moment.
-            if let Ok(answer) = client.get(url.clone()).await {
-                let status = answer.status();
-                if status.is_success() {
-                    return Ok(());
-                }
-                failures += 1;
-                if failures == 3 {
-                    let body = answer.into_body().collect().await?.to_bytes();
-                    bail!("GET /api/movies answers {status}: {}", String::from_utf8_lossy(&body));
-                }
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    let seconds = FIRST_ANSWER.as_secs();
-    let answered = tokio::time::timeout(FIRST_ANSWER, asking).await;
-    answered.with_context(|| format!("GET /api/movies was not answered in {seconds} seconds"))?
 }
 
 /// Tells the person at the terminal something. That nobody listens any more is no reason to stop.

@@ -1,25 +1,12 @@
 //! Builds the functions before anything runs, so that a mistake is seen at once and the first request is quick.
 
-use std::{
-    collections::BTreeMap,
-    ffi::OsStr,
-    path::{Path, PathBuf},
-    process::Stdio,
-};
+use std::{ffi::OsStr, path::Path};
 
-use anyhow::{Context as _, Result, bail};
-use serde_json::Value;
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::Command,
-};
+use anyhow::{Result, ensure};
+use tokio::process::Command;
 
 use super::PACKAGE;
-use crate::{
-    processes::Program,
-    runtime_api::{Function, FunctionOptions, Outcome},
-    template::Template,
-};
+use crate::processes::Program;
 
 /// What `cargo run` says about `local` itself. Build scripts that look at these would run again for nothing.
 const OF_CARGO_RUN: [&str; 4] = ["CARGO_BIN_", "CARGO_CRATE_", "CARGO_MANIFEST_", "CARGO_PKG_"];
@@ -36,58 +23,16 @@ pub fn command(program: impl AsRef<OsStr>, root: &Path) -> Command {
     command
 }
 
-/// Builds every function the way `cargo lambda watch` will, and gives the binaries by their names. While it builds,
-/// `running` holds the compiler, so that it can be stopped.
-pub async fn functions(
-    root: &Path,
-    release: bool,
-    running: &mut Option<Program>,
-) -> Result<BTreeMap<String, PathBuf>> {
+/// Builds every function the way `cargo lambda watch` will. While it builds, `running` holds the compiler, so that it
+/// can be stopped.
+pub async fn functions(root: &Path, release: bool, running: &mut Option<Program>) -> Result<()> {
     let mut cargo = command("cargo", root);
-    cargo.args(["build", "--package", PACKAGE, "--bins", "--message-format", "json-render-diagnostics"]);
+    cargo.args(["build", "--package", PACKAGE, "--bins"]);
     if release {
         cargo.arg("--release");
     }
-    cargo.stdout(Stdio::piped());
-    let cargo = running.insert(Program::start(cargo)?);
-    let messages = cargo.child.stdout.take().context("cargo has no output")?;
-    let mut messages = BufReader::new(messages).lines();
-    let mut binaries = BTreeMap::new();
-    while let Some(line) = messages.next_line().await? {
-        let message: Value = serde_json::from_str(&line).unwrap_or_default();
-        if let (Some(name), Some(binary)) =
-            (message["target"]["name"].as_str(), message["executable"].as_str())
-        {
-            binaries.insert(name.to_owned(), PathBuf::from(binary));
-        }
-    }
-    let status = cargo.child.wait().await?;
+    let status = running.insert(Program::start(cargo)?).child.wait().await?;
     *running = None;
-    if !status.success() {
-        bail!("the functions do not build; the compiler says why above");
-    }
-    Ok(binaries)
-}
-
-/// Starts every function of the template once. Under `cargo lambda watch` one that ends at start would leave its
-/// callers without any answer, so it is better known before.
-pub async fn check_that_they_start(
-    template: &Template,
-    binaries: &BTreeMap<String, PathBuf>,
-    variables: &[(String, String)],
-) -> Result<()> {
-    for function in template.functions() {
-        let name = &function.operation;
-        let binary = binaries.get(name);
-        let binary = binary.with_context(|| {
-            format!("the package {PACKAGE} has no binary {name}, which the template names")
-        })?;
-        let environment = variables.to_vec();
-        let options = FunctionOptions { environment, ..FunctionOptions::new(name, binary) };
-        if let Err(Outcome::Crashed { status, logs }) = Function::start(options).await?.ready().await {
-            let reason = if logs.is_empty() { status } else { logs };
-            bail!("the function {name} does not start: {reason}");
-        }
-    }
+    ensure!(status.success(), "the functions do not build; the compiler says why above");
     Ok(())
 }

@@ -1,17 +1,17 @@
 //! Shows what `cargo lambda watch` and the functions write, without the noise.
 
-use std::{io::IsTerminal as _, sync::Arc};
+use std::io::IsTerminal as _;
 
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, BufReader},
     task::JoinSet,
 };
 
-use super::{instances::Instances, say};
+use super::say;
 use crate::processes::Program;
 
-/// How lines begin that tell nobody anything. That a command has ended is said better by [`Instances`].
-const NOISE: [&str; 9] = [
+/// How lines begin that are of no use here. How builds and processes end is reported by launchers.
+const NOISE: [&str; 7] = [
     " INFO starting Runtime server",
     " INFO starting lambda function instance",
     " INFO spawning function instance",
@@ -19,22 +19,17 @@ const NOISE: [&str; 9] = [
     "ERROR available_functions=",
     "ERROR command exited",
     "ERROR command killed",
-    "    Finished `",
-    "     Running `",
 ];
 
 /// Begins to show a program's output, until it ends or the result is dropped.
 pub fn show(watch: &mut Program) -> JoinSet<()> {
-    let instances = Arc::new(Instances::default());
     let mut tasks = JoinSet::new();
     if let Some(output) = watch.child.stdout.take() {
-        tasks.spawn(show_lines(output, Arc::clone(&instances)));
+        tasks.spawn(show_lines(output));
     }
     if let Some(errors) = watch.child.stderr.take() {
-        tasks.spawn(show_lines(errors, Arc::clone(&instances)));
+        tasks.spawn(show_lines(errors));
     }
-    let pid = watch.pid();
-    tasks.spawn(async move { instances.look_after(pid).await });
     tasks
 }
 
@@ -43,12 +38,11 @@ pub fn is_coloured() -> bool {
     std::io::stdout().is_terminal()
 }
 
-async fn show_lines(stream: impl AsyncRead + Unpin, instances: Arc<Instances>) {
+async fn show_lines(stream: impl AsyncRead + Unpin) {
     let mut lines = BufReader::new(stream).split(b'\n');
     while let Ok(Some(line)) = lines.next_segment().await {
         let line = String::from_utf8_lossy(&line);
         let plain = without_colours(&line);
-        instances.note(&plain);
         if !is_noise(&plain) {
             say(line);
         }
@@ -56,10 +50,8 @@ async fn show_lines(stream: impl AsyncRead + Unpin, instances: Arc<Instances>) {
 }
 
 fn is_noise(line: &str) -> bool {
-    // Several cargos wait at once and write into each other's lines. The variable is set by `cargo lambda` itself; how
-    // the runtime mentions it depends on the function's log format.
-    line.contains("waiting for file lock on")
-        || line.contains("AWS_LAMBDA_MAX_CONCURRENCY is set to '1'")
+    // The variable is set by `cargo lambda` itself; how the runtime mentions it depends on the function's log format.
+    line.contains("AWS_LAMBDA_MAX_CONCURRENCY is set to '1'")
         || NOISE.iter().any(|noise| line.starts_with(noise))
 }
 
@@ -85,7 +77,6 @@ mod tests {
 
     #[test]
     fn noise_is_told_from_what_functions_say() {
-        assert!(is_noise("    Blocking    Blocking waiting for file lock on artifact directory"));
         assert!(is_noise(" INFO spawning function instance function=\"login\""));
         assert!(!is_noise(" INFO request{}: request completed"));
         assert!(!is_noise("   Compiling movie-bag v0.1.0"));

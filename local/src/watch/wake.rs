@@ -1,35 +1,43 @@
 //! Wakes the functions that no request calls, as deployed: by the streams of tables, and by the clock.
 
 mod delivery;
-mod invocation;
 mod schedule;
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use anyhow::Result;
+use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::say;
 use crate::{database::EmbeddedDatabase, streams::StreamReader, template::Template};
 use delivery::Delivery;
-use invocation::Functions;
 
 /// How often to look for new records.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Begins to wake the functions behind `address`, until the result is dropped. Records of an earlier run are delivered
-/// too, and every schedule begins with a call now.
-pub fn functions(template: &Template, database: &EmbeddedDatabase, address: &str) -> Result<JoinSet<()>> {
-    let functions = Arc::new(Functions::new(template, address));
+/// What can be called.
+pub trait Invoke: Send + Sync + 'static {
+    /// Hands an event to a function and gives its answer. That the function has failed is an error.
+    fn invoke(&self, function: &str, event: &Value) -> impl Future<Output = Result<Value>> + Send;
+}
+
+/// Begins to wake functions, until the result is dropped. Records of an earlier run are delivered too, and every schedule
+/// begins with a call now.
+pub fn functions(
+    template: &Template,
+    database: &EmbeddedDatabase,
+    functions: &Arc<impl Invoke>,
+) -> Result<JoinSet<()>> {
     let mut tasks = JoinSet::new();
     for mapping in template.stream_mappings() {
         let reader = StreamReader::new(database, &mapping.table)?;
-        tasks.spawn(deliver(reader, Delivery::new(mapping.clone(), Arc::clone(&functions))));
+        tasks.spawn(deliver(reader, Delivery::new(mapping.clone(), Arc::clone(functions))));
     }
     for function in template.functions() {
         for schedule in &function.schedules {
             let (schedule, function) = (schedule.clone(), function.clone());
-            tasks.spawn(schedule::call(schedule, function, Arc::clone(&functions)));
+            tasks.spawn(schedule::call(schedule, function, Arc::clone(functions)));
         }
     }
     Ok(tasks)
@@ -45,7 +53,7 @@ pub fn missing_without(template: &Template) -> Option<String> {
     (!missing.is_empty()).then(|| format!("Nothing is delivered meanwhile: {}.", missing.join(", ")))
 }
 
-async fn deliver(mut reader: StreamReader, delivery: Delivery) {
+async fn deliver(mut reader: StreamReader, delivery: Delivery<impl Invoke>) {
     loop {
         match reader.next_records() {
             Ok(records) => {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use super::invocation::Functions;
+use super::Invoke;
 use crate::template::StreamMapping;
 
 /// How long to wait before the first new try. Every further one waits twice as long as the one before, up to a limit.
@@ -13,7 +13,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The way from one stream to one function.
-pub struct Delivery {
+pub struct Delivery<Functions> {
     mapping: StreamMapping,
     functions: Arc<Functions>,
     first_pause: Duration,
@@ -25,7 +25,7 @@ struct Batch {
     failures: u32,
 }
 
-impl Delivery {
+impl<Functions: Invoke> Delivery<Functions> {
     /// The way that a mapping describes.
     pub fn new(mapping: StreamMapping, functions: Arc<Functions>) -> Self {
         Self { mapping, functions, first_pause: FIRST_PAUSE }

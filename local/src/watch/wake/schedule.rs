@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use time::{OffsetDateTime, macros::format_description};
 use uuid::Uuid;
 
-use super::{super::say, invocation::Functions};
+use super::{super::say, Invoke};
 use crate::{
     clock,
     template::{ACCOUNT, FunctionDefinition, REGION, Schedule},
 };
 
 /// Calls the function now, and then at the schedule's rate for ever.
-pub async fn call(schedule: Schedule, function: FunctionDefinition, functions: Arc<Functions>) {
+pub async fn call(schedule: Schedule, function: FunctionDefinition, functions: Arc<impl Invoke>) {
     let mut ticks = tokio::time::interval(schedule.every);
     loop {
         ticks.tick().await;
@@ -47,7 +47,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::{
-        super::{delivery::tests::template, invocation::tests::stand_in},
+        super::{super::endpoint::tests::stand_in, delivery::tests::template},
         *,
     };
 
@@ -69,7 +69,7 @@ mod tests {
     #[tokio::test]
     async fn a_function_is_called_at_once_and_then_again_and_again_whatever_it_answers() {
         let template = template();
-        let (functions, calls, _server) = stand_in(&template, vec![(500, "no"), (200, "null")]).await;
+        let (functions, calls, _server) = stand_in(vec![(500, "no"), (200, "null")]).await;
         let function = template.function("purge-account").expect("the function").clone();
         let every = Duration::from_millis(20);
         let schedule =

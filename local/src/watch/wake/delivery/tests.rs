@@ -1,7 +1,7 @@
 //! Deliveries to a stand-in for `cargo lambda watch`.
 
 use super::{
-    super::invocation::tests::{Calls, stand_in},
+    super::super::endpoint::tests::{Calls, stand_in},
     *,
 };
 use crate::template::Template;
@@ -47,7 +47,7 @@ async fn deliver(
     change: impl Fn(&mut StreamMapping),
 ) -> (Vec<String>, Vec<String>) {
     let template = template();
-    let (functions, calls, _server) = stand_in(&template, answers).await;
+    let (functions, calls, _server) = stand_in(answers).await;
     let mut mapping = template.stream_mappings()[0].clone();
     change(&mut mapping);
     let delivery = Delivery { first_pause: Duration::from_millis(1), ..Delivery::new(mapping, functions) };
@@ -80,7 +80,7 @@ async fn records_are_delivered_in_order_and_in_batches() {
 #[tokio::test]
 async fn what_the_filter_keeps_back_wakes_nobody() {
     let template = template();
-    let (functions, calls, _server) = stand_in(&template, Vec::new()).await;
+    let (functions, calls, _server) = stand_in(Vec::new()).await;
     let delivery = Delivery::new(template.stream_mappings()[0].clone(), functions);
     assert!(delivery.deliver(vec![record("1", "REMOVE")]).await.is_empty());
     assert!(told(&calls).is_empty());

@@ -1,8 +1,8 @@
-//! Calls functions through `cargo lambda watch`, which answers at the address that Lambda's own `Invoke` has.
+//! The address at which `cargo lambda watch` takes invocations, which is that of Lambda's own `Invoke`.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::net::SocketAddr;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, body::Bytes};
 use hyper_util::{
@@ -10,41 +10,47 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use serde_json::Value;
+use uuid::Uuid;
 
-use crate::template::Template;
+/// How often a function is asked for before `cargo lambda watch` is said not to listen, every tenth of a second.
+const TRIES: usize = 300;
 
-/// What a call may take beyond the function's own time: its code may have changed, and then it is built first.
-const BUILD: Duration = Duration::from_mins(1);
-
-/// The running functions.
-pub struct Functions {
+/// A running `cargo lambda watch`.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
     client: Client<HttpConnector, Full<Bytes>>,
-    address: String,
-    patience: BTreeMap<String, Duration>,
+    address: SocketAddr,
 }
 
-impl Functions {
-    /// The functions of the template, behind an address such as `http://127.0.0.1:9000`.
-    pub fn new(template: &Template, address: &str) -> Self {
-        let functions = template.functions().iter();
-        let patience = functions.map(|function| (function.operation.clone(), function.timeout + BUILD));
-        Self {
-            client: Client::builder(TokioExecutor::new()).build_http(),
-            address: address.to_owned(),
-            patience: patience.collect(),
+impl Endpoint {
+    /// The one that listens, or will, at this address.
+    pub fn new(address: SocketAddr) -> Self {
+        Self { client: Client::builder(TokioExecutor::new()).build_http(), address }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Sends an empty event with a token of its own, as soon as something listens.
+    pub async fn knock(&self, function: &str) -> Result<()> {
+        let mut tries = 0;
+        while tokio::net::TcpStream::connect(self.address).await.is_err() {
+            tries += 1;
+            anyhow::ensure!(tries < TRIES, "cargo lambda watch does not listen on {}", self.address);
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
+        self.invoke(function, &Value::Null, Uuid::new_v4()).await?;
+        Ok(())
     }
 
-    /// Hands an event to a function and gives its answer. That the function has failed is an error.
-    pub async fn invoke(&self, operation: &str, event: &Value) -> Result<Value> {
-        let patience = self.patience.get(operation).copied().unwrap_or(BUILD);
-        let answer = tokio::time::timeout(patience, self.ask(operation, event)).await;
-        answer.with_context(|| format!("no answer in {} seconds", patience.as_secs()))?
-    }
-
-    async fn ask(&self, operation: &str, event: &Value) -> Result<Value> {
-        let url = format!("{}/2015-03-31/functions/{operation}/invocations", self.address);
+    /// Hands an event to a function and gives its answer. That the function has failed is an error. The process that
+    /// takes the event gets the token as the invocation's client context.
+    pub async fn invoke(&self, function: &str, event: &Value, token: Uuid) -> Result<Value> {
+        let url = format!("http://{}/2015-03-31/functions/{function}/invocations", self.address);
         let request = Request::post(url).header("content-type", "application/json");
+        let request = request.header("lambda-runtime-client-context", token.to_string());
         let answer = self.client.request(request.body(event.to_string().into())?).await?;
         let status = answer.status();
         let body = answer.into_body().collect().await?.to_bytes();
@@ -79,17 +85,21 @@ pub mod tests {
     use tokio::{net::TcpListener, task::JoinSet};
 
     use super::*;
+    use crate::watch::wake::Invoke;
 
     /// What a stand-in for `cargo lambda watch` was asked: the function's name and the event.
     pub type Calls = Arc<Mutex<Vec<(String, Value)>>>;
 
     type Answers = Arc<Mutex<VecDeque<(u16, &'static str)>>>;
 
+    impl Invoke for Endpoint {
+        async fn invoke(&self, function: &str, event: &Value) -> Result<Value> {
+            self.invoke(function, event, Uuid::new_v4()).await
+        }
+    }
+
     /// Answers the calls with these answers, and with `null` when they are used up.
-    pub async fn stand_in(
-        template: &Template,
-        answers: Vec<(u16, &'static str)>,
-    ) -> (Arc<Functions>, Calls, JoinSet<()>) {
+    pub async fn stand_in(answers: Vec<(u16, &'static str)>) -> (Arc<Endpoint>, Calls, JoinSet<()>) {
         let calls = Calls::default();
         let state = (Arc::clone(&calls), Arc::new(Mutex::new(VecDeque::from(answers))));
         let answer = |State((calls, answers)): State<(Calls, Answers)>,
@@ -102,15 +112,14 @@ pub mod tests {
         };
         let router = Router::new().route("/2015-03-31/functions/{name}/invocations", post(answer));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
-        let address = format!("http://{}", listener.local_addr().expect("an address"));
+        let address = listener.local_addr().expect("an address");
         let mut server = JoinSet::new();
         server.spawn(async { axum::serve(listener, router.with_state(state)).await.expect("a server") });
-        (Arc::new(Functions::new(template, &address)), calls, server)
+        (Arc::new(Endpoint::new(address)), calls, server)
     }
 
     #[tokio::test]
     async fn answers_are_told_from_failures() {
-        let template = Template::parse("Resources: {}").expect("a valid template");
         let answers = vec![
             (200, r#"{"batchItemFailures": []}"#),
             (200, ""),
@@ -119,10 +128,11 @@ pub mod tests {
             (404, r#"{"title": "Missing function"}"#),
             (200, "a text"),
         ];
-        let (functions, calls, _server) = stand_in(&template, answers).await;
+        let (endpoint, calls, _server) = stand_in(answers).await;
         let event = json!({"Records": []});
         let invoke = || async {
-            functions.invoke("purge-account", &event).await.map_err(|error| format!("{error:#}"))
+            let answer = endpoint.invoke("purge-account", &event, Uuid::nil()).await;
+            answer.map_err(|error| format!("{error:#}"))
         };
         assert_eq!(invoke().await, Ok(json!({"batchItemFailures": []})));
         assert_eq!(invoke().await, Ok(Value::Null));

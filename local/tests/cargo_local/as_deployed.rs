@@ -1,0 +1,109 @@
+//! What API Gateway does between a client and a function, and the door of the database.
+
+use hyper::{StatusCode, body::Bytes};
+use serde_json::{Value, json};
+
+use super::site::{Response, Site};
+
+const PAGE: (&str, &str) = ("origin", "http://page.example");
+const MOVIE: &str = "/api/movies/01890a5d-ac96-774b-bcce-b302099a8057";
+
+pub async fn pages_may_do_what_the_template_says(site: &Site) {
+    let asks = |method, headers| {
+        [PAGE, ("access-control-request-method", method), ("access-control-request-headers", headers)]
+    };
+    for (method, headers) in [("PUT", "authorization,content-type"), ("PATCH", "x-amz-target")] {
+        let preflight = site.request("OPTIONS", MOVIE, &asks(method, headers), Bytes::new()).await;
+        assert_eq!(preflight.status, StatusCode::NO_CONTENT);
+        // Neither PATCH nor a foreign header is allowed, whatever a page asks for.
+        let allowed = [
+            ("access-control-allow-headers", "authorization,content-type"),
+            ("access-control-allow-methods", "GET,POST,PUT,DELETE"),
+            ("access-control-allow-origin", "*"),
+            ("access-control-expose-headers", "link,location,retry-after"),
+            ("access-control-max-age", "3600"),
+        ];
+        assert_eq!(preflight.cors(), allowed, "{method}");
+    }
+    let readable = [
+        ("access-control-allow-origin", "*"),
+        ("access-control-expose-headers", "link,location,retry-after"),
+    ];
+    for (method, path, status) in [("GET", "/api/movies", 200), ("GET", MOVIE, 404), ("PATCH", MOVIE, 404)] {
+        let response = site.request(method, path, &[PAGE], Bytes::new()).await;
+        assert_eq!(
+            (response.status.as_u16(), response.cors()),
+            (status, readable.to_vec()),
+            "{method} {path}"
+        );
+    }
+    let no_page = site.request("GET", "/api/movies", &[], Bytes::new()).await;
+    assert_eq!(no_page.cors(), []);
+}
+
+pub async fn requests_without_a_route_reach_no_function(site: &Site) {
+    for (method, path) in
+        [("PATCH", MOVIE), ("OPTIONS", MOVIE), ("HEAD", "/api/movies"), ("GET", "/api/nothing"), ("GET", "/")]
+    {
+        let response = site.request(method, path, &[], Bytes::new()).await;
+        assert_eq!(response.status, StatusCode::NOT_FOUND, "{method} {path}");
+        assert_eq!(response.header("content-type"), Some("application/json"), "{method} {path}");
+        if method != "HEAD" {
+            assert_eq!(response.body, r#"{"message":"Not Found"}"#, "{method} {path}");
+        }
+    }
+    let largest = Bytes::from(vec![b' '; 10 * 1024 * 1024 + 1]);
+    let json = [("content-type", "application/json")];
+    let refused = site.request("POST", "/api/auth/login", &json, largest).await;
+    assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+pub async fn any_bytes_reach_the_function(site: &Site) {
+    let json = [("content-type", "application/json")];
+    let refused =
+        site.request("POST", "/api/auth/login", &json, Bytes::from_static(b"{\"email\": \"\xff\"}")).await;
+    assert_problem(&refused, 400, "malformed_json");
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let refused = site.request("POST", "/api/auth/login", &form, Bytes::from_static(b"a=\xff")).await;
+    assert_problem(&refused, 415, "unsupported_media_type");
+}
+
+fn assert_problem(response: &Response, status: u16, code: &str) {
+    assert_eq!((response.status.as_u16(), &response.json()["code"]), (status, &json!(code)), "{response:?}");
+    assert_eq!(response.header("content-type"), Some("application/problem+json"));
+}
+
+pub async fn repeated_headers_are_joined(site: &Site, token: &str) {
+    let authorization = format!("Bearer {token}");
+    let once = ("authorization", authorization.as_str());
+    let account = site.request("GET", "/api/auth/account", &[once], Bytes::new()).await;
+    assert_eq!(account.status, StatusCode::OK);
+    let refused = site.request("GET", "/api/auth/account", &[once, once], Bytes::new()).await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "two tokens are none: {refused:?}");
+}
+
+pub async fn many_requests_at_once_are_all_answered(site: &Site, account: &Value) {
+    let body = account.to_string();
+    let json = [("content-type", "application/json")];
+    let login = || site.request("POST", "/api/auth/login", &json, body.clone().into());
+    let responses: [Response; 6] = tokio::join!(login(), login(), login(), login(), login(), login()).into();
+    for response in responses {
+        assert_eq!(response.status, StatusCode::OK, "{response:?}");
+    }
+}
+
+pub async fn the_log_names_the_route(site: &Site) {
+    site.request("GET", MOVIE, &[], Bytes::new()).await;
+    site.until_logged(r#"route="GET /api/movies/{id}""#).await;
+}
+
+pub async fn the_database_serves_no_page(site: &Site) {
+    let database = site.database();
+    let foreign = ("host", "evil.example");
+    for (method, header) in [("GET", PAGE), ("POST", PAGE), ("OPTIONS", PAGE), ("GET", foreign)] {
+        let refused = site.request_to(&database, method, "/", &[header], Bytes::new()).await;
+        assert_eq!((refused.status, refused.cors()), (StatusCode::FORBIDDEN, vec![]), "{method} {header:?}");
+    }
+    let health = site.request_to(&database, "GET", "/", &[], Bytes::new()).await;
+    assert_eq!(health.status, StatusCode::OK);
+}

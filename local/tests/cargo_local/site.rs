@@ -1,0 +1,235 @@
+//! A running `cargo local`, and requests to it.
+
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::{HeaderMap, Request, StatusCode, body::Bytes};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncRead, BufReader},
+    process::{Child, Command},
+};
+
+/// How long it may take until everything is built and ready, on a slow machine.
+const READY: Duration = Duration::from_mins(30);
+
+/// How long to wait for anything else.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A `cargo local` that serves, with its data in memory.
+pub struct Site {
+    address: String,
+    client: Client<HttpConnector, Full<Bytes>>,
+    child: Child,
+    port: u16,
+    environment: PathBuf,
+    output: Output,
+    _folder: TempDir,
+}
+
+/// The lines that were written so far.
+#[derive(Clone, Default)]
+struct Output(Arc<Mutex<Vec<String>>>);
+
+/// A response that has been read.
+#[derive(Debug, Clone)]
+pub struct Response {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Site {
+    /// Starts `cargo local` in a workspace, with its build in `target` if that is given, and waits until it is ready. Uses
+    /// the `cargo lambda` of this workspace, if it has one.
+    #[expect(clippy::disallowed_methods, reason = "programs are found by the PATH")]
+    pub async fn start(workspace: &Path, target: Option<&Path>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let environment = folder.path().join("environment");
+        let port = free_port();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
+        command.args(["--in-memory", "--database-port", "0", "--port"]).arg(port.to_string());
+        command.arg("--env-file").arg(&environment).current_dir(workspace);
+        let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/bin");
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::env::split_paths(&path).chain([tools]);
+        command.env("PATH", std::env::join_paths(folders).expect("a path"));
+        if let Some(target) = target {
+            command.env("CARGO_TARGET_DIR", target);
+        }
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().expect("cargo local starts");
+        let output = Output::default();
+        output.read(child.stdout.take().expect("output"));
+        output.read(child.stderr.take().expect("errors"));
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let address = format!("http://127.0.0.1:{port}");
+        let mut site = Self { address, client, child, port, environment, output, _folder: folder };
+        let ready = async {
+            while !site.log().iter().any(|line| line.contains("is ready at")) {
+                if let Some(status) = site.child.try_wait().expect("a status") {
+                    panic!("cargo local ended before it was ready ({status}): {:#?}", site.log());
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(READY, ready).await.expect("cargo local is ready in time");
+        site
+    }
+
+    /// Stops it as Ctrl-C does, and checks that nothing is left.
+    pub async fn stop(mut self) {
+        self.interrupt();
+        assert!(self.child.wait().await.expect("an end").success(), "Ctrl-C is not a failure");
+        assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).is_ok(), "nothing listens any more");
+    }
+
+    fn interrupt(&self) {
+        let pid = self.child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
+        if let Some(pid) = pid {
+            rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
+        }
+    }
+
+    /// What it has written so far.
+    pub fn log(&self) -> Vec<String> {
+        self.output.0.lock().expect("the lines").clone()
+    }
+
+    /// Waits until a line of the log has this text.
+    pub async fn until_logged(&self, text: &str) {
+        let logged = async {
+            while !self.log().iter().any(|line| line.contains(text)) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let logged = tokio::time::timeout(PATIENCE, logged).await;
+        logged.unwrap_or_else(|_| panic!("no line has {text:?}: {:#?}", self.log()));
+    }
+
+    /// The address of the database.
+    pub fn database(&self) -> String {
+        let variables = std::fs::read_to_string(&self.environment).expect("the environment file");
+        let endpoint = variables.lines().find_map(|line| line.strip_prefix("AWS_ENDPOINT_URL_DYNAMODB="));
+        endpoint.expect("the database's address").to_owned()
+    }
+
+    pub async fn log_in(&self, account: &Value) -> String {
+        let (status, session) = self.send("POST", "/api/auth/login", None, account).await;
+        assert_eq!(status, StatusCode::OK, "login: {session}");
+        session["token"].as_str().expect("a token").to_owned()
+    }
+
+    pub async fn refuses(&self, token: &str) {
+        let (status, _) = self.send("GET", "/api/auth/account", Some(token), &Value::Null).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "a token that has ended");
+    }
+
+    /// Asks again and again until the answer has this status.
+    pub async fn until(&self, method: &str, path: &str, body: &Value, expected: StatusCode) {
+        let asking = async {
+            while self.send(method, path, None, body).await.0 != expected {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let answered = tokio::time::timeout(PATIENCE, asking).await;
+        answered.unwrap_or_else(|_| panic!("{method} {path} does not become {expected}"));
+    }
+
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: &Value,
+    ) -> (StatusCode, Value) {
+        let authorization = token.map(|token| format!("Bearer {token}"));
+        let mut headers = vec![("content-type", "application/json")];
+        headers.extend(authorization.as_deref().map(|value| ("authorization", value)));
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let response = self.request(method, path, &headers, body.into()).await;
+        (response.status, response.json())
+    }
+
+    pub async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Bytes) -> Response {
+        self.request_to(&self.address, method, path, headers, body).await
+    }
+
+    pub async fn request_to(
+        &self,
+        address: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Response {
+        let mut request = Request::builder().method(method).uri(format!("{address}{path}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = self.client.request(request.body(body.into()).expect("a request")).await;
+        let (head, body) = response.expect("an answer").into_parts();
+        let body = body.collect().await.expect("a body").to_bytes();
+        Response { status: head.status, headers: head.headers, body }
+    }
+}
+
+/// A test that fails leaves nothing running, either: killed, `cargo local` could not end what it has started.
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.interrupt();
+        for _ in 0..100 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+impl Response {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().expect("text"))
+    }
+
+    /// The headers that are about CORS, sorted.
+    pub fn cors(&self) -> Vec<(&str, &str)> {
+        let names = self.headers.keys().map(hyper::header::HeaderName::as_str);
+        let names = names.filter(|name| name.starts_with("access-control-"));
+        let mut found: Vec<_> = names.map(|name| (name, self.header(name).expect("it is there"))).collect();
+        found.sort_unstable();
+        found
+    }
+}
+
+impl Output {
+    fn read(&self, stream: impl AsyncRead + Unpin + Send + 'static) {
+        let lines = Arc::clone(&self.0);
+        tokio::spawn(async move {
+            let mut stream = BufReader::new(stream).lines();
+            while let Ok(Some(line)) = stream.next_line().await {
+                lines.lock().expect("the lines").push(line);
+            }
+        });
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    listener.local_addr().expect("an address").port()
+}
