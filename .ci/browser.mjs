@@ -1,0 +1,148 @@
+// Shows in a real browser what a page of another origin can do on a machine where `cargo local` runs: with the API, what
+// the CORS of template.yaml says; with the database, nothing. Usage: node browser.mjs BROWSER
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import { createServer as createSocket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const { chromium } = createRequire(new URL('../target/ci/', import.meta.url))('playwright-core');
+const folder = mkdtempSync(join(tmpdir(), 'movie-bag-browser-'));
+
+async function freePort() {
+  const socket = createSocket().listen(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const { port } = socket.address();
+  socket.close();
+  return port;
+}
+
+async function startLocal(port) {
+  const environment = join(folder, 'environment');
+  const local = spawn('target/debug/local',
+    ['--in-memory', '--database-port', '0', '--port', port, '--env-file', environment],
+    { stdio: ['ignore', 'pipe', 'inherit'] });
+  for await (const line of createInterface({ input: local.stdout })) {
+    console.log(line);
+    if (line.includes('is ready at')) {
+      local.stdout.resume();
+      return { local, database: /^AWS_ENDPOINT_URL_DYNAMODB=(.*)$/m.exec(readFileSync(environment, 'utf8'))[1] };
+    }
+  }
+  throw new Error('cargo local ended before it was ready');
+}
+
+// One request to the database, complete in the way of the AWS SDK.
+const call = (operation, body) => ({
+  method: 'POST',
+  headers: {
+    'content-type': 'application/x-amz-json-1.0',
+    'x-amz-target': `DynamoDB_20120810.${operation}`,
+    'x-amz-date': '20260701T000000Z',
+    authorization: 'AWS4-HMAC-SHA256 Credential=local/20260701/eu-west-1/dynamodb/aws4_request, ' +
+      'SignedHeaders=host;x-amz-date;x-amz-target, Signature=0',
+  },
+  body: JSON.stringify(body),
+});
+const put = call('PutItem', { TableName: 'MoviesTable', Item: { pk: { S: 'a page was here' } } });
+const count = call('Scan', { TableName: 'MoviesTable', Select: 'COUNT' });
+
+// Runs in the page: what became of a request.
+const ask = ({ url, options }) => fetch(url, options).then(
+  async (response) => ({
+    type: response.type,
+    status: response.status,
+    body: await response.text(),
+    headers: Object.fromEntries(response.headers),
+  }),
+  (error) => ({ refused: error.name }));
+
+async function api(page, address) {
+  const send = (path, options) => page.evaluate(ask, { url: address + path, options });
+  const json = { 'content-type': 'application/json' };
+  const post = (path, body, headers = {}) =>
+    send(path, { method: 'POST', headers: { ...json, ...headers }, body: JSON.stringify(body) });
+
+  const list = await send('/api/movies');
+  assert.deepEqual([list.type, list.status, list.body], ['cors', 200, '[]']);
+  const account = { email: 'ann@example.com', password: 'a bag full of films' };
+  assert.equal((await post('/api/auth/signup', account)).status, 200);
+  const { token } = JSON.parse((await post('/api/auth/login', account)).body);
+  const authorization = `Bearer ${token}`;
+  const movie = { name: 'Alien', casts: ['Sigourney Weaver'], genres: ['Horror'] };
+  const created = await post('/api/movies', movie, { authorization });
+  assert.equal(created.status, 200);
+  assert.match(created.headers.location, /^\/api\/movies\//, 'an exposed header is readable');
+  assert.equal(created.headers['x-content-type-options'], undefined, 'another header is not');
+  const change = { method: 'PUT', headers: { ...json, authorization }, body: '{"name": "Aliens"}' };
+  const changed = await send(created.headers.location, change);
+  assert.deepEqual([changed.status, JSON.parse(changed.body).name], [200, 'Aliens']);
+
+  const refused = { refused: 'TypeError' };
+  assert.deepEqual(await send(created.headers.location, { ...change, method: 'PATCH' }), refused);
+  assert.deepEqual(await send('/api/movies', { headers: { 'x-amz-target': 'x' } }), refused);
+  assert.deepEqual(await send('/api/movies', { credentials: 'include' }), refused);
+}
+
+async function database(page, address) {
+  const items = async () => {
+    const response = await fetch(address, count);
+    assert.equal(response.status, 200);
+    return (await response.json()).Count;
+  };
+  // The request that pages try is one that works for a program.
+  assert.equal((await fetch(address, put)).status, 200);
+  const before = await items();
+  const wipe = call('DeleteTable', { TableName: 'MoviesTable' });
+  const statuses = [];
+  page.on('response', (response) => response.url().startsWith(address) && statuses.push(response.status()));
+
+  for (const options of [put, wipe, count, {}]) {
+    assert.deepEqual(await page.evaluate(ask, { url: address, options }), { refused: 'TypeError' });
+  }
+  const blind = await page.evaluate(ask, { url: address, options: { method: 'POST', mode: 'no-cors', body: put.body } });
+  assert.equal(blind.type, 'opaque');
+
+  // A page whose own name has come to mean this machine.
+  const rebound = address.replace('127.0.0.1', 'evil.example');
+  assert.equal((await page.goto(rebound)).status(), 403);
+  for (const options of [put, wipe, count]) {
+    assert.equal((await page.evaluate(ask, { url: rebound, options })).status, 403);
+  }
+  assert.ok(statuses.length > 0 && statuses.every((status) => status === 403), `the database answered ${statuses}`);
+  assert.equal(await items(), before, 'nothing has changed');
+}
+
+const site = createServer((_, response) => {
+  response.setHeader('content-type', 'text/html');
+  response.end('<!doctype html><title>A page of another origin</title>');
+}).listen(0, '127.0.0.1');
+await once(site, 'listening');
+const port = await freePort();
+let started, browser;
+try {
+  started = await startLocal(port);
+  browser = await chromium.launchPersistentContext(join(folder, 'profile'), {
+    executablePath: process.argv[2],
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP evil.example 127.0.0.1'],
+  });
+  const page = await browser.newPage();
+  await page.goto(`http://127.0.0.1:${site.address().port}/`);
+  await api(page, `http://127.0.0.1:${port}`);
+  await database(page, started.database);
+  console.log(`browser: a page may use the API as template.yaml says, and not the database (${browser.browser()?.version()})`);
+} finally {
+  await browser?.close();
+  site.close();
+  if (started) {
+    started.local.kill('SIGINT');
+    await once(started.local, 'exit');
+  }
+  rmSync(folder, { recursive: true, force: true });
+}
