@@ -116,3 +116,71 @@ fn token(context: &[u8]) -> Option<Uuid> {
     let decoded = BASE64_STANDARD.decode(context).ok()?;
     Uuid::try_parse_ascii(&decoded).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::VecDeque,
+        sync::{Mutex, PoisonError},
+    };
+
+    use tokio::{net::TcpListener, task::JoinSet};
+
+    use super::{
+        super::{Instance, Invocation},
+        *,
+    };
+    use crate::template::Template;
+
+    type Watch = Arc<Mutex<(VecDeque<(&'static str, Uuid)>, Vec<String>)>>;
+
+    /// Stands in for the Runtime API of `cargo lambda watch`: hands out events, each an id and a token, and notes which
+    /// were answered.
+    async fn stand_in(functions: &Functions, watch: Watch, tasks: &mut JoinSet<()>) {
+        let next = |State(watch): State<Watch>| async move {
+            let event = watch.lock().unwrap_or_else(PoisonError::into_inner).0.pop_front();
+            let Some((id, token)) = event else { return std::future::pending().await };
+            let token = BASE64_STANDARD.encode(token.to_string());
+            ([(REQUEST_ID, id.to_owned()), (CLIENT_CONTEXT, token)], format!("event {id}"))
+        };
+        let response = |State(watch): State<Watch>, Path(id): Path<String>, body: String| async move {
+            watch.lock().unwrap_or_else(PoisonError::into_inner).1.push(format!("{id}: {body}"));
+        };
+        let router = Router::new()
+            .route("/.rt/f/2018-06-01/runtime/invocation/next", get(next))
+            .route("/.rt/f/2018-06-01/runtime/invocation/{id}/response", post(response))
+            .with_state(watch);
+        let listener = TcpListener::bind(functions.watch_address()).await.expect("a free address");
+        tasks.spawn(async { axum::serve(listener, router).await.expect("a server") });
+    }
+
+    #[tokio::test]
+    async fn an_event_that_no_request_waits_for_reaches_no_process() {
+        let template = "Resources: {F: {Type: AWS::Serverless::Function, Properties: {CodeUri: target/f/}}}";
+        let template = Template::parse(template).expect("a template");
+        let mut tasks = JoinSet::new();
+        let functions = Functions::new(&template, 1, &mut tasks).await.expect("functions");
+        let (gone, waiting, instance) = (Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4());
+        let watch: Watch = Arc::default();
+        watch.lock().expect("the events").0.extend([("one", gone), ("two", waiting)]);
+        stand_in(&functions, Arc::clone(&watch), &mut tasks).await;
+        let function = || "f".to_owned();
+        let process = Instance { function: function(), is_ready: false, invocation: None, idle_since: None };
+        functions.state().instances.insert(instance, process);
+        let invocation = Invocation { function: function(), is_taken: false, lost: None };
+        functions.state().invocations.insert(waiting, invocation);
+
+        let client: Client<HttpConnector, Body> = Client::builder(TokioExecutor::new()).build_http();
+        let ask = async |instance: Uuid| {
+            let url = format!("{}/{instance}/2018-06-01/runtime/invocation/next", functions.relay);
+            client.get(url.parse().expect("a URL")).await.expect("an answer")
+        };
+        let event = ask(instance).await;
+        assert_eq!(event.headers()[REQUEST_ID], "two");
+        let deadline = event.headers()["lambda-runtime-deadline-ms"].to_str().expect("a number").to_owned();
+        assert!(deadline.parse::<i64>().expect("a number") > clock::milliseconds(clock::now()));
+        assert_eq!(event.into_body().collect().await.expect("a body").to_bytes(), "event two");
+        assert_eq!(watch.lock().expect("the answers").1, ["one: null"]);
+        assert_eq!(ask(Uuid::new_v4()).await.status(), StatusCode::GONE, "a process that is not known");
+    }
+}
