@@ -15,7 +15,7 @@ impl Ending {
     fn last_write(self) -> (&'static str, usize) {
         match self {
             Self::Logout => ("UpdateItem", 0),
-            Self::ChangePassword => ("UpdateItem", 4),
+            Self::ChangePassword => ("UpdateItem", 2),
             Self::Leaving => ("TransactWriteItems", 0),
         }
     }
