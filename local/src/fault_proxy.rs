@@ -7,6 +7,7 @@ mod gate;
 mod server;
 
 use std::{
+    fmt,
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -31,6 +32,8 @@ pub enum Fault {
     /// 400 `TransactionCanceledException` with these codes, one for each item of the request: `None`,
     /// `ConditionalCheckFailed`, `TransactionConflict`, `ThrottlingError`, …
     CancellationReasons(Vec<&'static str>),
+    /// 200 to a `BatchGetItem` of which nothing was processed: all its keys are `UnprocessedKeys`.
+    Unprocessed,
     /// 500 `InternalServerError`.
     ServerError,
     /// 503 without a body, as a load balancer answers.
@@ -99,6 +102,16 @@ impl Rule {
     }
 }
 
+/// Names the calls that it fits, for a person.
+impl fmt::Display for Rule {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let operation = self.operation.as_deref().unwrap_or("any operation");
+        let caller = self.caller.as_deref().unwrap_or("any function");
+        write!(formatter, "{operation} of {caller}")?;
+        if self.skip > 0 { write!(formatter, ", after {} of them", self.skip) } else { Ok(()) }
+    }
+}
+
 /// A running proxy. It stops when it is dropped.
 pub struct FaultProxy {
     address: SocketAddr,
@@ -133,6 +146,9 @@ impl FaultProxy {
 
     /// Adds a rule. The first rule that fits a call, and is not used up, decides.
     pub fn inject(&self, rule: Rule) {
+        if let Fault::Hold(gate) = &rule.fault {
+            gate.waits_for(rule.to_string());
+        }
         lock(&self.state).rules.push(rule);
     }
 

@@ -79,8 +79,12 @@ pub enum Outcome {
     TimedOut,
 }
 
-/// A function whose processes run until it is dropped.
+/// So many lines of a function's log are shown where a test fails.
+const SHOWN_LINES: usize = 40;
+
+/// A function whose processes run until it is dropped. If that is because a test panics, the end of its log is printed.
 pub struct Function {
+    name: String,
     queue: Arc<Queue>,
     logs: Arc<Logs>,
     kill: watch::Sender<bool>,
@@ -111,7 +115,7 @@ impl Function {
                 Instance::start(options, number, Arc::clone(&queue), Arc::clone(&logs), killed.clone());
             tasks.spawn(instance.await.context("a function cannot be started")?.run());
         }
-        Ok(Self { queue, logs, kill, instances: options.instances, _tasks: tasks })
+        Ok(Self { name: options.name, queue, logs, kill, instances: options.instances, _tasks: tasks })
     }
 
     /// Waits until every instance has initialised, which is until it asks for its first event. If they end instead,
@@ -152,5 +156,20 @@ impl Function {
     pub async fn kill(&self) {
         self.kill.send_replace(true);
         self.queue.nothing_runs().await;
+    }
+}
+
+impl Drop for Function {
+    #[expect(clippy::print_stderr, reason = "this is where a person reads why a test failed")]
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let lines = self.logs();
+        let shown = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
+        eprintln!("---- log of {}: the last {} of {} lines ----", self.name, shown.len(), lines.len());
+        for line in shown {
+            eprintln!("{line}");
+        }
     }
 }

@@ -25,6 +25,16 @@ pub fn to(fault: &Fault, call: &Call) -> Option<Response<Full<Bytes>>> {
             cancelled(&items.map(code).collect::<Vec<_>>(), call)
         }
         Fault::CancellationReasons(codes) => cancelled(codes, call),
+        Fault::Unprocessed => {
+            // Nothing was read, so nothing is charged.
+            let charged = |table| json!({"TableName": table, "CapacityUnits": 0.0});
+            let capacity: Vec<Value> = call.tables.iter().map(charged).collect();
+            let keys = &call.body["RequestItems"];
+            body(
+                StatusCode::OK,
+                &json!({"Responses": {}, "UnprocessedKeys": keys, "ConsumedCapacity": capacity}),
+            )
+        }
         Fault::ServerError => error(
             StatusCode::INTERNAL_SERVER_ERROR,
             "com.amazonaws.dynamodb.v20120810#InternalServerError",

@@ -95,6 +95,35 @@ async fn faults_have_dynamodbs_own_form() {
 }
 
 #[tokio::test]
+async fn a_batch_that_is_not_processed_gives_all_its_keys_back() {
+    let (_database, proxy) = start().await;
+    let keys =
+        json!({"UsersTable": {"Keys": [{"pk": {"S": "a"}}, {"pk": {"S": "b"}}], "ConsistentRead": true}});
+    let request = json!({"RequestItems": keys, "ReturnConsumedCapacity": "TOTAL"});
+    proxy.inject(Rule::once(Fault::Unprocessed));
+    let (status, body) = send(&proxy, "purge", "BatchGetItem", request.clone()).await.expect("an answer");
+    assert_eq!((status, &body["UnprocessedKeys"], &body["Responses"]), (200, &keys, &json!({})));
+    assert_eq!(body["ConsumedCapacity"], json!([{"TableName": "UsersTable", "CapacityUnits": 0.0}]));
+    let (status, body) = send(&proxy, "purge", "BatchGetItem", request).await.expect("an answer");
+    assert_eq!((status, &body["UnprocessedKeys"]), (200, &json!({})), "the next one is processed: {body}");
+}
+
+#[tokio::test]
+async fn a_gate_that_no_call_reaches_gives_up_and_says_what_it_holds() {
+    let (_database, proxy) = start().await;
+    let gate = Gate::new();
+    proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("signup").on("Query").after(2));
+    let started = tokio::time::Instant::now();
+    let waiting = tokio::spawn(async move { gate.reached().await }).await;
+    let panic = waiting.expect_err("it gives up").into_panic();
+    let message = panic.downcast_ref::<String>().expect("a message");
+    let expected = "0 of 1 calls came to the gate, and no other for 10 s. \
+                    It holds: Query of signup, after 2 of them";
+    assert_eq!(message, expected);
+    assert!(started.elapsed() < Duration::from_secs(20), "it took {:?}", started.elapsed());
+}
+
+#[tokio::test]
 async fn cancellations_give_a_reason_for_every_item() {
     let (_database, proxy) = start().await;
     proxy.inject(Rule::once(Fault::TransactionConflict { position: 1 }));

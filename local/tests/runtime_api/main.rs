@@ -1,6 +1,6 @@
 //! The Runtime API against `obedient_function.rs`, in real processes.
 
-use std::time::Duration;
+use std::{process::Command, time::Duration};
 
 use local::runtime_api::{Function, FunctionOptions, Outcome};
 use serde_json::{Value, json};
@@ -112,4 +112,35 @@ async fn a_missing_binary_is_named() {
     let error =
         Function::start(FunctionOptions::new("none", "/nowhere/function")).await.err().expect("no binary");
     assert!(format!("{error:#}").contains("/nowhere/function does not run"), "{error:#}");
+}
+
+#[tokio::test]
+#[ignore = "it fails on purpose, for the next test"]
+async fn a_test_that_fails() {
+    let function = Function::start(options()).await.expect("a function");
+    for number in 0..100 {
+        response(function.invoke(&json!({"number": number})).await);
+    }
+    // The last line arrives a moment after the response.
+    while !function.logs().iter().any(|line| line.contains("99")) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("on purpose");
+}
+
+#[test]
+fn a_test_that_fails_shows_the_end_of_the_functions_log() {
+    let program = std::env::current_exe().expect("this program");
+    let output = Command::new(program).args(["--exact", "a_test_that_fails", "--ignored"]).output();
+    let output = output.expect("the program runs");
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(!output.status.success(), "the test was to fail: {shown}");
+    assert!(
+        shown.contains("---- log of obedient: the last 40 of 100 lines ----"),
+        "no log is shown: {shown}"
+    );
+    for (number, expected) in [(59, false), (60, true), (99, true)] {
+        let line = format!("event {{\"number\":{number}}}");
+        assert_eq!(shown.lines().any(|shown| shown == line), expected, "the line {line:?} in: {shown}");
+    }
 }
