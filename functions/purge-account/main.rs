@@ -1,7 +1,7 @@
 //! No route: the stream of `Departures` wakes it, and an hourly schedule. Deletes leaving users with all that is theirs.
 //!
-//! A stream's record that fails is reported by its sequence number, so that only it is tried again. Reads and writes
-//! `Users`, `Movies` and `Departures`.
+//! A record of the stream that fails is reported by its sequence number, so that Lambda delivers it again. Reads and
+//! writes `Users`, `Movies` and `Departures`.
 
 mod event;
 mod purge;
@@ -38,17 +38,7 @@ fn completion(outcome: &Result<Report, Error>) -> Completion {
 async fn handle(purge: &Purge, event: LambdaEvent<Event>) -> Result<Report, Error> {
     let deadline = app::deadline(&event.context);
     match event.payload {
-        Event::Stream { records } => {
-            let mut report = Report::default();
-            for record in records {
-                if let Err(error) = purge.run_record(&record, deadline).await {
-                    let cause = chain(&*error);
-                    tracing::error!(sequence_number = record.sequence_number(), cause, "a record failed");
-                    report.failed(&record);
-                }
-            }
-            Ok(report)
-        }
+        Event::Stream { records } => Ok(purge.run_records(&records, deadline).await),
         Event::Schedule {} => {
             purge.run_all(deadline).await?;
             Ok(Report::default())

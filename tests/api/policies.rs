@@ -8,7 +8,7 @@ use std::{
 };
 
 use local::{
-    fault_proxy::Call,
+    fault_proxy::{Call, Fault, Rule},
     runtime_api::{Function, FunctionOptions, Outcome},
     streams::StreamReader,
     template::{FunctionDefinition, Template},
@@ -112,8 +112,9 @@ async fn use_everything(bag: &Bag) {
 async fn purge(bag: &Bag) {
     let mut reader = StreamReader::new(&bag.database, DEPARTURES).expect("a stream");
     let records = json!({"Records": reader.next_records().expect("records")});
-    let hurried = FunctionOptions { timeout: Duration::from_secs(3), ..bag.options("purge-account") };
+    let hurried = FunctionOptions { timeout: Duration::from_millis(5_500), ..bag.options("purge-account") };
     let hurried = Function::start(hurried).await.expect("the function starts");
+    bag.proxy.inject(Rule::once(Fault::Stall).from("purge-account").on("Query"));
     let usual = bag.function("purge-account").await;
     for (function, event) in [(&hurried, &records), (&*usual, &records), (&*usual, &json!({}))] {
         let nothing_failed = Outcome::Response(json!({"batchItemFailures": []}));

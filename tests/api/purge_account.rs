@@ -7,6 +7,7 @@ mod races;
 mod records;
 mod same_email;
 mod schedule;
+mod stuck;
 mod telemetry;
 mod time;
 

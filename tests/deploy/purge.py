@@ -62,9 +62,9 @@ class Purge:
 
     @contextmanager
     def in_a_hurry(self) -> Iterator[None]:
-        """Gives the newest code, which no alias leads to, less time than it wants to have left."""
+        """Gives the newest code, which no alias leads to, a second more than it keeps to wake the next run."""
         before = self.lambda_.get_function_configuration(FunctionName=self.function.name)["Timeout"]
-        self.lambda_.update_function_configuration(FunctionName=self.function.name, Timeout=3)
+        self.lambda_.update_function_configuration(FunctionName=self.function.name, Timeout=6)
         try:
             yield
         finally:

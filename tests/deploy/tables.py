@@ -1,5 +1,7 @@
 """The stack's tables, read and written from outside."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
@@ -34,6 +36,23 @@ class Tables:
         """Puts a departure as the function would write it."""
         item = {"user_id": {"S": user_id}, "since": {"S": "2026-01-01T00:00:00.000Z"}, "pass": {"N": "0"}}
         self.client.put_item(TableName=self.names["DeparturesTable"], Item=item)
+
+    @contextmanager
+    def counted_too_high(self, user_id: str) -> Iterator[None]:
+        """Counts a movie at a user that is not there, meanwhile."""
+        self._count(user_id, 1)
+        try:
+            yield
+        finally:
+            self._count(user_id, -1)
+
+    def _count(self, user_id: str, change: int) -> None:
+        self.client.update_item(
+            TableName=self.names["UsersTable"],
+            Key={"pk": {"S": f"user#{user_id}"}},
+            UpdateExpression="ADD movie_count :change",
+            ExpressionAttributeValues={":change": {"N": str(change)}},
+        )
 
     def delete_departure(self, user_id: str) -> None:
         """Deletes a departure."""

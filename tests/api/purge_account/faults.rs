@@ -52,6 +52,18 @@ async fn a_passing_fault_of_any_request_is_retried() {
 }
 
 #[tokio::test]
+async fn keys_that_a_batch_leaves_out_are_asked_for_again() {
+    let bag = Bag::start().await;
+    let before = state(&bag);
+    let (_, record) = leaving(&bag, "ann").await;
+    bag.proxy.inject(Rule { times: 2, ..Rule::once(Fault::Unprocessed) }.from(PURGE).on("BatchGetItem"));
+    bag.proxy.clear_calls();
+    assert_eq!(deliver(&bag, &[&record]).await, [""; 0]);
+    assert_eq!(requests(&bag).len(), REQUESTS.len() + 2, "asked twice more: {:?}", requests(&bag));
+    assert_eq!(state(&bag), before);
+}
+
+#[tokio::test]
 async fn a_request_that_hangs_is_given_up_and_retried() {
     join_all((0..REQUESTS.len()).map(|index| async move {
         let bag = Bag::start().await;

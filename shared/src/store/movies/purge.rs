@@ -1,5 +1,7 @@
 //! Deleting the movies of a user who is leaving.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -15,6 +17,11 @@ use crate::store::{
 /// How many movies go in one transaction: DynamoDB takes 100 items, and each movie has its claim, and there is the
 /// count at the user.
 const BATCH: i32 = 49;
+
+/// How long to wait before asking again for what DynamoDB left out, which it does when it throttles. Each further wait is
+/// twice as long, up to the longest. There is no jitter, because hardly ever do two purges run at once.
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 
 /// Movies that an index names as a user's. It lags behind the table, so they are candidates and no more.
 #[derive(Debug)]
@@ -63,11 +70,13 @@ impl Movies {
 
     /// Those of the candidates that are the user's, as the table has them at this moment.
     ///
-    /// Consistent `BatchGetItem`, again for what it leaves out. IAM: `BatchGetItem`.
+    /// Consistent `BatchGetItem`, again with exponential back-off for what it leaves out, for as long as it does: the
+    /// caller bounds the time. IAM: `BatchGetItem`.
     pub async fn owned(&self, owner: Uuid, candidates: &Candidates) -> Result<Vec<OwnedMovie>, StoreError> {
         let key = |id: &String| Item::from([(keys::PARTITION.to_owned(), AttributeValue::S(id.clone()))]);
         let mut wanted: Vec<Item> = candidates.ids.iter().map(key).collect();
         let mut movies = Vec::new();
+        let mut backoff = FIRST_BACKOFF;
         while !wanted.is_empty() {
             let keys = KeysAndAttributes::builder()
                 .set_keys(Some(wanted))
@@ -80,6 +89,10 @@ impl Movies {
             }
             let left = answer.unprocessed_keys.unwrap_or_default().into_values().next();
             wanted = left.map(|keys| keys.keys).unwrap_or_default();
+            if !wanted.is_empty() {
+                tokio::time::sleep(backoff).await;
+                backoff = LONGEST_BACKOFF.min(backoff * 2);
+            }
         }
         movies.retain(|movie| movie.added_by == owner);
         Ok(movies)
