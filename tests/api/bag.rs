@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 pub use functions::{binary, usual_value};
-pub use requests::{delete, get, movie, post, put, reached, segment};
+pub use requests::{delete, get, movie, post, put, segment};
 
 use crate::contract;
 

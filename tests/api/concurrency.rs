@@ -13,7 +13,7 @@ use local::{
 use serde_json::json;
 
 use crate::{
-    bag::{Bag, MOVIES, PASSWORD, Person, USERS, delete, get, movie, post, put, reached},
+    bag::{Bag, MOVIES, PASSWORD, Person, USERS, delete, get, movie, post, put},
     consistency::assert_consistent,
 };
 
@@ -109,7 +109,7 @@ async fn a_movie_that_is_renamed_while_it_is_deleted_is_gone_under_both_names() 
     let gate = hold(&bag, "delete-movie");
     let deletion = bag.send(delete(&path).bearer(&ann.token));
     let renaming = async {
-        reached(&gate, 1).await;
+        gate.reached().await;
         let response = bag.send(put(&path, &json!({"name": "Ronin"})).bearer(&ann.token)).await;
         gate.open();
         response
@@ -126,7 +126,7 @@ async fn a_movie_that_is_deleted_while_it_is_renamed_stays_deleted_and_its_new_n
     let gate = hold(&bag, "update-movie");
     let renaming = bag.send(put(&path, &json!({"name": "Ronin"})).bearer(&ann.token));
     let deletion = async {
-        reached(&gate, 1).await;
+        gate.reached().await;
         let response = bag.send(delete(&path).bearer(&ann.token)).await;
         gate.open();
         response
@@ -145,7 +145,7 @@ async fn details_changed_while_a_movie_is_renamed_are_kept() {
     let gate = hold(&bag, "update-movie");
     let renaming = bag.send(put(&path, &json!({"name": "Ronin"})).bearer(&ann.token));
     let details = async {
-        reached(&gate, 1).await;
+        gate.reached().await;
         let response = bag.send(put(&path, &json!({"genres": ["Thriller"]})).bearer(&ann.token)).await;
         gate.open();
         response
@@ -180,7 +180,7 @@ async fn a_name_is_free_from_the_moment_of_the_rename() {
     let gate = hold(&bag, "update-movie");
     let renaming = bag.send(put(&path, &json!({"name": "Ronin"})).bearer(&ann.token));
     let creates = async {
-        reached(&gate, 1).await;
+        gate.reached().await;
         let early = bag.send(post("/api/movies", &movie("Heat")).bearer(&bob.token)).await;
         gate.open();
         early
@@ -191,7 +191,7 @@ async fn a_name_is_free_from_the_moment_of_the_rename() {
     let gate = hold(&bag, "create-movie");
     let late = bag.send(post("/api/movies", &movie("Ronin")).bearer(&bob.token));
     let renaming = async {
-        reached(&gate, 1).await;
+        gate.reached().await;
         let response = bag.send(put(&path, &json!({"name": "Heat"})).bearer(&ann.token)).await;
         gate.open();
         response
@@ -206,7 +206,7 @@ async fn a_login_succeeds_only_after_the_signup_has_happened() {
     let bag = Bag::start().await;
     let gate = hold(&bag, "signup");
     let early = async {
-        reached(&gate, 1).await;
+        gate.reached().await;
         let response = bag.log_in("ann@example.com", PASSWORD).await;
         gate.open();
         response
@@ -226,7 +226,7 @@ async fn at_once(bag: &Bag, operation: &str, requests: Vec<HttpRequest>) -> Vec<
     let together = requests.len();
     let sending = join_all(requests.into_iter().map(|request| bag.send(request)));
     let opening = async {
-        reached(&gate, together).await;
+        gate.reached_by(together).await;
         gate.open();
     };
     join(sending, opening).await.0

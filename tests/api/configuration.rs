@@ -55,7 +55,7 @@ async fn refusal_of(
             Some(logs)
         }
         Outcome::Response(_) | Outcome::Error { .. } => {
-            assert!(function.is_alive());
+            assert!(function.is_alive(), "{operation} answered, and then its process ended");
             None
         }
         Outcome::TimedOut => panic!("{operation} does not answer"),

@@ -285,12 +285,13 @@ fn assert_problem(response: &HttpResponse, status: u16, code: &str) {
     );
 }
 
-/// Waits for something that comes a moment after a response, such as a log line.
-async fn until(condition: impl Fn() -> bool) {
+/// Waits for something that comes a moment after a response, such as a log line; `what` says what it is.
+async fn until(what: &str, condition: impl Fn() -> bool) {
     let polling = async {
         while !condition() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), polling).await.expect("it does not come");
+    let waited = tokio::time::timeout(Duration::from_secs(10), polling).await;
+    waited.unwrap_or_else(|_| panic!("{what} did not come within 10 s"));
 }

@@ -65,7 +65,10 @@ async fn a_login_gives_a_token_for_seven_days() {
     });
     assert_eq!(claims, expected);
     let later = bag.sign_up("bob@example.com").await.json()["id"].clone();
-    assert!(milliseconds_of(&id) <= milliseconds_of(&claims["jti"]));
+    assert!(
+        milliseconds_of(&id) <= milliseconds_of(&claims["jti"]),
+        "the token is older than its user: {claims}"
+    );
     assert!((milliseconds_of(&id) / 1000..=milliseconds_of(&later) / 1000).contains(&issued), "{issued}");
 }
 

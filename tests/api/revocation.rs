@@ -90,7 +90,7 @@ async fn assert_alive(bag: &Bag, token: &str, movie_id: &str, why: &str) {
     operations.retain(|operation| !["logout", "change-password"].contains(&operation.name));
     operations
         .sort_by_key(|operation| last.iter().position(|name| *name == operation.name).map(|place| place + 1));
-    assert!(operations.len() >= 5);
+    assert!(operations.len() >= 5, "operations that are tried: {}", operations.len());
     for operation in operations {
         let response = bag.send(operation.request(movie_id).bearer(token)).await;
         let status = if operation.name == "delete-account" { 202 } else { 200 };
@@ -101,7 +101,8 @@ async fn assert_alive(bag: &Bag, token: &str, movie_id: &str, why: &str) {
 #[tokio::test]
 async fn every_earlier_token_is_dead_on_every_route_at_once() {
     let bag = Bag::start().await;
-    assert!(Operation::all().len() >= 7);
+    let operations = Operation::all().len();
+    assert!(operations >= 7, "operations that need a token: {operations}");
     for ending in ENDINGS {
         let (person, movie_id) = owner(&bag, ending.operation()).await;
         let elsewhere = bag.session(&person.email).await;

@@ -104,8 +104,8 @@ async fn the_password_is_stored_as_a_salted_bcrypt_hash_of_the_configured_cost()
         let verify = |text: &str| {
             Hasher::new(5, 5).verify(&PasswordAttempt::new(text.to_owned()), Some(&stored)).expect("a hash")
         };
-        assert!(verify(PASSWORD));
-        assert!(!verify(&PASSWORD.to_uppercase()));
+        assert!(verify(PASSWORD), "the stored hash is not of the password");
+        assert!(!verify(&PASSWORD.to_uppercase()), "the stored hash fits another password");
     }
     assert_ne!(hashes[0], hashes[1], "the same password has the same hash twice");
 }

@@ -1,8 +1,6 @@
 //! Requests as clients send them.
 
-use std::time::Duration;
-
-use local::{fault_proxy::Gate, gateway::HttpRequest};
+use local::gateway::HttpRequest;
 use serde_json::{Value, json};
 
 /// A `POST` with a JSON body.
@@ -28,12 +26,6 @@ pub fn delete(path: &str) -> HttpRequest {
 /// A path segment of this text and nothing but this text.
 pub fn segment(text: &str) -> String {
     text.bytes().fold(String::new(), |encoded, byte| encoded + &format!("%{byte:02x}"))
-}
-
-/// Waits until so many calls are held at a gate.
-pub async fn reached(gate: &Gate, calls: usize) {
-    let reached = tokio::time::timeout(Duration::from_mins(1), gate.reached_by(calls)).await;
-    reached.unwrap_or_else(|_| panic!("less than {calls} calls came to the gate"));
 }
 
 /// A movie as a client sends one.

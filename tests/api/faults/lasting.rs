@@ -72,7 +72,10 @@ async fn a_last_request_that_hangs_after_others_were_slow_is_503_before_lambda_e
             stage.inject(Fault::Stall, index, times);
         }
         ends_in_503(&stage, &case).await;
-        until(|| stage.bag.logs().iter().any(|line| line.contains("the function ran out of time"))).await;
+        until("the line of a function out of time", || {
+            stage.bag.logs().iter().any(|line| line.contains("the function ran out of time"))
+        })
+        .await;
     });
     let throttled = [Path::Rename, Path::Delete].map(|path| async move {
         let (stage, case) = prepared(path).await;

@@ -64,7 +64,10 @@ async fn is_refused(path: Path, fault: Fault, exception: &str) {
 
         // The line of the second request comes after that of the first.
         let completed = |line: &&String| line.contains("request completed");
-        until(|| function.logs()[logged..].iter().filter(completed).count() == 2).await;
+        until("the line of each of two requests", || {
+            function.logs()[logged..].iter().filter(completed).count() == 2
+        })
+        .await;
         let lines = &function.logs()[logged..];
         let errors: Vec<&String> = lines.iter().filter(|line| line.contains("ERROR")).collect();
         assert_eq!(errors.len(), 1, "{name}: {lines:?}");

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Case, Path, Stage, assert_problem};
 use crate::{
-    bag::{MOVIES, get, put, reached},
+    bag::{MOVIES, get, put},
     consistency::assert_consistent,
 };
 
@@ -80,7 +80,7 @@ async fn a_movie_that_gets_another_owner_between_read_and_write_is_not_changed()
         let gate = Gate::new();
         stage.inject(Fault::Hold(gate.clone()), write, 1);
         let given_away = async {
-            reached(&gate, 1).await;
+            gate.reached().await;
             let mut movie = stage.bag.items(MOVIES, "movie#").remove(0);
             movie["added_by"]["S"] = json!(bob.id);
             stage.bag.database.put_item(MOVIES, movie.clone()).expect("written");
@@ -118,7 +118,7 @@ async fn while_it_changes(
     }
     let changing = async {
         for (time, gate) in gates.iter().enumerate() {
-            reached(gate, 1).await;
+            gate.reached().await;
             let response = stage.bag.send(change(time).bearer(&stage.ann.token)).await;
             assert_eq!(response.status, 200, "{}", response.body);
             gate.open();

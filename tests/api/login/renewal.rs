@@ -7,7 +7,7 @@ use local::fault_proxy::{Fault, Gate, Rule};
 use serde_json::{Value, json};
 
 use crate::{
-    bag::{Bag, PASSWORD, Person, USERS, get, put, reached},
+    bag::{Bag, PASSWORD, Person, USERS, get, put},
     consistency::assert_consistent,
     expect::expect_problem,
 };
@@ -97,7 +97,7 @@ async fn a_password_that_is_changed_meanwhile_wins_over_the_renewal() {
     let gate = held_renewal(&bag);
     let changed = OnceLock::new();
     let change = async {
-        reached(&gate, 1).await;
+        gate.reached().await;
         let body = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
         let response = bag.send(put("/api/auth/password", &body).bearer(&ann.token)).await;
         assert_eq!(response.status, 200, "{}", response.body);
@@ -120,7 +120,7 @@ async fn a_user_who_goes_meanwhile_does_not_come_back_by_the_renewal() {
     let (bag, ann) = user_with(&hash_of_cost("4").await).await;
     let gate = held_renewal(&bag);
     let leaving = async {
-        reached(&gate, 1).await;
+        gate.reached().await;
         bag.remove(USERS, &format!("user#{}", ann.id));
         bag.remove(USERS, &format!("email#{}", ann.email));
         gate.open();

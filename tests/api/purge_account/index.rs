@@ -10,7 +10,7 @@ use super::{
     PURGE, assert_gone, deliver, give_movies, leave, logged_error, requests, sequence_number, state,
 };
 use crate::{
-    bag::{Bag, MOVIES, Person, reached},
+    bag::{Bag, MOVIES, Person},
     consistency::assert_consistent,
 };
 
@@ -23,7 +23,7 @@ async fn movies_that_changed_since_the_index_was_read_are_judged_by_the_table() 
         let rule = Rule::once(Fault::Hold(gate.clone())).from(PURGE).on(held);
         stage.bag.proxy.inject(rule);
         let changes = async {
-            reached(&gate, 1).await;
+            gate.reached().await;
             let kept = stage.change_everything();
             gate.open();
             kept
@@ -55,7 +55,7 @@ async fn a_movie_that_the_index_does_not_show_yet_is_waited_for() {
         let gate = Gate::new();
         bag.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(PURGE).on("GetItem").after(1));
         let appears = async {
-            reached(&gate, 1).await;
+            gate.reached().await;
             bag.database.put_item(MOVIES, movie).expect("an item");
             gate.open();
         };
@@ -80,7 +80,7 @@ async fn as_long_as_movies_are_counted_the_user_and_the_email_stay() {
     bag.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(PURGE).on("Query").after(2));
     bag.proxy.clear_calls();
     let appears = async {
-        reached(&gate, 1).await;
+        gate.reached().await;
         assert_eq!(bag.sign_up(&ann.email).await.status, 409);
         assert!(super::user_item(&bag, &ann).is_some_and(|user| user["movie_count"]["N"] == "1"));
         bag.edit_user(&ann.id, |user| user["movie_count"]["N"] = json!("0"));
@@ -133,7 +133,7 @@ async fn interrupted(
     let rule = Rule::once(Fault::Hold(gate.clone())).from(PURGE).on("TransactWriteItems");
     bag.proxy.inject(rule.after(transaction));
     let changing = async {
-        reached(&gate, 1).await;
+        gate.reached().await;
         change().await;
         gate.open();
     };

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{PURGE, assert_gone, deliver, give_movies, leave, state, stream, user_item};
 use crate::{
-    bag::{Bag, MOVIES, reached},
+    bag::{Bag, MOVIES},
     consistency::assert_consistent,
 };
 
@@ -103,7 +103,7 @@ async fn kill_at(bag: &Bag, point: u64, unheard: bool) {
     {
         let event = json!({"Records": stream(bag)});
         let working = pin!(worker.invoke(&event));
-        let at_the_point = pin!(reached(&gate, 1));
+        let at_the_point = pin!(gate.reached());
         if let Either::Left((outcome, _)) = select(working, at_the_point).await {
             panic!("it ended before it was killed: {outcome:?}");
         }

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use super::{PURGE, assert_gone, deliver, give_movies, leave, name_of};
 use crate::{
-    bag::{Bag, MOVIES, Person, delete, movie, post, put, reached},
+    bag::{Bag, MOVIES, Person, delete, movie, post, put},
     consistency::assert_consistent,
 };
 
@@ -68,7 +68,7 @@ async fn writes_that_are_held_back_to_any_step_of_leaving_leave_nothing_behind()
             taken
         };
         let leaving = async {
-            reached(&held, TRIES).await;
+            held.reached_by(TRIES).await;
             leave_and_release_at(&bag, &ann, step, release).await
         };
         let (responses, taken) = join(sending, leaving).await;
@@ -176,7 +176,7 @@ async fn leave_and_release_at(
             let gate = Gate::new();
             bag.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(PURGE).after(step - 2));
             let releasing = async {
-                reached(&gate, 1).await;
+                gate.reached().await;
                 let taken = release.await;
                 gate.open();
                 taken

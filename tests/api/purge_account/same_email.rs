@@ -3,11 +3,7 @@
 use local::fault_proxy::{Fault, Gate, Rule};
 
 use super::{PURGE, assert_gone, deliver, give_movies, leave, requests, state};
-use crate::{
-    bag::{Bag, reached},
-    consistency::assert_consistent,
-    expect::expect_problem,
-};
+use crate::{bag::Bag, consistency::assert_consistent, expect::expect_problem};
 
 #[tokio::test]
 async fn the_email_stays_taken_at_every_step_of_a_purge_and_is_free_afterwards() {
@@ -25,7 +21,7 @@ async fn the_email_stays_taken_at_every_step_of_a_purge_and_is_free_afterwards()
     }
     let trying = async {
         for (step, gate) in gates.iter().enumerate() {
-            reached(gate, 1).await;
+            gate.reached().await;
             let response = bag.sign_up("Ann@example.com").await;
             assert_eq!(response.status, 409, "before request {step}: {}", response.body);
             gate.open();
@@ -57,7 +53,7 @@ async fn a_last_answer_that_is_lost_does_not_harm_who_signs_up_in_between() {
     let again = Rule::once(Fault::Hold(gate.clone())).from(PURGE).on("TransactWriteItems").after(1);
     bag.proxy.inject(again);
     let signing_up = async {
-        reached(&gate, 1).await;
+        gate.reached().await;
         let new = bag.person("ann").await;
         give_movies(&bag, &new, 3).await;
         let before = state(&bag);

@@ -27,7 +27,9 @@ async fn line(bag: &Bag, run: usize) -> Value {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let line = tokio::time::timeout(Duration::from_secs(10), found).await.expect("a line");
+    let line = tokio::time::timeout(Duration::from_secs(10), found)
+        .await
+        .unwrap_or_else(|_| panic!("run {run} logs that it completed"));
     emitted::document(&line);
     serde_json::from_str(&line).expect("JSON")
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{ENDINGS, Ending, NEW, assert_dead, hash_of, token};
 use crate::{
-    bag::{Bag, PASSWORD, post, reached},
+    bag::{Bag, PASSWORD, post},
     consistency::assert_consistent,
     expect::expect_problem,
     tokens::every_operation::owner,
@@ -21,7 +21,7 @@ async fn a_login_that_has_read_the_user_gets_a_token_that_is_dead_on_arrival() {
         let gate = Gate::new();
         bag.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("login").on("DeleteItem"));
         let ended = async {
-            reached(&gate, 1).await;
+            gate.reached().await;
             ending.happen(&bag, &person.token).await;
             gate.open();
         };
@@ -42,7 +42,7 @@ async fn a_login_that_is_held_before_any_of_its_reads_never_outlives_the_change(
             let gate = Gate::new();
             bag.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("login").on("GetItem").after(read));
             let ended = async {
-                reached(&gate, 1).await;
+                gate.reached().await;
                 ending.happen(&bag, &person.token).await;
                 gate.open();
             };
@@ -91,7 +91,7 @@ async fn a_login_that_renews_an_old_hash_does_not_bring_the_old_password_back() 
     let gate = Gate::new();
     bag.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("login").on("DeleteItem"));
     let changed = async {
-        reached(&gate, 1).await;
+        gate.reached().await;
         let fresh = token(&Ending::ChangePassword.happen(&bag, &person.token).await);
         let contents = bag.contents();
         gate.open();

@@ -5,7 +5,7 @@ use local::fault_proxy::{Fault, Gate, Rule};
 
 use super::{ENDINGS, Ending, NEW, token};
 use crate::{
-    bag::{Bag, PASSWORD, USERS, reached},
+    bag::{Bag, PASSWORD, USERS},
     consistency::assert_consistent,
     expect::{expect_problem, refusal},
 };
@@ -41,7 +41,7 @@ async fn two_sessions_may_log_out_at_once() {
     let gate = Gate::new();
     bag.proxy.inject(Rule { times: 2, ..Ending::Logout.rule(Fault::Hold(gate.clone())) });
     let opened = async {
-        reached(&gate, 2).await;
+        gate.reached_by(2).await;
         gate.open();
     };
     let both = join(Ending::Logout.happen(&bag, &ann.token), Ending::Logout.happen(&bag, &elsewhere));
@@ -63,7 +63,7 @@ async fn of_two_that_end_the_sessions_at_once_the_later_one_ends_none_that_began
             let gate = Gate::new();
             bag.proxy.inject(held.rule(Fault::Hold(gate.clone())));
             let between = async {
-                reached(&gate, 1).await;
+                gate.reached().await;
                 let response = first.happen(&bag, &elsewhere).await;
                 let session = match first {
                     Ending::Logout => Some(bag.session(&ann.email).await),
@@ -122,7 +122,7 @@ async fn a_repeated_logout_does_not_end_a_session_that_began_meanwhile() {
     // It does not count the write that met the other rule.
     bag.proxy.inject(Ending::Logout.rule(Fault::Hold(gate.clone())));
     let meanwhile = async {
-        reached(&gate, 1).await;
+        gate.reached().await;
         let session = bag.session(&ann.email).await;
         gate.open();
         session
@@ -142,7 +142,7 @@ async fn a_repeated_change_of_the_password_does_not_undo_a_later_logout() {
     bag.proxy.inject(Ending::ChangePassword.rule(Fault::LoseResponse));
     bag.proxy.inject(Ending::ChangePassword.rule(Fault::Hold(gate.clone())));
     let meanwhile = async {
-        reached(&gate, 1).await;
+        gate.reached().await;
         // The new password counts already.
         let response = bag.log_in(&ann.email, NEW).await;
         Ending::Logout.happen(&bag, &token(&response)).await;

@@ -1,5 +1,7 @@
 //! What the body must be declared as, how large it may be, and which fault is told first.
 
+use std::collections::BTreeMap;
+
 use local::gateway::HttpRequest;
 use serde_json::json;
 
@@ -45,7 +47,7 @@ async fn the_body_must_be_declared_as_json() {
         assert_eq!(refusal(&response), (415, "unsupported_media_type".to_owned()), "{wrong:?}");
         assert_eq!(response.header("cache-control"), Some("no-store"));
     }
-    assert!(bag.contents().is_empty());
+    assert_eq!(bag.contents(), BTreeMap::new(), "a refused signup stores nothing");
     for (number, good) in [
         "application/json",
         "application/json; charset=utf-8",
@@ -77,7 +79,7 @@ async fn a_body_may_have_64_kib_and_no_byte_more() {
         assert_eq!(refusal(&response), (413, "payload_too_large".to_owned()), "{number}");
         assert_eq!(response.header("cache-control"), Some("no-store"));
     }
-    assert!(bag.contents().is_empty());
+    assert_eq!(bag.contents(), BTreeMap::new(), "a refused signup stores nothing");
     // It is the decoded body that counts: Base64 makes this one a third longer.
     let encoded = bag.send(signup(json, padded("ann@example.com", LIMIT)).base64()).await;
     assert_eq!(encoded.status, 200, "{}", encoded.body);
@@ -109,7 +111,7 @@ async fn a_body_that_is_not_one_json_object_is_malformed() {
         assert_eq!(refusal(&response), (400, "malformed_json".to_owned()), "{shown}");
         assert_eq!(response.header("cache-control"), Some("no-store"));
     }
-    assert!(bag.contents().is_empty());
+    assert_eq!(bag.contents(), BTreeMap::new(), "a refused signup stores nothing");
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ async fn requests_are_answered_when_no_line_can_be_written() {
                 let response = HttpResponse::from_outcome(&function.invoke(&login(password)).await);
                 assert_eq!(response.status, status, "{format:?} {output:?}: {}", response.body);
             }
-            assert!(function.is_alive());
+            assert!(function.is_alive(), "{format:?} {output:?}: the process lives on");
             assert_eq!(function.logs(), [""; 0], "the output is broken");
         }
     }

@@ -67,7 +67,7 @@ async fn a_write_tells_its_user_and_counts_under_both_sets_of_dimensions() {
     let (response, line) = send(&bag, &post("/api/movies", &movie("Alien")).bearer(&ann.token)).await;
     assert_eq!(response.status, 200, "{}", response.body);
     let mut line = settled(line);
-    assert!(line["request_id"].take().is_string());
+    assert!(line["request_id"].take().is_string(), "the line names the request: {line:#}");
     let of_stage = json!({
         "Namespace": "MovieBag",
         "Dimensions": [["Stage"]],
@@ -190,5 +190,6 @@ async fn every_document_names_the_stage_and_its_own_operation() {
             assert_eq!(measurement.dimensions["Stage"], "local", "{measurement:?}");
         }
     }
-    assert!(emitted::measurements(&documents).len() > operations.len());
+    let measured = emitted::measurements(&documents).len();
+    assert!(measured > operations.len(), "{measured} measurements of {} operations", operations.len());
 }

@@ -9,10 +9,7 @@ use local::{
 };
 
 use super::{ACCOUNT_LIMIT, DOORS, Door, House, OWNER, SOURCE_LIMIT, STRANGER, early_in_the_hour, now};
-use crate::{
-    bag::{PASSWORD, reached},
-    consistency::assert_consistent,
-};
+use crate::{bag::PASSWORD, consistency::assert_consistent};
 
 /// The processes, and how many guesses each gets on average.
 const PROCESSES: usize = 25;
@@ -44,7 +41,7 @@ async fn free_tries_are_as_few_at_once_as_one_after_the_other() {
         house.bag.proxy.inject(held.from(door.operation()).on("UpdateItem"));
         let guesses = (0..PROCESSES).map(|_| house.guess(STRANGER)).collect();
         let opening = async {
-            reached(&gate, 2 * PROCESSES).await;
+            gate.reached_by(2 * PROCESSES).await;
             gate.open();
         };
         let (responses, ()) = join(house.all(guesses), opening).await;
@@ -86,7 +83,7 @@ async fn right_logins_at_the_same_time_all_succeed_and_leave_no_failure_behind()
     let held = Rule { times: 4, ..Rule::once(Fault::Hold(gate.clone())) };
     house.bag.proxy.inject(held.from("login").on("PutItem"));
     let opening = async {
-        reached(&gate, 4).await;
+        gate.reached_by(4).await;
         gate.open();
     };
     let logins = (0..4).map(|_| house.attempt(PASSWORD, OWNER)).collect();
@@ -103,7 +100,7 @@ async fn of_changes_of_one_password_at_the_same_time_one_succeeds_and_none_is_a_
     let held = Rule { times: 4, ..Rule::once(Fault::Hold(gate.clone())) };
     house.bag.proxy.inject(held.from("change-password").on("PutItem"));
     let opening = async {
-        reached(&gate, 4).await;
+        gate.reached_by(4).await;
         gate.open();
     };
     let changes = (0..4).map(|_| house.attempt(PASSWORD, OWNER)).collect();
