@@ -1,8 +1,9 @@
 //! The index `owner` lags behind the table: it names movies that are gone, have changed or are somebody else's, and
 //! misses others. The table decides.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, pin::pin, time::Duration};
 
+use futures_util::future::{Either, select};
 use local::fault_proxy::{Fault, Gate, Rule};
 use serde_json::{Value, json};
 
@@ -66,6 +67,35 @@ async fn a_movie_that_the_index_does_not_show_yet_is_waited_for() {
         let looks = requests(&bag).iter().filter(|request| request.starts_with("Query")).count();
         assert_eq!(looks, 2, "it looked again");
     }
+}
+
+#[tokio::test]
+async fn movies_that_the_index_shows_one_by_one_are_all_deleted() {
+    let bag = Bag::start().await;
+    let ann = bag.person("ann").await;
+    // More looks than may find nothing in a row.
+    give_movies(&bag, &ann, 8).await;
+    let record = leave(&bag, &ann).await;
+    let mut hidden = bag.items(MOVIES, "movie#");
+    for movie in &hidden {
+        bag.remove(MOVIES, movie["pk"]["S"].as_str().expect("a key"));
+    }
+    let appear = async {
+        while let Some(movie) = hidden.pop() {
+            bag.database.put_item(MOVIES, movie).expect("an item");
+            while bag.count(MOVIES, "movie#") > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    };
+    // Should the purge end before it has found them all, nothing waits for the rest.
+    let failed = match select(pin!(deliver(&bag, &[&record])), pin!(appear)).await {
+        Either::Left((failed, _)) => failed,
+        Either::Right(((), purging)) => purging.await,
+    };
+    assert_eq!(failed, [""; 0]);
+    assert_gone(&bag, &ann);
+    assert_consistent(&bag);
 }
 
 #[tokio::test]
