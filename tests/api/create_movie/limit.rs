@@ -5,7 +5,7 @@ use local::fault_proxy::{Fault, Gate, Rule};
 use serde_json::json;
 
 use crate::{
-    bag::{Bag, MOVIES, USERS, delete, movie, post, reached},
+    bag::{Bag, MOVIES, USERS, delete, movie, post},
     consistency::assert_consistent,
     expect::{expect_problem, refusal, whole},
 };
@@ -72,7 +72,7 @@ async fn of_fifty_creates_with_one_place_left_one_succeeds() {
     let creates = (0..MANY)
         .map(|number| bag.send(post("/api/movies", &movie(&format!("Movie {number}"))).bearer(&ann.token)));
     let opened = async {
-        reached(&gate, MANY).await;
+        gate.reached_by(MANY).await;
         gate.open();
     };
     let (responses, ()) = join(join_all(creates), opened).await;
