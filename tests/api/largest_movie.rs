@@ -1,5 +1,5 @@
-//! What the largest movie costs, and that the route limits of the template follow from it: whatever one client does, the
-//! partition of the index that lists all movies has capacity left for everyone.
+//! What the largest movie costs: the figures that the documents publish, and from which the route limit of the list
+//! follows.
 
 use local::template::Template;
 use serde_json::{Value, json};
@@ -13,9 +13,6 @@ use crate::{
 /// What one partition of DynamoDB gives in a second, as its developer guide says under "Best practices for designing and
 /// using partition keys effectively".
 const PARTITION_READ_UNITS: f64 = 3_000.0;
-/// See [`PARTITION_READ_UNITS`].
-const PARTITION_WRITE_UNITS: f64 = 1_000.0;
-
 /// What the documents say of the largest movie: how many write units its item takes in an index, and what one page full
 /// of such movies costs and holds.
 const INDEX_WRITE_UNITS: u32 = 8;
@@ -102,7 +99,7 @@ async fn a_page_of_the_largest_movies_costs_what_is_documented() {
 }
 
 #[tokio::test]
-async fn no_rate_of_writes_exhausts_the_index_of_the_list() {
+async fn writing_the_largest_movie_costs_what_is_documented() {
     let bag = Bag::start_with(1, &[emitted::JSON]).await;
     let ann = bag.person("ann").await;
     let units = async |request| {
@@ -126,8 +123,4 @@ async fn no_rate_of_writes_exhausts_the_index_of_the_list() {
     ] {
         assert!((units - expected).abs() < 0.1, "to {what} takes {units} units of the index, not {expected}");
     }
-    let (posts, puts, deletes) =
-        (rate("POST /api/movies"), rate("PUT /api/movies/{id}"), rate("DELETE /api/movies/{id}"));
-    let all = index * (posts + 2.0 * puts + deletes);
-    assert!(all <= PARTITION_WRITE_UNITS, "{all} write units a second exhaust a partition");
 }
