@@ -1,15 +1,27 @@
 """Starts MiniStack, an AWS emulator, with what it lacks to take this project's template as it is.
 
 It is one process that speaks the protocols of AWS, runs the real binaries of the functions behind a Runtime API and,
-with AUTH=true, decides every request by the policies of who sent it. Four things are missing that the template needs:
+with AUTH=true, decides every request by the policies of who sent it. What the template needs and MiniStack lacks:
 
 1. CloudFormation refuses `AWS::CodeDeploy::Application` and `AWS::CodeDeploy::DeploymentGroup`, which SAM makes for a
-   canary. They are recorded and nothing more: an alias moves to the new version at once.
+   gradual release. They are recorded and nothing more: an alias moves to the new version at once.
 2. CloudFormation does not read the OpenAPI `Body` of an HTTP API, in which SAM writes the routes and the rules of CORS.
    They are made from it here, by the emulator's own handlers of integrations and routes.
 3. A change set applies SAM's transform without the values of the parameters, where AWS gives them to it: without them
-   SAM cannot see what `AutoPublishCodeSha256: !Ref Release` says. They take the place of the defaults meanwhile.
+   SAM cannot see what `AutoPublishCodeSha256: !Ref Release` says. They take the place of the defaults meanwhile, each
+   of its own type: a list for a CommaDelimitedList.
 4. CloudFormation refuses an alarm over a sum of metrics. It is made as an alarm over the first of them.
+
+Where AWS refuses what MiniStack lets pass, this refuses it with the message of AWS, as far as a deployment of this
+project can meet it:
+
+5. A gradual release begins at the version that CloudFormation recorded. CodeDeploy refuses it if the alias leads
+   elsewhere. Only an alias with an `UpdatePolicy` is moved by CodeDeploy.
+6. A stage may not have settings of a route that does not exist, not even until its own update in the same deployment.
+7. The functions of an account may reserve all but 100 of its concurrent executions.
+8. A stack whose first creation was rolled back can only be deleted.
+9. API Gateway renames the header `www-authenticate` of an answer, as its documentation says for REST APIs and users
+   report for HTTP APIs.
 
 Nothing else is changed: what a test finds is what MiniStack does. It runs inside the emulator's own venv.
 """
@@ -18,18 +30,37 @@ import copy
 from typing import Any
 
 import ministack.app
-from ministack.services import apigateway
-from ministack.services.cloudformation import changesets, engine, provisioners
+from ministack.services import apigateway, cloudformation, lambda_svc
+from ministack.services.cloudformation import changesets, engine, handlers, helpers, provisioners
 
 Properties = dict[str, Any]
 Made = tuple[str, dict[str, Any]]
 
 HANDLERS = provisioners._RESOURCE_HANDLERS
+ACTIONS = cloudformation._ACTION_HANDLERS
+ALIAS = "AWS::Lambda::Alias"
 API = "AWS::ApiGatewayV2::Api"
+FUNCTION = "AWS::Lambda::Function"
+STAGE = "AWS::ApiGatewayV2::Stage"
 METHODS = {"get", "put", "post", "delete", "patch", "head", "options", "x-amazon-apigateway-any-method"}
+
+# An account's concurrent executions, unless AWS grants more; what has to stay unreserved of them.
+CONCURRENCY = 1000
+UNRESERVED = 100
+
+# The resources that a stack is getting, by its name.
+deploying: dict[str, dict[str, Any]] = {}
 
 create_api = HANDLERS[API]["create"]
 update_api = HANDLERS[API]["update"]
+create_stage = HANDLERS[STAGE]["create"]
+update_stage = HANDLERS[STAGE]["update"]
+create_function = HANDLERS[FUNCTION]["create"]
+update_function = HANDLERS[FUNCTION]["update"]
+update_alias = HANDLERS[ALIAS]["update"]
+create_change_set = ACTIONS["CreateChangeSet"]
+deploy_stack = changesets._deploy_stack_async
+invoke_lambda_proxy = apigateway._invoke_lambda_proxy
 apply_transforms = changesets._apply_transforms
 alarm_record = provisioners._cw_metric_alarm_record
 
@@ -56,7 +87,10 @@ def create(logical_id: str, properties: Properties, stack: str) -> Made:
 
 
 def update(physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str | None = None) -> Made:
-    """Updates an HTTP API; its routes are made anew."""
+    """Updates an HTTP API; its routes are made anew. The settings of its stage must have a route each until then."""
+    keys = {key for key, _, _ in routes(new)}
+    for stage in apigateway._stages.get(physical_id, {}).values():
+        require_routes(stage.get("routeSettings", {}), keys)
     api, attributes = update_api(physical_id, old, new, stack, logical_id)
     open_body(api, new)
     return api, attributes
@@ -64,17 +98,25 @@ def update(physical_id: str, old: Properties, new: Properties, stack: str, logic
 
 def open_body(api: str, properties: Properties) -> None:
     """Makes the integrations, the routes and the CORS configuration that the OpenAPI body of an HTTP API describes."""
-    body = properties.get("Body") or {}
     apigateway._integrations[api], apigateway._routes[api] = {}, {}
-    for path, operations in body.get("paths", {}).items():
-        for method, operation in operations.items():
-            if method in METHODS:
-                open_route(api, method, path, operation["x-amazon-apigateway-integration"])
-    if cors := body.get("x-amazon-apigateway-cors"):
+    for key, path, operation in routes(properties):
+        open_route(api, key, path, operation["x-amazon-apigateway-integration"])
+    if cors := (properties.get("Body") or {}).get("x-amazon-apigateway-cors"):
         apigateway._update_api(api, {"corsConfiguration": cors})
 
 
-def open_route(api: str, method: str, path: str, integration: Properties) -> None:
+def routes(properties: Properties) -> list[tuple[str, str, Properties]]:
+    """The routes in the OpenAPI body of an HTTP API: key, path and operation."""
+    found = []
+    for path, operations in (properties.get("Body") or {}).get("paths", {}).items():
+        for method, operation in operations.items():
+            if method in METHODS:
+                verb = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
+                found.append(("$default" if path == "/$default" else f"{verb} {path}", path, operation))
+    return found
+
+
+def open_route(api: str, key: str, path: str, integration: Properties) -> None:
     """Makes one route with its integration."""
     made, _ = provisioners._apigw_v2_integration_create(
         path,
@@ -87,16 +129,107 @@ def open_route(api: str, method: str, path: str, integration: Properties) -> Non
         },
         "",
     )
-    verb = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
-    key = "$default" if path == "/$default" else f"{verb} {path}"
     provisioners._apigw_v2_route_create(path, {"ApiId": api, "RouteKey": key, "Target": f"integrations/{made}"}, "")
+
+
+def require_routes(settings: Properties, keys: set[str]) -> None:
+    """Refuses the settings of a route that is not among these."""
+    for key in settings:
+        if key not in keys:
+            raise ValueError(f"Unable to find Route by key {key} within the provided RouteSettings")
+
+
+def existing_routes(properties: Properties) -> set[str]:
+    """The keys of the routes of a stage's API."""
+    return {route["routeKey"] for route in apigateway._routes.get(properties["ApiId"], {}).values()}
+
+
+def create_checked_stage(logical_id: str, properties: Properties, stack: str) -> Made:
+    """Makes a stage, if its settings are of routes that exist."""
+    require_routes(properties.get("RouteSettings", {}), existing_routes(properties))
+    return create_stage(logical_id, properties, stack)
+
+
+def update_checked_stage(
+    physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str | None = None
+) -> Made:
+    """Updates a stage, if its settings are of routes that exist."""
+    require_routes(new.get("RouteSettings", {}), existing_routes(new))
+    return update_stage(physical_id, old, new, stack, logical_id)
+
+
+def shift(physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str | None = None) -> Made:
+    """Moves an alias; with an update policy, only from the version that CloudFormation moved it to last."""
+    policy = deploying[stack][logical_id or ""].get("UpdatePolicy", {})
+    if "CodeDeployLambdaAliasUpdate" in policy and old["FunctionVersion"] != new["FunctionVersion"]:
+        alias = lambda_svc._functions[old["FunctionName"]]["aliases"][old["Name"]]
+        if alias["FunctionVersion"] != old["FunctionVersion"]:
+            raise ValueError("The Lambda function alias version does not match the current version in AppSpec file")
+    return update_alias(physical_id, old, new, stack, logical_id)
+
+
+def reserve(function: str, properties: Properties) -> None:
+    """Reserves concurrent executions for a function, if enough are left for all others."""
+    wanted = properties.get("ReservedConcurrentExecutions")
+    others = [each for name, each in lambda_svc._functions.items() if name != function]
+    reserved = sum(each.get("concurrency") or 0 for each in others)
+    if wanted is not None and CONCURRENCY - reserved - int(wanted) < UNRESERVED:
+        raise ValueError(
+            "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution"
+            f" below its minimum value of [{UNRESERVED}]."
+        )
+    lambda_svc._functions[function]["concurrency"] = None if wanted is None else int(wanted)
+
+
+def create_reserving(logical_id: str, properties: Properties, stack: str) -> Made:
+    """Makes a function with what it reserves, or not at all."""
+    function, attributes = create_function(logical_id, properties, stack)
+    try:
+        reserve(function, properties)
+    except ValueError:
+        HANDLERS[FUNCTION]["delete"](function, properties)
+        raise
+    return function, attributes
+
+
+def update_reserving(
+    physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str | None = None
+) -> Made:
+    """Updates a function with what it reserves."""
+    function, attributes = update_function(physical_id, old, new, stack, logical_id)
+    reserve(function, new)
+    return function, attributes
+
+
+def propose(request: Properties) -> Any:
+    """Makes a change set, but for a stack whose first creation was rolled back."""
+    name = helpers._p(request, "StackName")
+    stack = cloudformation._stacks.get(name)
+    if stack and stack["StackStatus"] == "ROLLBACK_COMPLETE":
+        message = f"Stack:{stack['StackId']} is in ROLLBACK_COMPLETE state and can not be updated."
+        return helpers._error("ValidationError", message)
+    return create_change_set(request)
+
+
+def deploy(name: str, identity: str, template: Properties, *values: Any, **settings: Any) -> Any:
+    """Deploys a stack, and remembers which resources it is getting."""
+    deploying[name] = template["Resources"]
+    return deploy_stack(name, identity, template, *values, **settings)
+
+
+async def invoke(*request: Any, **settings: Any) -> tuple[int, dict[str, Any], bytes]:
+    """Calls the function of a route; one header of its answer gets another name."""
+    status, headers, body = await invoke_lambda_proxy(*request, **settings)
+    renamed = {"www-authenticate": "x-amzn-remapped-www-authenticate"}
+    return status, {renamed.get(name.lower(), name): value for name, value in headers.items()}, body
 
 
 def transform(template: Properties, given: list[Properties] | None = None, previous: Properties | None = None) -> Any:
     """Applies the transforms of a template with the values its parameters are going to have."""
     filled = copy.deepcopy(template)
     for name, value in engine._transform_parameters(template, given, previous).items():
-        filled["Parameters"][name]["Default"] = value
+        parameter = filled["Parameters"][name]
+        parameter["Default"] = value.split(",") if parameter["Type"] == "CommaDelimitedList" else value
     made = apply_transforms(filled, given, previous)
     if "Parameters" in template:
         made["Parameters"] = template["Parameters"]
@@ -116,6 +249,12 @@ if __name__ == "__main__":
     for kind in ("Application", "DeploymentGroup"):
         HANDLERS[f"AWS::CodeDeploy::{kind}"] = {"create": record, "update": keep, "delete": forget}
     HANDLERS[API].update(create=create, update=update)
+    HANDLERS[STAGE].update(create=create_checked_stage, update=update_checked_stage)
+    HANDLERS[FUNCTION].update(create=create_reserving, update=update_reserving)
+    HANDLERS[ALIAS].update(update=shift)
+    ACTIONS["CreateChangeSet"] = propose
+    changesets._deploy_stack_async = handlers._deploy_stack_async = deploy
     changesets._apply_transforms = transform
+    apigateway._invoke_lambda_proxy = invoke
     provisioners._cw_metric_alarm_record = alarm
     ministack.app.main()

@@ -52,7 +52,10 @@ def account(api: Api) -> None:
 
 
 def gateway(api: Api) -> None:
-    """What API Gateway answers by itself."""
+    """What API Gateway does by itself."""
+    refused = api.send("GET", "/api/auth/account").headers
+    renamed = refused.get("x-amzn-remapped-www-authenticate", "").startswith("Bearer")
+    check(renamed and "www-authenticate" not in refused, "it may rename the header that asks for a token", refused)
     unknown = api.send("GET", "/api/nothing")
     check((unknown.status, unknown.body) == (404, {"message": "Not Found"}), "an unknown route is 404", unknown)
     preflight = api.send("OPTIONS", "/api/movies", origin="https://films.example", access_control_request_method="POST")
