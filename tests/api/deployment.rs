@@ -124,6 +124,12 @@ fn a_release_is_published_everywhere_and_watched() {
         let release = &properties(&template, &function.logical_id)["AutoPublishCodeSha256"];
         assert_eq!(*release, json!({"Ref": "Release"}), "{}", function.operation);
     }
+    let rollouts = &template.document()["Parameters"]["Rollout"]["AllowedValues"];
+    let gradual = template.document()["Mappings"]["Rollouts"].as_object().expect("a mapping");
+    for rollout in rollouts.as_array().expect("rollouts") {
+        let rollout = rollout.as_str().expect("a name");
+        assert_eq!(gradual[rollout]["Gradual"], rollout != "AllAtOnce", "{rollout}");
+    }
     let parameter = &template.document()["Parameters"]["Release"];
     assert_eq!(
         parameter["Default"],
@@ -150,4 +156,6 @@ fn logs_end_some_day() {
         assert!(field.starts_with("$context.") && !field.contains("authorizer"), "{field}");
         assert!(!field.contains("path") && !field.contains("domain"), "{field}");
     }
+    // `$context.integrationStatus` would be Lambda's own status, 200 for every function that answers.
+    assert_eq!(fields["function_status"], "$context.integration.status");
 }

@@ -41,14 +41,12 @@ class Cloud:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of a tool that is to talk to this cloud, whatever the caller's own says about AWS."""
+        """The environment of a tool that is to talk to this cloud: credentials and addresses, and no region."""
         return ROOT | {
             "PATH": os.environ["PATH"],
             "HOME": self.directory.name,
             "TMPDIR": self.directory.name,
             "AWS_ENDPOINT_URL": self.address,
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
             "SAM_CLI_TELEMETRY": "0",
         }
 

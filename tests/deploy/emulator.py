@@ -11,22 +11,24 @@ with AUTH=true, decides every request by the policies of who sent it. What the t
    SAM cannot see what `AutoPublishCodeSha256: !Ref Release` says. They take the place of the defaults meanwhile, each
    of its own type: a list for a CommaDelimitedList.
 4. CloudFormation refuses an alarm over a sum of metrics. It is made as an alarm over the first of them.
+5. CloudFormation generates secrets with punctuation even where the template excludes it.
 
 Where AWS refuses what MiniStack lets pass, this refuses it with the message of AWS, as far as a deployment of this
 project can meet it:
 
-5. A gradual release begins at the version that CloudFormation recorded. CodeDeploy refuses it if the alias leads
+6. A gradual release begins at the version that CloudFormation recorded. CodeDeploy refuses it if the alias leads
    elsewhere. Only an alias with an `UpdatePolicy` is moved by CodeDeploy.
-6. A stage may not have settings of a route that does not exist, not even until its own update in the same deployment.
-7. The functions of an account may reserve all but 100 of its concurrent executions.
-8. A stack whose first creation was rolled back can only be deleted.
-9. API Gateway renames the header `www-authenticate` of an answer, as its documentation says for REST APIs and users
+7. A stage may not have settings of a route that does not exist, not even until its own update in the same deployment.
+8. The functions of an account may reserve all but 100 of its concurrent executions.
+9. A stack whose first creation was rolled back can only be deleted.
+10. API Gateway renames the header `www-authenticate` of an answer, as its documentation says for REST APIs and users
    report for HTTP APIs.
 
 Nothing else is changed: what a test finds is what MiniStack does. It runs inside the emulator's own venv.
 """
 
 import copy
+import string
 from typing import Any
 
 import ministack.app
@@ -62,6 +64,7 @@ create_change_set = ACTIONS["CreateChangeSet"]
 deploy_stack = changesets._deploy_stack_async
 invoke_lambda_proxy = apigateway._invoke_lambda_proxy
 apply_transforms = changesets._apply_transforms
+secret_string = provisioners._sm_secret_string
 alarm_record = provisioners._cw_metric_alarm_record
 
 
@@ -236,6 +239,15 @@ def transform(template: Properties, given: list[Properties] | None = None, previ
     return made
 
 
+def generate(properties: Properties) -> str:
+    """The value of a secret, with punctuation only where it is not excluded."""
+    properties = copy.deepcopy(properties)
+    generated = properties.get("GenerateSecretString", {})
+    if generated.get("ExcludePunctuation"):
+        generated["ExcludeCharacters"] = generated.get("ExcludeCharacters", "") + string.punctuation
+    return secret_string(properties)
+
+
 def alarm(name: str, properties: Properties) -> Any:
     """The record of an alarm; of a sum of metrics, with the first of them."""
     metrics = properties.get("Metrics", [])
@@ -256,5 +268,6 @@ if __name__ == "__main__":
     changesets._deploy_stack_async = handlers._deploy_stack_async = deploy
     changesets._apply_transforms = transform
     apigateway._invoke_lambda_proxy = invoke
+    provisioners._sm_secret_string = generate
     provisioners._cw_metric_alarm_record = alarm
     ministack.app.main()

@@ -4,10 +4,12 @@ import signal
 import sys
 import time
 
+import incidents
 import journey
 import lifetime
 import privileges
 import purge
+import translation
 from api import Api
 from cloud import Cloud
 from report import Failure, stage
@@ -18,6 +20,11 @@ from tables import Tables
 def test(cloud: Cloud) -> None:
     """Everything, in order."""
     stack = Stack(cloud)
+    with stage("The template and the tools"):
+        translation.translated()
+        lifetime.equipped(stack)
+    with stage("A first deployment fails"):
+        incidents.not_created(stack)
     with stage("The stack is deployed"):
         lifetime.created(stack)
         lifetime.through_the_alias(stack)
@@ -33,12 +40,24 @@ def test(cloud: Cloud) -> None:
         purge.poison(worker)
     with stage("No role has a statement that its function does not need"):
         privileges.least_privilege(worker)
+    with stage("Parameters and routes change"):
+        incidents.by_sam(stack)
+        incidents.not_allowed(stack)
+        incidents.several_origins(stack, api)
+        incidents.route_removed(stack)
     with stage("Another release"):
+        first = incidents.serving(stack)
         lifetime.updated(stack, api, tables)
+    with stage("It is rolled back"):
+        incidents.rolled_back(stack, api, first)
+    with stage("The key becomes known"):
+        incidents.key_known(stack, api, first)
+    with stage("The data of an earlier moment is restored"):
+        restored = Tables(stack, lifetime.restored(stack, tables))
     with stage("The stack is deleted"):
         gone = lifetime.removed(stack, tables)
-    with stage("Its tables are brought back under a stack"):
-        lifetime.brought_back(stack, tables, gone)
+    with stage("The restored tables are brought under a new stack"):
+        lifetime.brought_back(stack, restored, gone)
 
 
 def main() -> None:

@@ -1,24 +1,24 @@
-"""The stack of template.yaml: deploying it as README.md says, and what is in it now."""
+"""The stack of template.yaml: deploying it with the commands of the documents, and what is in it now."""
 
 import json
-import platform
 import re
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from cloud import REGION, Cloud
+from documents import PROJECT, block
 from report import Failure
 
-PROJECT = Path(__file__).parents[2]
-# The stack that `--config-env staging` deploys.
-NAME = "movie-bag-staging"
-SAM = PROJECT / "target/ci/venv/bin/sam"
-# What the functions were built for: the machine's own processor.
-ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
+RUNBOOK = "docs/OPERATIONS.md"
+# The stage that this test deploys, and the stack that ./deploy makes for it.
+STAGE, NAME = "staging", "movie-bag-staging"
+# Where `sam` and `aws` are.
+TOOLS = (PROJECT / "target/ci/venv/bin", Path(sys.executable).parent)
 
 
 @dataclass(frozen=True)
@@ -39,70 +39,111 @@ class Stack:
         self.lambda_ = cloud.client("lambda")
 
     def deploy(self, *parameters: str) -> str:
-        """Deploys the template with the line of README.md and further parameters. Returns the status of the stack."""
-        lines = re.findall(r"^sam deploy --config-env staging .*$", (PROJECT / "README.md").read_text(), re.M)
-        if len(lines) != 1:
-            raise Failure(f"README.md was to have one line that deploys to staging: {lines}")
-        self._sam(" ".join([*lines, *parameters]))
+        """Deploys the template with the lines of README.md and further parameters. Returns the status of the stack."""
+        commands = block("README.md", "Deploy it", f"./deploy {STAGE}")
+        # What it builds is there already.
+        lines = [line for line in commands.splitlines() if not line.startswith("cargo lambda build")]
+        self._bash("\n".join(lines).replace("./deploy staging", " ".join(["./deploy staging", *parameters])))
         return self.status()
+
+    def run(self, commands: str) -> str:
+        """Runs commands of the documents after what the runbook says is to be set. Returns what they print."""
+        settings = block(RUNBOOK, "Before you begin", "export")
+        for name, value in {"STAGE": STAGE, "STACK": NAME}.items():
+            settings, found = re.subn(rf"\b{name}=\S+", f"{name}={value}", settings)
+            if found != 1:
+                raise Failure(f"{RUNBOOK} was to set {name} once before everything else, not {found} times")
+        return self._bash(f"{settings}\n{commands}")
+
+    def _bash(self, commands: str) -> str:
+        environment = self.cloud.environment
+        environment["PATH"] = ":".join([*map(str, TOOLS), environment["PATH"]])
+        known = {event["EventId"] for event in self._failed()}
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", commands],
+            cwd=PROJECT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode != 0:
+            said = [row for row in done.stderr.splitlines() if "Uploading to" not in row]
+            failed = [event for event in self._failed() if event["EventId"] not in known]
+            reasons = [f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed]
+            raise Failure("\n".join([f"this ended with {done.returncode}:", commands, *said, *reasons]))
+        return done.stdout
+
+    def follow(self, document: str, heading: str, words: str, **values: str) -> str:
+        """Runs the one block with these words under a heading of a document. Returns what it prints."""
+        return self.run(block(document, heading, words, **values))
+
+    def refused(self, *parameters: str) -> str:
+        """Tries to deploy what has to fail. Returns why it did."""
+        try:
+            status = self.deploy(*parameters)
+        except Failure as failure:
+            return str(failure)
+        raise Failure(f"a deployment with {parameters} was to fail: {status}")
+
+    def refused_value(self, parameter: str, value: str) -> str:
+        """Proposes another value of one parameter, which has to be refused. Returns why."""
+        others = [each for each in self._unchanged() if each["ParameterKey"] != parameter]
+        change = {"ParameterKey": parameter, "ParameterValue": value}
+        proposed = {"StackName": NAME, "ChangeSetName": "refused", "Capabilities": ["CAPABILITY_IAM"]}
+        try:
+            self.cloudformation.create_change_set(**proposed, UsePreviousTemplate=True, Parameters=[*others, change])
+        except ClientError as error:
+            return str(error)
+        raise Failure(f"{parameter}={value} was to be refused")
+
+    def template(self) -> dict[str, Any]:
+        """The template of the stack as SAM made it."""
+        body = self.cloudformation.get_template(StackName=NAME, TemplateStage="Processed")["TemplateBody"]
+        return body if isinstance(body, dict) else json.loads(body)
+
+    def update(self, template: dict[str, Any]) -> str | None:
+        """Gives the stack another template. Returns why that failed, if it did."""
+        known = {event["EventId"] for event in self._failed()}
+        # It is too large to be part of the request, so it goes where `sam` puts its own.
+        s3 = self.cloud.client("s3")
+        place = {"Bucket": s3.list_buckets()["Buckets"][0]["Name"], "Key": "template.json"}
+        s3.put_object(**place, Body=json.dumps(template))
+        url = f"{self.cloud.address}/{place['Bucket']}/{place['Key']}"
+        changed = {"StackName": NAME, "Capabilities": ["CAPABILITY_IAM"], "TemplateURL": url}
+        self.cloudformation.update_stack(**changed, Parameters=self._unchanged())
+        try:
+            self.cloudformation.get_waiter("stack_update_complete").wait(StackName=NAME, WaiterConfig={"Delay": 1})
+        except WaiterError:
+            new = [event for event in self._failed() if event["EventId"] not in known]
+            return "\n".join(event.get("ResourceStatusReason", "") for event in new)
+        return None
+
+    def _unchanged(self) -> list[dict[str, Any]]:
+        given = self._description()["Parameters"]
+        return [{"ParameterKey": each["ParameterKey"], "UsePreviousValue": True} for each in given]
+
+    def delete(self) -> None:
+        """Deletes the stack as the runbook says, and waits until it is deleted."""
+        line = block(RUNBOOK, "Taking a stage down", "sam delete")
+        self.run(line.replace("sam delete", "sam delete --no-prompts"))
 
     def identity(self) -> str:
         """The stack's id, by which it can be asked for when it is deleted."""
         return self._description()["StackId"]
 
-    def adopt(self, tables: dict[str, str], gone: str) -> str:
-        """Makes a stack of tables that a deleted one left, as docs/OPERATIONS.md says. Returns its status.
-
-        `tables` are their names by their names in the template, `gone` is the id of the deleted stack.
-        """
-        body = self.cloudformation.get_template(StackName=gone, TemplateStage="Processed")["TemplateBody"]
-        template = body if isinstance(body, dict) else json.loads(body)
-        resources = {name: each for name, each in template["Resources"].items() if name in tables}
-        self.cloudformation.create_change_set(
-            StackName=NAME,
-            ChangeSetName="import",
-            ChangeSetType="IMPORT",
-            TemplateBody=json.dumps({"Resources": resources}),
-            ResourcesToImport=[
-                {
-                    "ResourceType": "AWS::DynamoDB::Table",
-                    "LogicalResourceId": name,
-                    "ResourceIdentifier": {"TableName": table},
-                }
-                for name, table in tables.items()
-            ],
-        )
-        named = {"StackName": NAME, "ChangeSetName": "import"}
-        self.cloudformation.get_waiter("change_set_create_complete").wait(**named)
-        self.cloudformation.execute_change_set(**named)
-        self.cloudformation.get_waiter("stack_import_complete").wait(StackName=NAME)
-        return self.status()
-
-    def delete(self) -> None:
-        """Deletes the stack with what samconfig.toml says, and waits until it is deleted."""
-        self._sam("sam delete --config-env staging --no-prompts")
-
-    def _sam(self, line: str) -> None:
-        environment = self.cloud.environment
-        environment["PATH"] = f"{SAM.parent}:{environment['PATH']}"
-        done = subprocess.run(["bash", "-c", line], cwd=PROJECT, env=environment, capture_output=True, text=True)
-        if done.returncode != 0:
-            said = [row for row in done.stderr.splitlines() if "Uploading to" not in row]
-            raise Failure("\n".join([f"{line} ended with {done.returncode}", *said, *self.failures()]))
-
     def status(self) -> str:
         """The status of the stack."""
         return self._description()["StackStatus"]
 
-    def failures(self) -> list[str]:
-        """What CloudFormation says it could not do, the latest first."""
+    def _failed(self) -> list[dict[str, Any]]:
+        """What CloudFormation could not do so far, the latest first."""
         try:
             pages = self.cloudformation.get_paginator("describe_stack_events").paginate(StackName=NAME)
             events = [event for page in pages for event in page["StackEvents"]]
-        except ClientError as none:
-            return [str(none)]
-        failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
-        return [f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed]
+        except ClientError:
+            return []
+        return [event for event in events if event["ResourceStatus"].endswith("FAILED")]
 
     def api_id(self) -> str:
         """The id of the API, as the output `ApiUrl` gives it."""

@@ -12,10 +12,10 @@ Item = dict[str, Any]
 
 
 class Tables:
-    """The tables by their names in the template: `UsersTable`, `MoviesTable`, `DeparturesTable`."""
+    """Tables by their names in the template: `UsersTable`, `MoviesTable`, `DeparturesTable`. The stack's, or others."""
 
-    def __init__(self, stack: Stack) -> None:
-        self.names = stack.physical("AWS::DynamoDB::Table")
+    def __init__(self, stack: Stack, names: dict[str, str] | None = None) -> None:
+        self.names = names or stack.physical("AWS::DynamoDB::Table")
         self.client = stack.cloud.client("dynamodb")
 
     def items(self, table: str) -> list[Item]:
@@ -27,6 +27,23 @@ class Tables:
     def all(self) -> dict[str, list[Item]]:
         """Everything in all tables, in an order that can be compared."""
         return {table: sorted(self.items(table), key=repr) for table in self.names}
+
+    def settings(self) -> dict[str, list[Any]]:
+        """What the template says of each table, as far as a restored one can lack it."""
+        return {table: self._settings(name) for table, name in self.names.items()}
+
+    def _settings(self, name: str) -> list[Any]:
+        described = self.client.describe_table(TableName=name)["Table"]
+        kept = ("DeletionProtectionEnabled", "StreamSpecification", "KeySchema")
+        indexes = sorted(index["IndexName"] for index in described.get("GlobalSecondaryIndexes", []))
+        ttl = self.client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+        return [*(described.get(each) for each in kept), indexes, ttl]
+
+    def recoverable(self) -> bool:
+        """Whether an earlier moment of every table can be restored."""
+        request, answer = self.client.describe_continuous_backups, "ContinuousBackupsDescription"
+        found = [request(TableName=name)[answer]["PointInTimeRecoveryDescription"] for name in self.names.values()]
+        return all(each["PointInTimeRecoveryStatus"] == "ENABLED" for each in found)
 
     def traces(self, *words: str) -> list[Item]:
         """The items of any table that hold one of these words."""
