@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-const { chromium } = createRequire(new URL('../target/ci/', import.meta.url))('playwright-core');
+const { chromium } = createRequire(new URL('../target/ci/browser/', import.meta.url))('playwright-core');
 const folder = mkdtempSync(join(tmpdir(), 'movie-bag-browser-'));
 
 async function freePort() {

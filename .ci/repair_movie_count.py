@@ -89,7 +89,7 @@ def repair(database, folder, meanwhile=""):
     environment = {
         "PATH": f"{folder}:{os.environ['PATH']}",
         "HOME": folder,
-        "AWS_CLI": os.path.abspath("target/ci/awscli/bin/aws"),
+        "AWS_CLI": os.path.abspath("target/ci/emulator/bin/aws"),
         "AWS_ENDPOINT_URL_DYNAMODB": database.endpoint,
         "AWS_REGION": "eu-west-1",
         "AWS_DEFAULT_REGION": "eu-west-1",
@@ -137,7 +137,7 @@ def test(database, folder):
     # A movie goes while they are counted.
     database.put("UsersTable", pk=f"user#{ID}", status="leaving", movie_count=7)
     deletion = (
-        f"""{os.path.abspath("target/ci/awscli/bin/aws")} dynamodb update-item --table-name UsersTable """
+        f"""{os.path.abspath("target/ci/emulator/bin/aws")} dynamodb update-item --table-name UsersTable """
         f"""--key '{{"pk": {{"S": "user#{ID}"}}}}' --update-expression 'ADD movie_count :one' """
         """--expression-attribute-values '{":one": {"N": "-1"}}'"""
     )

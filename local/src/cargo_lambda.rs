@@ -13,6 +13,9 @@ use crate::processes::Program;
 /// The version this project is tested with.
 pub const VERSION: &str = "1.9.2";
 
+/// What CI installs, with the hashes of its files.
+const LOCK: &str = include_str!("../../.ci/tools/cargo-lambda.txt");
+
 /// The oldest version that can be used: before it, `cargo lambda watch` ran one instance of a function at a time.
 const OLDEST: (u32, u32) = (1, 9);
 
@@ -82,14 +85,16 @@ fn is_too_old(version: &str) -> bool {
 /// several processes may do this at once.
 async fn install_wheel(path: &OsStr, tools: &Path, program: &Path, say: &impl Fn(&str)) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("cargo-lambda-").tempdir_in(tools)?;
-    let package = format!("cargo-lambda=={VERSION}");
+    let package = folder.path().join("requirements.txt");
+    std::fs::write(&package, locked_package()).context("the requirement cannot be written")?;
     let mut reason = anyhow::anyhow!("there is no Python with pip");
     for python in ["python3", "python"] {
         let mut command = Command::new(python);
         // `--target` is allowed in Pythons that their system manages; without `--only-binary` pip might try to compile.
         command.args(["-m", "pip", "install", "--no-deps", "--only-binary", ":all:", "--no-cache-dir"]);
         command.args(["--disable-pip-version-check", "--no-input", "--quiet", "--upgrade", "--target"]);
-        command.arg(folder.path()).arg(&package).env("PATH", path).env("PIP_ROOT_USER_ACTION", "ignore");
+        command.arg(folder.path()).args(["--require-hashes", "--requirement"]).arg(&package);
+        command.env("PATH", path).env("PIP_ROOT_USER_ACTION", "ignore");
         say(&shown(&command));
         match run(command).await {
             Ok(()) => {
@@ -102,6 +107,13 @@ async fn install_wheel(path: &OsStr, tools: &Path, program: &Path, say: &impl Fn
         }
     }
     Err(reason)
+}
+
+/// The part of the lock that is about cargo-lambda itself, without Zig, which only cross-compiling needs.
+fn locked_package() -> String {
+    let package = LOCK.lines().skip_while(|line| !line.starts_with("cargo-lambda=="));
+    let lines = package.take_while(|line| line.contains("==") || line.trim().starts_with("--hash"));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 async fn install_from_source(path: &OsStr, tools: &Path, say: &impl Fn(&str)) -> Result<()> {
@@ -147,6 +159,14 @@ mod tests {
 
     fn program(folder: &Path, version: &str) {
         write(&folder.join("cargo-lambda"), &format!("echo 'cargo-lambda {version} (0000000 2026-01-01Z)'"));
+    }
+
+    #[test]
+    fn the_tested_version_is_the_locked_one() {
+        let package = locked_package();
+        assert!(package.starts_with(&format!("cargo-lambda=={VERSION} \\\n")), "{package}");
+        let lines = package.lines().count();
+        assert!(lines > 1 && package.matches("--hash=sha256:").count() == lines - 1, "{package}");
     }
 
     #[tokio::test]
