@@ -93,6 +93,38 @@ fn the_database_gives_up_before_the_function_and_the_function_before_the_api() {
     }
 }
 
+/// Lambda ends a function at its time limit, and then there is no 503. Changing a password hashes twice, and so does a
+/// login that renews a hash.
+#[test]
+fn two_hashes_fit_into_the_time_limit_with_every_permitted_parameter() {
+    const SECONDS_AT_COST_12: f64 = 0.19;
+    const SECONDS_OF_THE_DATABASE: f64 = 1.0;
+    const SECONDS_TO_SPARE: f64 = 0.5;
+    const MEGABYTES_OF_A_CORE: f64 = 1769.0;
+    let template = template();
+    let parameters = template.document()["Parameters"].as_object().expect("parameters");
+    let memory = parameters["HashingMemorySize"]["MinValue"].as_f64().expect("a lowest memory size");
+    let stretched = MEGABYTES_OF_A_CORE / memory.min(MEGABYTES_OF_A_CORE);
+    let costs = parameters.iter().filter(|(name, _)| name.starts_with("BcryptCost"));
+    let costs: Vec<_> = costs.map(|(name, parameter)| (name, highest(parameter))).collect();
+    assert!(!costs.is_empty(), "a parameter sets the cost of a hash");
+    for function in template.functions().iter().filter(|function| hashes(function)) {
+        for (name, cost) in &costs {
+            let hash = SECONDS_AT_COST_12 * (cost - 12.0).exp2() * stretched;
+            let taken = 2.0 * hash + SECONDS_OF_THE_DATABASE;
+            let limit = function.timeout.as_secs_f64() - SECONDS_TO_SPARE;
+            assert!(taken <= limit, "{}: {name} lets it take {taken:.1} of {limit:.1} s", function.operation);
+        }
+    }
+}
+
+/// Returns the highest number that a parameter can have.
+fn highest(parameter: &Value) -> f64 {
+    let values = parameter["AllowedValues"].as_array().cloned().unwrap_or_default();
+    let bounds = values.iter().chain([&parameter["MaxValue"]]);
+    bounds.filter_map(Value::as_f64).reduce(f64::max).expect("an upper bound")
+}
+
 #[test]
 fn no_table_is_lost_with_its_stack_or_by_a_slip() {
     let template = template();
