@@ -138,9 +138,24 @@ fn no_table_is_lost_with_its_stack_or_by_a_slip() {
             properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true,
             "{name}"
         );
-        assert_eq!(properties["SSESpecification"]["SSEEnabled"], true, "{name}");
+        let key = &properties["SSESpecification"]["SSEEnabled"];
+        assert_eq!(*key, json!({"Fn::If": ["HasManagedTableKey", true, false]}), "{name}");
         assert_eq!(properties["TableName"], Value::Null, "{name} would be in the way of the next stack");
     }
+}
+
+#[test]
+fn what_is_billed_by_the_request_is_off_unless_asked_for() {
+    let template = template();
+    let parameters = &template.document()["Parameters"];
+    let default = |name: &str| parameters[name]["Default"].as_str().expect("a default").to_owned();
+    assert_eq!(default("Tracing"), "PassThrough");
+    assert_eq!(default("TableEncryptionKey"), "AWS_OWNED");
+    assert_eq!(default("EnvironmentKmsKeyArn"), "");
+    let globals = &template.document()["Globals"]["Function"];
+    assert_eq!(globals["Tracing"], json!({"Ref": "Tracing"}));
+    let key = json!(["HasEnvironmentKey", {"Ref": "EnvironmentKmsKeyArn"}, {"Ref": "AWS::NoValue"}]);
+    assert_eq!(globals["KmsKeyArn"]["Fn::If"], key);
 }
 
 #[test]

@@ -32,18 +32,13 @@ async fn every_role_allows_exactly_what_its_function_asks_for() {
 }
 
 #[test]
-fn beside_its_data_a_role_allows_logs_and_traces_alone() {
+fn beside_its_data_a_role_allows_its_log_alone() {
     let logs = json!({"Fn::GetAtt": ["FunctionLogs", "Arn"]}).to_string();
     let stream = json!({"Fn::GetAtt": ["DeparturesTable", "StreamArn"]}).to_string();
     let queue = json!({"Fn::GetAtt": ["PurgeDeadLetters", "Arn"]}).to_string();
-    // IAM has no narrower resource for traces and for the list of streams; both tell nothing that is stored.
+    // IAM has no narrower resource for the list of streams, which tells nothing that is stored.
     let everything = json!("*").to_string();
-    let of_all = [
-        ("logs:CreateLogStream", &logs),
-        ("logs:PutLogEvents", &logs),
-        ("xray:PutTelemetryRecords", &everything),
-        ("xray:PutTraceSegments", &everything),
-    ];
+    let of_all = [("logs:CreateLogStream", &logs), ("logs:PutLogEvents", &logs)];
     // Lambda reads the stream and writes to the queue in the name of the function that it wakes.
     let of_the_purge = [
         ("dynamodb:DescribeStream", &stream),
@@ -66,6 +61,30 @@ fn beside_its_data_a_role_allows_logs_and_traces_alone() {
             .collect();
         assert_eq!(granted, expected, "{}", function.operation);
     }
+}
+
+#[test]
+fn traces_and_a_key_of_ones_own_add_what_they_need() {
+    let template = Template::load("template.yaml").expect("template.yaml is readable");
+    let policy = &template.document()["Resources"]["LogAndTracePolicy"]["Properties"]["PolicyDocument"];
+    let statements = policy["Statement"].as_array().expect("statements");
+    let nothing = json!({"Ref": "AWS::NoValue"});
+    let optional = statements.iter().filter_map(|statement| statement["Fn::If"].as_array()).map(|choice| {
+        assert_eq!(choice[2], nothing);
+        (choice[0].clone(), actions(&choice[1]).collect::<Vec<_>>(), choice[1]["Resource"].clone())
+    });
+    let expected = [
+        (
+            json!("TracesRequests"),
+            ["xray:PutTelemetryRecords", "xray:PutTraceSegments"].as_slice(),
+            json!("*"),
+        ),
+        (json!("HasEnvironmentKey"), &["kms:Decrypt"], json!({"Ref": "EnvironmentKmsKeyArn"})),
+    ];
+    let expected = expected.map(|(condition, actions, resource)| {
+        (condition, actions.iter().map(|action| (*action).to_owned()).collect(), resource)
+    });
+    assert_eq!(optional.collect::<Vec<_>>(), expected);
 }
 
 /// Fails if a function made a call that its role does not allow.

@@ -18,7 +18,6 @@ NOT_ENFORCED = {
     "ListStreams": "the emulator's mapping reads the stream without asking the role's policies",
     "ReadStreamOfDepartures": "the emulator's mapping reads the stream without asking the role's policies",
     "SendDeadLetter": "the emulator's mapping writes to the queue without asking the role's policies",
-    "SendTraces": "the emulator keeps no traces",
     "WriteLogs": "the emulator writes the functions' logs itself",
 }
 
@@ -194,10 +193,10 @@ CALLS: dict[str, dict[str, Call]] = {
 
 
 def call_for(operation: str, sid: str) -> Call:
-    """The call of an operation that needs a statement. Logs and traces are written by every call."""
+    """The call of an operation that needs a statement. Logs are written by every call."""
     calls = CALLS.get(operation, {})
     if sid in calls:
         return calls[sid]
-    if calls and sid in ("WriteLogs", "SendTraces"):
+    if calls and sid == "WriteLogs":
         return next(iter(calls.values()))
     raise Failure(f"tests/deploy/calls.py does not say which call of {operation} needs the statement {sid}")

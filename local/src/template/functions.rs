@@ -31,7 +31,7 @@ pub struct FunctionDefinition {
     /// When it is called without anybody asking.
     pub schedules: Vec<Schedule>,
     /// Every statement of its role's policies as written, in long form: those in the role, and those of policies of the
-    /// template that the role refers to.
+    /// template that the role refers to. One that stands in an `Fn::If` is there if the condition holds.
     pub statements: Vec<Value>,
 }
 
@@ -73,12 +73,17 @@ pub(super) fn read(document: &Value, resolver: &Resolver, resource: &Resource) -
         environment,
         routes: routes(properties, place)?,
         schedules: schedules::read(resolver, properties, place)?,
-        statements: statements(document, properties, place)?,
+        statements: statements(document, resolver, properties, place)?,
     })
 }
 
 /// Refuses what SAM would add to a role unseen: a policy of AWS's own, or a role that SAM makes.
-fn statements(document: &Value, properties: &Map<String, Value>, place: &Place) -> Result<Vec<Value>> {
+fn statements(
+    document: &Value,
+    resolver: &Resolver,
+    properties: &Map<String, Value>,
+    place: &Place,
+) -> Result<Vec<Value>> {
     let Some(role) = properties.get("Role") else { return Ok(Vec::new()) };
     let resource = |name: &Value| document["Resources"].get(name.as_str()?);
     let properties_of_role = resource(&role["Fn::GetAtt"][0]).map(|role| &role["Properties"]);
@@ -91,8 +96,19 @@ fn statements(document: &Value, properties: &Map<String, Value>, place: &Place) 
         let policy = policy.with_context(|| format!("{place}.Role: its policies must be of the template"))?;
         documents.push(&policy["Properties"]["PolicyDocument"]);
     }
-    let statements = documents.into_iter().filter_map(|document| document["Statement"].as_array());
-    Ok(statements.flatten().cloned().collect())
+    let mut statements = Vec::new();
+    for written in documents.into_iter().filter_map(|document| document["Statement"].as_array()).flatten() {
+        let statement = match written["Fn::If"].as_array().map(Vec::as_slice) {
+            Some([Value::String(condition), yes, no]) => {
+                if resolver.condition(condition, &place.at("Role"))? { yes } else { no }
+            }
+            _ => written,
+        };
+        if statement["Ref"] != "AWS::NoValue" {
+            statements.push(statement.clone());
+        }
+    }
+    Ok(statements)
 }
 
 fn operation(properties: &Map<String, Value>, place: &Place) -> Result<String> {
@@ -159,13 +175,15 @@ Resources:
     fn a_function_has_all_statements_of_its_role() {
         let template = |managed: &str| {
             Template::parse(&format!(
-                "Resources:
+                "Conditions: {{Never: !Equals [a, b]}}
+Resources:
   Shared: {{Type: AWS::IAM::ManagedPolicy, Properties: {{PolicyDocument: {{Statement: [{{Sid: B}}]}}}}}}
   Role:
     Type: AWS::IAM::Role
     Properties:
       ManagedPolicyArns: [{managed}]
-      Policies: [{{PolicyName: data, PolicyDocument: {{Statement: [{{Sid: A}}]}}}}]
+      Policies: [{{PolicyName: data, PolicyDocument: {{Statement: [
+        {{Sid: A}}, !If [Never, {{Sid: C}}, !Ref AWS::NoValue], !If [Never, {{Sid: D}}, {{Sid: E}}]]}}}}]
   F:
     Type: AWS::Serverless::Function
     Properties: {{CodeUri: target/lambda/f/, Role: !GetAtt Role.Arn}}
@@ -173,7 +191,7 @@ Resources:
             ))
         };
         let statements = template("!Ref Shared").expect("a valid template").functions()[0].statements.clone();
-        assert_eq!(statements, [json!({"Sid": "A"}), json!({"Sid": "B"})]);
+        assert_eq!(statements, [json!({"Sid": "A"}), json!({"Sid": "E"}), json!({"Sid": "B"})]);
         let error = template("arn:aws:iam::aws:policy/AdministratorAccess").expect_err("a foreign policy");
         assert_eq!(error.to_string(), "Resources.F.Properties.Role: its policies must be of the template");
     }
