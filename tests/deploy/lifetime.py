@@ -8,7 +8,7 @@ from typing import Any
 from api import Api
 from cloud import Cloud
 from documents import PROJECT, block, blocks
-from report import Failure, check
+from report import Failure, check, note
 from stack import NAME, RUNBOOK, Stack
 from tables import Tables
 
@@ -91,8 +91,8 @@ def through_the_alias(stack: Stack) -> None:
     check(all_there and not past, "routes, mapping and schedule lead to aliases", past or called)
 
 
-def restored(stack: Stack, tables: Tables) -> dict[str, str]:
-    """Restores the tables with the commands of the runbook. Returns the names of the new ones."""
+def restored(stack: Stack, tables: Tables) -> None:
+    """Restores the tables with the commands of the runbook, which also stop the functions."""
     data, heading = tables.all(), "Restoring the data of an earlier moment"
     # Of the second that is over then, so that everything is in it.
     time.sleep(1)
@@ -100,12 +100,20 @@ def restored(stack: Stack, tables: Tables) -> dict[str, str]:
     for commands in blocks(RUNBOOK, heading, MOMENT=moment):
         stack.run(commands)
     names = {table: f"{NAME}-{table.removesuffix('Table')}-restored" for table in tables.names}
-    old, new = (Tables(stack, each) for each in (tables.names, names))
+    new = Tables(stack, names)
     check(new.all() == data, "the commands of the runbook restore every table with everything in it")
-    same = new.settings() == old.settings()
-    # Of the stack's own tables the emulator forgets this setting.
-    check(same and new.recoverable(), "with the same settings", (new.settings(), old.settings()))
-    return names
+    # Not what the stack's own tables have: of those the emulator forgets some.
+    said = {table: settings(stack.template()["Resources"][table]["Properties"]) for table in names}
+    check(new.settings() == said and new.recoverable(), "with the settings of the template", (new.settings(), said))
+    note("the emulator keeps imported tables under a stack only by the names that it gave them, so these stay outside")
+
+
+def settings(table: dict[str, Any]) -> list[Any]:
+    """What a template says of a table, as `Tables.settings` has it."""
+    stream = table.get("StreamSpecification", {}).get("StreamViewType")
+    indexes = sorted(index["IndexName"] for index in table.get("GlobalSecondaryIndexes", []))
+    expiry = table.get("TimeToLiveSpecification", {}).get("AttributeName")
+    return [table["DeletionProtectionEnabled"], stream, indexes, expiry]
 
 
 def removed(stack: Stack, tables: Tables) -> str:

@@ -53,11 +53,11 @@ def test(cloud: Cloud) -> None:
     with stage("The key becomes known"):
         incidents.key_known(stack, api, first)
     with stage("The data of an earlier moment is restored"):
-        restored = Tables(stack, lifetime.restored(stack, tables))
+        lifetime.restored(stack, tables)
     with stage("The stack is deleted"):
         gone = lifetime.removed(stack, tables)
-    with stage("The restored tables are brought under a new stack"):
-        lifetime.brought_back(stack, restored, gone)
+    with stage("Its tables are brought back under a stack"):
+        lifetime.brought_back(stack, tables, gone)
 
 
 def main() -> None:

@@ -29,15 +29,15 @@ class Tables:
         return {table: sorted(self.items(table), key=repr) for table in self.names}
 
     def settings(self) -> dict[str, list[Any]]:
-        """What the template says of each table, as far as a restored one can lack it."""
-        return {table: self._settings(name) for table, name in self.names.items()}
-
-    def _settings(self, name: str) -> list[Any]:
-        described = self.client.describe_table(TableName=name)["Table"]
-        kept = ("DeletionProtectionEnabled", "StreamSpecification", "KeySchema")
-        indexes = sorted(index["IndexName"] for index in described.get("GlobalSecondaryIndexes", []))
-        ttl = self.client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
-        return [*(described.get(each) for each in kept), indexes, ttl]
+        """What a restored table could lack of what its template says: protection, stream, indexes, expiry."""
+        found = {}
+        for table, name in self.names.items():
+            described = self.client.describe_table(TableName=name)["Table"]
+            stream = described.get("StreamSpecification", {}).get("StreamViewType")
+            indexes = sorted(index["IndexName"] for index in described.get("GlobalSecondaryIndexes", []))
+            expiry = self.client.describe_time_to_live(TableName=name)["TimeToLiveDescription"].get("AttributeName")
+            found[table] = [described["DeletionProtectionEnabled"], stream, indexes, expiry]
+        return found
 
     def recoverable(self) -> bool:
         """Whether an earlier moment of every table can be restored."""
