@@ -193,6 +193,9 @@ impl State {
         for rule in self.rules.iter_mut().filter(|rule| rule.fits(&call)) {
             if rule.skip > 0 {
                 rule.skip -= 1;
+                if let Fault::Hold(gate) = &rule.fault {
+                    gate.let_by();
+                }
             } else if rule.times > 0 {
                 rule.times = if rule.times == usize::MAX { usize::MAX } else { rule.times - 1 };
                 return Some(rule.fault.clone());

@@ -9,16 +9,24 @@ use tokio::{sync::watch, time::timeout};
 
 use super::lock;
 
-/// A gate at which no call arrives for so long is never reached.
+/// A gate at which no call arrives, and by which none goes, for so long is never reached.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Clones are the same gate.
 #[derive(Debug, Clone)]
 pub struct Gate {
-    arrived: Arc<watch::Sender<usize>>,
+    arrivals: Arc<watch::Sender<Arrivals>>,
     open: Arc<watch::Sender<bool>>,
     /// The calls that it holds, in words.
     holds: Arc<Mutex<Vec<String>>>,
+}
+
+#[derive(Debug, Default)]
+struct Arrivals {
+    /// The calls that came to the gate.
+    held: usize,
+    /// The calls that its rule let through before.
+    let_by: usize,
 }
 
 impl Default for Gate {
@@ -32,7 +40,7 @@ impl Gate {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            arrived: Arc::new(watch::channel(0).0),
+            arrivals: Arc::new(watch::channel(Arrivals::default()).0),
             open: Arc::new(watch::channel(false).0),
             holds: Arc::default(),
         }
@@ -42,7 +50,7 @@ impl Gate {
     ///
     /// # Panics
     ///
-    /// If no call arrives within ten seconds.
+    /// If for ten seconds no call arrives, and none goes by that the rule lets through before.
     pub async fn reached(&self) {
         self.reached_by(1).await;
     }
@@ -51,19 +59,21 @@ impl Gate {
     ///
     /// # Panics
     ///
-    /// If no further call arrives for ten seconds.
+    /// If for ten seconds no further call arrives, and none goes by that the rule lets through before.
     pub async fn reached_by(&self, calls: usize) {
-        let mut arrived = self.arrived.subscribe();
+        let mut arrivals = self.arrivals.subscribe();
         loop {
-            let so_far = *arrived.borrow_and_update();
-            if so_far >= calls {
+            let held = arrivals.borrow_and_update().held;
+            if held >= calls {
                 return;
             }
             // The sender lives as long as this gate, so there is always a next change.
-            if timeout(PATIENCE, arrived.changed()).await.is_err() {
+            if timeout(PATIENCE, arrivals.changed()).await.is_err() {
+                let let_by = arrivals.borrow().let_by;
                 let holds = lock(&self.holds).join("; ");
                 panic!(
-                    "{so_far} of {calls} calls came to the gate, and no other for {} s. It holds: {holds}",
+                    "{held} of {calls} calls came to the gate, {let_by} went by before, and no other for {} s. \
+                     It holds: {holds}",
                     PATIENCE.as_secs(),
                 );
             }
@@ -80,8 +90,13 @@ impl Gate {
         lock(&self.holds).push(calls);
     }
 
+    /// Notes that the rule has let a call through.
+    pub(super) fn let_by(&self) {
+        self.arrivals.send_modify(|arrivals| arrivals.let_by += 1);
+    }
+
     pub(super) async fn pass(&self) {
-        self.arrived.send_modify(|arrived| *arrived += 1);
+        self.arrivals.send_modify(|arrivals| arrivals.held += 1);
         let _ = self.open.subscribe().wait_for(|open| *open).await;
     }
 }

@@ -113,11 +113,12 @@ async fn a_gate_that_no_call_reaches_gives_up_and_says_what_it_holds() {
     let (_database, proxy) = start().await;
     let gate = Gate::new();
     proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("signup").on("Query").after(2));
+    send(&proxy, "signup", "Query", json!({"TableName": "UsersTable"})).await.expect("an answer");
     let started = tokio::time::Instant::now();
     let waiting = tokio::spawn(async move { gate.reached().await }).await;
     let panic = waiting.expect_err("it gives up").into_panic();
     let message = panic.downcast_ref::<String>().expect("a message");
-    let expected = "0 of 1 calls came to the gate, and no other for 10 s. \
+    let expected = "0 of 1 calls came to the gate, 1 went by before, and no other for 10 s. \
                     It holds: Query of signup, after 2 of them";
     assert_eq!(message, expected);
     assert!(started.elapsed() < Duration::from_secs(20), "it took {:?}", started.elapsed());
