@@ -91,9 +91,8 @@ impl Watch {
 
 /// The ends of the names of the alarms that a gradual release watches.
 fn watched_by_rollouts(template: &Template) -> Vec<String> {
-    let choice = &template.document()["Globals"]["Function"]["DeploymentPreference"]["Alarms"]["Fn::If"];
-    assert_eq!(choice[0], "WatchesRollout");
-    let names = choice[1].as_array().expect("alarms").iter().map(|name| text(&name["Fn::Sub"]));
+    let alarms = &template.document()["Globals"]["Function"]["DeploymentPreference"]["Alarms"];
+    let names = alarms.as_array().expect("alarms").iter().map(|name| text(&name["Fn::Sub"]));
     names
         .map(|name| name.strip_prefix("${AWS::StackName}-").expect("a name of the stack").to_owned())
         .collect()
