@@ -36,7 +36,7 @@ KEPT = {"AWS::DynamoDB::Table"}
 def equipped(stack: Stack) -> None:
     """The versions of tools that the runbook names are those that this test uses."""
     commands = {"aws-sam-cli": "sam --version", "awscli": "aws --version", "cargo-lambda": "cargo-lambda lambda --version"}
-    named = dict(re.findall(r"pip install ([\w-]+)==([\d.]+)", (PROJECT / RUNBOOK).read_text()))
+    named = dict(re.findall(r"pip\sinstall ([\w-]+)==([\d.]+)", (PROJECT / RUNBOOK).read_text()))
     used = {tool: stack.run(command) for tool, command in commands.items()}
     right = set(named) == set(used) and all(re.search(rf"\b{named[tool]}\b", used[tool]) for tool in named)
     check(right, "the runbook names the versions of the tools that this test uses", (named, used))

@@ -110,8 +110,8 @@ impl TryFrom<String> for MovieName {
     }
 }
 
-/// 1 to `ITEMS` texts, each of 1 to `CHARACTERS` characters after trimming and with the rules of [`plain_text`], all
-/// together of at most `BYTES` bytes of UTF-8.
+/// 1 to `ITEMS` texts, each of 1 to `CHARACTERS` characters after trimming and as visible as a name, all together of at
+/// most `BYTES` bytes of UTF-8.
 ///
 /// The bytes bound the size of a movie's item, and with it the capacity that one write or one page can consume.
 #[derive(Debug, Clone, PartialEq, Eq)]
