@@ -1,6 +1,7 @@
 //! `PUT /api/auth/password` `{current_password, new_password}`: another password, and the end of every session.
 //!
-//! 200 with a fresh token; 400, 401, 413, 415; 403 `invalid_credentials`; 429 `too_many_attempts`. Writes `Users`.
+//! 200 with a fresh token; 400, 401, 413, 415; 403 `invalid_credentials`; 429 `too_many_attempts`. Writes `Users`, and
+//! counts in `PasswordAttempts`.
 
 use shared::{
     app::App,

@@ -1,7 +1,8 @@
 //! `POST /api/auth/login` `{email, password}`: a token for seven days.
 //!
 //! 200 with the token; 400, 413, 415; 401 `invalid_credentials`, the same for an unknown email and a wrong password,
-//! at the price of the same hashing; 429 `too_many_attempts`. Reads `Users`, counts there, and renews old hashes.
+//! at the price of the same hashing; 429 `too_many_attempts`. Reads `Users` and renews old hashes there; counts in
+//! `PasswordAttempts`.
 
 use shared::{
     app::App,

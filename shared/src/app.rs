@@ -97,9 +97,9 @@ impl App {
         Ok(Sessions::new(token_keys()?, self.users()?))
     }
 
-    /// The check of passwords at an endpoint, with counters of wrong ones in the table that `USERS_TABLE` names.
+    /// The check of passwords at an endpoint, with counters of wrong ones in the table that `PASSWORD_ATTEMPTS_TABLE` names.
     pub fn password_check(&self, endpoint: PasswordEndpoint) -> Result<PasswordCheck, StartError> {
-        let attempts = Attempts::new(self.client.clone(), required("USERS_TABLE")?);
+        let attempts = Attempts::new(self.client.clone(), required("PASSWORD_ATTEMPTS_TABLE")?);
         let throttle = Throttle::new(endpoint, attempts, required(CURRENT_KEY)?.as_bytes());
         Ok(PasswordCheck { throttle, hasher: hasher()? })
     }

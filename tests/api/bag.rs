@@ -39,6 +39,8 @@ pub const USERS: &str = "UsersTable";
 pub const MOVIES: &str = "MoviesTable";
 /// See [`USERS`].
 pub const DEPARTURES: &str = "DeparturesTable";
+/// See [`USERS`].
+pub const ATTEMPTS: &str = "PasswordAttemptsTable";
 
 /// A whole system of its own: an empty database in memory, a proxy that records and can inject faults, and the
 /// functions, each started when it is first called.

@@ -22,8 +22,8 @@ type Permission = (String, String);
 
 #[tokio::test]
 async fn every_role_allows_exactly_what_its_function_asks_for() {
-    let bag = Bag::start().await;
-    use_everything(&bag).await;
+    let mut bag = Bag::start().await;
+    use_everything(&mut bag).await;
     for function in bag.template.functions() {
         let used: BTreeSet<Permission> =
             bag.proxy.calls_of(&function.operation).iter().flat_map(permissions).collect();
@@ -87,6 +87,49 @@ fn traces_and_a_key_of_ones_own_add_what_they_need() {
     assert_eq!(optional.collect::<Vec<_>>(), expected);
 }
 
+#[test]
+fn security_md_says_what_each_role_allows() {
+    let document = std::fs::read_to_string("SECURITY.md").expect("SECURITY.md is readable");
+    let mut lines = document.lines().skip_while(|line| !line.starts_with("| function | key |"));
+    let cells = |line: &str| -> Vec<String> {
+        line.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect()
+    };
+    let tables = cells(lines.next().expect("the table of functions"));
+    let said: BTreeMap<String, Vec<String>> = lines
+        .skip(1)
+        .map_while(|line| line.starts_with('|').then(|| cells(line)))
+        .map(|row| (row[0].clone(), row[1..row.len() - 1].to_vec()))
+        .collect();
+    let template = Template::load("template.yaml").expect("template.yaml is readable");
+    let words = [
+        ("get", ["GetItem", "BatchGetItem"]),
+        ("list", ["Query", "Scan"]),
+        ("put", ["PutItem"; 2]),
+        ("update", ["UpdateItem"; 2]),
+        ("delete", ["DeleteItem"; 2]),
+    ];
+    let holds = |function: &FunctionDefinition| {
+        let granted = granted(function);
+        let key = function.environment.contains_key("JWT_SECRET_KEY");
+        let mut row = vec![if key { "yes" } else { "" }.to_owned()];
+        for table in &tables[2..tables.len() - 1] {
+            let of_table = |action: &&str| {
+                granted.iter().any(|(granted, place)| {
+                    granted == action && place.split('/').next() == Some(&format!("{table}Table"))
+                })
+            };
+            let allowed = words.iter().filter(|(_, actions)| actions.iter().any(&of_table));
+            row.push(allowed.map(|(word, _)| *word).collect::<Vec<_>>().join(", "));
+        }
+        (function.operation.clone(), row)
+    };
+    let columns: BTreeSet<String> =
+        tables[2..tables.len() - 1].iter().map(|name| format!("{name}Table")).collect();
+    let all: BTreeSet<String> = template.tables().iter().map(|table| table.logical_id.clone()).collect();
+    assert_eq!(columns, all);
+    assert_eq!(said, template.functions().iter().map(holds).collect());
+}
+
 /// Fails if a function made a call that its role does not allow.
 pub fn assert_allowed(template: &Template, calls: &[Call]) {
     let granted: BTreeMap<&str, BTreeSet<Permission>> =
@@ -100,7 +143,7 @@ pub fn assert_allowed(template: &Template, calls: &[Call]) {
 }
 
 /// Goes through every operation in all the ways that differ in what they ask for.
-async fn use_everything(bag: &Bag) {
+async fn use_everything(bag: &mut Bag) {
     let ann = bag.person("ann").await;
     let made = bag.movie(&ann, "Alien").await;
     bag.movie(&ann, "Brazil").await;
@@ -121,6 +164,8 @@ async fn use_everything(bag: &Bag) {
     let bob = bag.person("bob").await;
     assert_eq!(bag.send(post("/api/movies", &movie("Heat")).bearer(&bob.token)).await.status, 200);
     assert_eq!(bag.send(post("/api/auth/logout", &json!({})).bearer(&bob.token)).await.status, 200);
+    // A hash of another cost is renewed.
+    bag.redeploy(&["login"], &[("BCRYPT_COST", "5")]).await;
     let token = bag.log_in(&bob.email, PASSWORD).await.json()["token"].clone();
     let leaving = delete("/api/auth/account").bearer(token.as_str().expect("a token"));
     assert_eq!(bag.send(leaving).await.status, 202);

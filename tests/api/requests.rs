@@ -6,7 +6,7 @@ use local::{fault_proxy::Call, gateway::HttpRequest};
 use serde_json::json;
 
 use crate::{
-    bag::{Bag, DEPARTURES, MOVIES, PASSWORD, USERS, delete, get, movie, post, put},
+    bag::{ATTEMPTS, Bag, DEPARTURES, MOVIES, PASSWORD, USERS, delete, get, movie, post, put},
     contract,
 };
 
@@ -123,20 +123,20 @@ async fn each_operation_asks_exactly_for_what_it_needs() {
 /// What it takes to count a try of a password: for the account from this address, for the account, and for the address;
 /// and to forgive the account its failures from this address.
 fn counting() -> Vec<String> {
-    let update = format!("UpdateItem {USERS}");
+    let update = format!("UpdateItem {ATTEMPTS}");
     [
-        format!("GetItem {USERS} consistently"),
+        format!("GetItem {ATTEMPTS} consistently"),
         update.clone(),
         update,
-        format!("PutItem {USERS}"),
-        format!("DeleteItem {USERS}"),
+        format!("PutItem {ATTEMPTS}"),
+        format!("DeleteItem {ATTEMPTS}"),
     ]
     .into()
 }
 
 /// What it takes to count down the hour of the account and of the address.
 fn counting_down() -> Vec<String> {
-    vec![format!("UpdateItem {USERS}"); 2]
+    vec![format!("UpdateItem {ATTEMPTS}"); 2]
 }
 
 /// However many of its requests come at the same time: a try is counted before the password is looked at, and the count

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::{
-    bag::{Bag, PASSWORD, TOKEN_KEY, USERS, delete, get, movie, post, put},
+    bag::{ATTEMPTS, Bag, PASSWORD, TOKEN_KEY, USERS, delete, get, movie, post, put},
     contract, emitted,
     tokens::{
         Algorithm::{Hs256, Hs512},
@@ -80,11 +80,10 @@ fn change(current: &str, new: &str) -> HttpRequest {
 
 /// Makes everybody wait who has failed before.
 fn block(bag: &Bag) {
-    for counter in bag.items(USERS, "attempts#").iter().filter(|counter| counter["blocked_until"].is_object())
-    {
+    for counter in bag.items(ATTEMPTS, "").iter().filter(|counter| counter["blocked_until"].is_object()) {
         let key = counter["pk"]["S"].as_str().expect("a key");
         let end = shared::app::now().unix_milliseconds() + 3_600_000;
-        bag.edit(USERS, key, |counter| counter["blocked_until"] = json!({"N": end.to_string()}));
+        bag.edit(ATTEMPTS, key, |counter| counter["blocked_until"] = json!({"N": end.to_string()}));
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use local::gateway::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
-use crate::bag::{Bag, MOVIES, PASSWORD, Person, USERS, hashing::TELL_OF_HASHES, post, put};
+use crate::bag::{ATTEMPTS, Bag, MOVIES, PASSWORD, Person, USERS, hashing::TELL_OF_HASHES, post, put};
 
 /// An address that guesses come from, and that of the account's owner.
 const STRANGER: &str = "198.51.100.66";
@@ -126,7 +126,7 @@ impl House {
     /// Everything in the tables that says something. A window in which nothing is counted does not, and neither does how
     /// long one is kept.
     fn counted(&self) -> Vec<Value> {
-        let mut items = [self.bag.items(USERS, ""), self.bag.items(MOVIES, "")].concat();
+        let mut items = [USERS, ATTEMPTS, MOVIES].map(|table| self.bag.items(table, "")).concat();
         items.retain(|item| item["failures"]["N"] != "0");
         for window in items.iter_mut().filter(|item| item["attempt"].is_null()) {
             window["expires_at"].take();
@@ -136,7 +136,7 @@ impl House {
 
     /// The counters of accounts with addresses.
     fn strict(&self) -> Vec<Value> {
-        let counters = self.bag.items(USERS, "attempts#").into_iter();
+        let counters = self.bag.items(ATTEMPTS, "").into_iter();
         counters.filter(|counter| !counter["attempt"].is_null()).collect()
     }
 
@@ -155,7 +155,7 @@ impl House {
     /// Lets every account wait, with every address that it has failures from, until this time.
     fn block_until(&self, milliseconds: i64) {
         for counter in self.strict() {
-            self.bag.edit(USERS, key(&counter), |counter| {
+            self.bag.edit(ATTEMPTS, key(&counter), |counter| {
                 counter["blocked_until"] = json!({"N": milliseconds.to_string()});
             });
         }
@@ -167,7 +167,7 @@ impl House {
         let mut keys: Vec<String> = calls.iter().filter_map(|call| window(&call.body, limit)).collect();
         keys.sort();
         keys.dedup();
-        keys.iter().filter_map(|key| self.bag.item(USERS, key)).collect()
+        keys.iter().filter_map(|key| self.bag.item(ATTEMPTS, key)).collect()
     }
 
     /// The failures in the counters of the hour that have this limit.
@@ -178,15 +178,16 @@ impl House {
     /// Says how many failures the counters of this hour that have this limit have.
     fn set_windows(&self, limit: u64, count: u64) {
         for counter in self.windows(limit) {
-            self.bag
-                .edit(USERS, key(&counter), |counter| counter["failures"] = json!({"N": count.to_string()}));
+            self.bag.edit(ATTEMPTS, key(&counter), |counter| {
+                counter["failures"] = json!({"N": count.to_string()});
+            });
         }
     }
 
     /// Lets the hour end: the counters of the next one have other keys.
     fn let_the_hour_pass(&self) {
         for counter in [self.windows(ACCOUNT_LIMIT), self.windows(SOURCE_LIMIT)].concat() {
-            self.bag.remove(USERS, key(&counter));
+            self.bag.remove(ATTEMPTS, key(&counter));
         }
     }
 }

@@ -11,11 +11,20 @@ from stack import Stack
 Item = dict[str, Any]
 
 
+def kept(stack: Stack) -> dict[str, str]:
+    """The tables that outlive the stack, by their names in the template. Counters of password attempts do not."""
+    resources, tables = stack.template()["Resources"], stack.physical("AWS::DynamoDB::Table")
+    return {table: name for table, name in tables.items() if resources[table]["DeletionPolicy"] == "Retain"}
+
+
 class Tables:
-    """Tables by their names in the template: `UsersTable`, `MoviesTable`, `DeparturesTable`. The stack's, or others."""
+    """Tables of data by their names in the template: `UsersTable`, `MoviesTable`, `DeparturesTable`.
+
+    The stack's that outlive it, or others.
+    """
 
     def __init__(self, stack: Stack, names: dict[str, str] | None = None) -> None:
-        self.names = names or stack.physical("AWS::DynamoDB::Table")
+        self.names = names or kept(stack)
         self.client = stack.cloud.client("dynamodb")
 
     def items(self, table: str) -> list[Item]:
@@ -48,6 +57,15 @@ class Tables:
     def traces(self, *words: str) -> list[Item]:
         """The items of any table that hold one of these words."""
         return [item for items in self.all().values() for item in items if any(word in repr(item) for word in words)]
+
+    def set_hash(self, user_id: str, password_hash: str) -> None:
+        """Gives a user another hash of their password."""
+        self.client.update_item(
+            TableName=self.names["UsersTable"],
+            Key={"pk": {"S": f"user#{user_id}"}},
+            UpdateExpression="SET password_hash = :hash",
+            ExpressionAttributeValues={":hash": {"S": password_hash}},
+        )
 
     def put_departure(self, user_id: str) -> None:
         """Puts a departure as the function would write it."""

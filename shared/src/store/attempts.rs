@@ -1,4 +1,4 @@
-//! Counters of failed tries of passwords, in the `Users` table.
+//! The `PasswordAttempts` table: counters of failed tries of passwords.
 //!
 //! Their time is checked in code; the table's TTL only tidies up, and can be days late.
 
@@ -62,7 +62,7 @@ impl Attempts {
             .client
             .get_item()
             .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(keys::attempts(name)))
+            .key(keys::PARTITION, AttributeValue::S(name.to_owned()))
             .consistent_read(true);
         request.send().await?.item.map(|item| item::decode::<BackoffItem>(item)?.try_into()).transpose()
     }
@@ -108,7 +108,7 @@ impl Attempts {
             .client
             .delete_item()
             .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(keys::attempts(name)));
+            .key(keys::PARTITION, AttributeValue::S(name.to_owned()));
         request.send().await?;
         Ok(())
     }
@@ -121,7 +121,7 @@ impl Attempts {
             .client
             .update_item()
             .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(keys::attempts(name)))
+            .key(keys::PARTITION, AttributeValue::S(name.to_owned()))
             .update_expression("ADD failures :one SET expires_at = :expires_at")
             .condition_expression("attribute_not_exists(failures) OR failures < :limit")
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
@@ -144,7 +144,7 @@ impl Attempts {
             .client
             .update_item()
             .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(keys::attempts(name)))
+            .key(keys::PARTITION, AttributeValue::S(name.to_owned()))
             .update_expression("ADD failures :minus_one")
             .expression_attribute_values(":minus_one", AttributeValue::N("-1".to_owned()));
         request.send().await?;
@@ -155,7 +155,7 @@ impl Attempts {
 impl BackoffItem {
     fn new(name: &str, backoff: &Backoff) -> Self {
         Self {
-            pk: keys::attempts(name),
+            pk: name.to_owned(),
             failures: backoff.failures,
             blocked_until: backoff.blocked_until.unix_milliseconds(),
             expires_at: backoff.expires_at.unix_seconds(),

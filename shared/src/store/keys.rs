@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::model::email::CanonicalEmail;
 
-/// The attribute that is the partition key of `Users` and `Movies`.
+/// The attribute that is the partition key of `Users`, `Movies` and `PasswordAttempts`.
 pub(super) const PARTITION: &str = "pk";
 
 /// The attribute that is the partition key of `Departures`, and all that its stream carries.
@@ -32,11 +32,6 @@ pub(super) fn email(email: &CanonicalEmail) -> String {
 /// A key as the log may show it: an email stays out of it.
 pub(super) fn without_email(key: &str) -> &str {
     if key.starts_with("email#") { "email#(hidden)" } else { key }
-}
-
-/// A counter of failed tries of passwords, in the users' table.
-pub(super) fn attempts(name: &str) -> String {
-    format!("attempts#{name}")
 }
 
 /// A movie, in the movies' table.

@@ -1,6 +1,6 @@
 //! What a function under test is started with.
 
-use super::{DEPARTURES, MOVIES, TOKEN_KEY, USERS};
+use super::{ATTEMPTS, DEPARTURES, MOVIES, TOKEN_KEY, USERS};
 
 /// The value that a function's variable has in tests.
 pub fn usual_value(name: &str) -> &'static str {
@@ -9,6 +9,7 @@ pub fn usual_value(name: &str) -> &'static str {
         "USERS_TABLE" => USERS,
         "MOVIES_TABLE" => MOVIES,
         "DEPARTURES_TABLE" => DEPARTURES,
+        "PASSWORD_ATTEMPTS_TABLE" => ATTEMPTS,
         "BCRYPT_COST_CEILING" | "JWT_PREVIOUS_SECRET_KEY" | "MOVIES_PER_USER" | "RELEASE" => "",
         "BCRYPT_COST" => "4",
         "STAGE" => "local",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Bag, DEPARTURES, MOVIES, USERS};
+use super::{ATTEMPTS, Bag, DEPARTURES, MOVIES, USERS};
 
 impl Bag {
     /// Everything that the tables hold, but for the counters of failed logins, which move with every try: equal before
@@ -17,14 +17,13 @@ impl Bag {
                 (format!("{table} {key}"), item)
             })
         };
-        let all = [USERS, MOVIES, DEPARTURES].into_iter().flat_map(keyed);
-        all.filter(|(key, _)| !key.contains("\"attempts#")).collect()
+        [USERS, MOVIES, DEPARTURES].into_iter().flat_map(keyed).collect()
     }
 
     /// Forgets all failed logins, as time does.
     pub fn forget_attempts(&self) {
-        for counter in self.items(USERS, "attempts#") {
-            self.remove(USERS, counter["pk"]["S"].as_str().expect("a key"));
+        for counter in self.items(ATTEMPTS, "") {
+            self.remove(ATTEMPTS, counter["pk"]["S"].as_str().expect("a key"));
         }
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{NEW, change, token};
 use crate::{
-    bag::{Bag, PASSWORD, USERS, put},
+    bag::{ATTEMPTS, Bag, PASSWORD, put},
     consistency::assert_consistent,
     expect::{expect_faults, expect_problem},
 };
@@ -71,7 +71,7 @@ async fn a_new_password_that_is_short_long_misread_or_easily_guessed_is_refused(
 
 /// The counters of one account from one address.
 fn strict_counters(bag: &Bag) -> Vec<Value> {
-    let counters = bag.items(USERS, "attempts#").into_iter();
+    let counters = bag.items(ATTEMPTS, "").into_iter();
     counters.filter(|counter| counter["blocked_until"].is_object()).collect()
 }
 
@@ -113,7 +113,7 @@ async fn only_type_and_size_of_the_current_password_are_checked() {
         expect_faults(&response, &[("current_password", message)]);
         assert_eq!(bag.contents(), before);
     }
-    assert_eq!(bag.count(USERS, "attempts#"), 0, "what could not be read was counted as a wrong password");
+    assert_eq!(bag.count(ATTEMPTS, ""), 0, "what could not be read was counted as a wrong password");
 }
 
 #[tokio::test]

@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 
 use super::{NEW, change, token};
 use crate::{
-    bag::{Bag, PASSWORD, USERS, post},
+    bag::{ATTEMPTS, Bag, PASSWORD, post},
     expect::{expect_problem, whole},
 };
 
 /// The one counter of an account with an address.
 fn strict_counter(bag: &Bag) -> Value {
-    let mut counters = bag.items(USERS, "attempts#");
+    let mut counters = bag.items(ATTEMPTS, "");
     counters.retain(|counter| counter["blocked_until"].is_object());
     assert_eq!(counters.len(), 1, "{counters:?}");
     counters.remove(0)
@@ -20,7 +20,7 @@ fn strict_counter(bag: &Bag) -> Value {
 fn move_wait(bag: &Bag, milliseconds: i64) {
     let key = strict_counter(bag)["pk"]["S"].as_str().expect("a key").to_owned();
     let end = shared::app::now().unix_milliseconds() + milliseconds;
-    bag.edit(USERS, &key, |counter| counter["blocked_until"] = json!({"N": end.to_string()}));
+    bag.edit(ATTEMPTS, &key, |counter| counter["blocked_until"] = json!({"N": end.to_string()}));
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn five_wrong_tries_make_the_next_one_wait_whatever_it_is() {
     // The wait is over.
     move_wait(&bag, -1);
     ann.token = token(&bag.send(change(&ann, PASSWORD, NEW)).await);
-    let mut counters = bag.items(USERS, "attempts#");
+    let mut counters = bag.items(ATTEMPTS, "");
     assert!(!counters.iter().any(|counter| counter["blocked_until"].is_object()), "a right one forgives");
     // But the account and the address have had six tries in this hour, or in this and the one before.
     counters.retain(|counter| counter["failures"]["N"] != "0");

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{start, text};
 use crate::{
-    bag::{Bag, MOVIES, PASSWORD, USERS, delete, get, movie, post, put},
+    bag::{ATTEMPTS, Bag, MOVIES, PASSWORD, delete, get, movie, post, put},
     emitted::{self, send},
 };
 
@@ -53,11 +53,10 @@ async fn signups_and_logins_are_counted_by_how_they_ended() {
     assert_outcome(&bag, login("ann@example.com", "a wrong password"), 401, &["LoginsFailed"]).await;
     assert_outcome(&bag, login("nobody@example.com", PASSWORD), 401, &["LoginsFailed"]).await;
     assert_outcome(&bag, post("/api/auth/login", &json!({})), 400, &[]).await;
-    for counter in bag.items(USERS, "attempts#").iter().filter(|counter| counter["blocked_until"].is_object())
-    {
+    for counter in bag.items(ATTEMPTS, "").iter().filter(|counter| counter["blocked_until"].is_object()) {
         let end = shared::app::now().unix_milliseconds() + 3_600_000;
         let key = counter["pk"]["S"].as_str().expect("a key");
-        bag.edit(USERS, key, |counter| counter["blocked_until"] = json!({"N": end.to_string()}));
+        bag.edit(ATTEMPTS, key, |counter| counter["blocked_until"] = json!({"N": end.to_string()}));
     }
     assert_outcome(&bag, login("ann@example.com", PASSWORD), 429, &["LoginsThrottled"]).await;
 }

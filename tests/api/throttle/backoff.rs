@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{DOORS, Door, House, OWNER, STRANGER, failures, login, now, number, retry_after, seen};
 use crate::{
-    bag::{Bag, PASSWORD, USERS, get, movie, post},
+    bag::{ATTEMPTS, Bag, PASSWORD, get, movie, post},
     consistency::assert_consistent,
     expect::refusal,
 };
@@ -132,7 +132,7 @@ async fn each_door_counts_failures_of_its_own() {
 #[tokio::test]
 async fn a_new_password_that_cannot_be_set_is_no_try_and_tells_nothing_of_the_current_one() {
     let house = House::new(Door::ChangePassword).await;
-    let before = house.bag.items(USERS, "");
+    let before = house.counted();
     for current in [PASSWORD, "a wrong password"] {
         for new in ["short", "password1", "x\0xxxxxxxxx", &"x".repeat(73)] {
             let body = json!({"current_password": current, "new_password": new});
@@ -142,7 +142,7 @@ async fn a_new_password_that_cannot_be_set_is_no_try_and_tells_nothing_of_the_cu
             assert_eq!(house.bag.rounds(&response).await, 0);
         }
     }
-    assert_eq!(house.bag.items(USERS, ""), before);
+    assert_eq!(house.counted(), before);
 }
 
 #[tokio::test]
@@ -217,7 +217,7 @@ async fn failures_are_forgotten_when_their_time_is_over_although_the_counter_is_
         house.blocked(house.guess(STRANGER)).await;
         let counter = house.strict().remove(0);
         let a_second_ago = json!({"N": (now() / 1_000 - 1).to_string()});
-        house.bag.edit(USERS, super::key(&counter), |counter| counter["expires_at"] = a_second_ago);
+        house.bag.edit(ATTEMPTS, super::key(&counter), |counter| counter["expires_at"] = a_second_ago);
         house.fail(STRANGER).await;
         assert_eq!(house.strict_failures(), 1, "{door:?}");
     }

@@ -8,7 +8,7 @@ use local::{
 
 use super::{ACCOUNT_LIMIT, DOORS, Door, House, OWNER, SOURCE_LIMIT, failures, key};
 use crate::{
-    bag::{PASSWORD, USERS},
+    bag::{ATTEMPTS, PASSWORD},
     consistency::assert_consistent,
 };
 
@@ -46,8 +46,8 @@ pub(super) async fn house(door: Door) -> House {
 /// Forgets every failure, as time does, and every fault, and begins with the earlier failures again.
 pub(super) async fn start_over(house: &House) {
     house.bag.proxy.clear_rules();
-    for counter in house.bag.items(USERS, "attempts#") {
-        house.bag.remove(USERS, key(&counter));
+    for counter in house.bag.items(ATTEMPTS, "") {
+        house.bag.remove(ATTEMPTS, key(&counter));
     }
     house.fail_times(EARLIER, OWNER).await;
 }
