@@ -1,5 +1,6 @@
 //! End-to-end tests: every operation through its real binary, behind the gateway and the tables of `template.yaml`.
 
+mod access;
 mod alarms;
 mod bag;
 mod consistency;

@@ -1,6 +1,7 @@
 //! Least privilege: what a function's role allows is what the function asks of DynamoDB, no more and no less.
 //!
-//! "No less" is checked at the end of every test of the suite, by [`assert_allowed`].
+//! "No less" is checked at the end of every test of the suite, by [`assert_allowed`]. [`crate::access`] says the same of
+//! kinds of items and of attributes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -143,7 +144,7 @@ pub fn assert_allowed(template: &Template, calls: &[Call]) {
 }
 
 /// Goes through every operation in all the ways that differ in what they ask for.
-async fn use_everything(bag: &mut Bag) {
+pub async fn use_everything(bag: &mut Bag) {
     let ann = bag.person("ann").await;
     let made = bag.movie(&ann, "Alien").await;
     bag.movie(&ann, "Brazil").await;

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use serde_json::Value;
 
 use super::{Bag, TOKEN_KEY};
-use crate::policies;
+use crate::{access, policies};
 
 impl Bag {
     pub(super) fn assert_no_secret_was_logged(&self) {
@@ -44,7 +44,7 @@ impl Bag {
 
 impl Drop for Bag {
     /// Whatever a test was about: nothing secret may have been logged on the way, and of DynamoDB nothing asked that the
-    /// template does not allow, or without asking for its price.
+    /// template does not allow, that is not declared, or without asking for its price.
     fn drop(&mut self) {
         if std::thread::panicking() {
             return;
@@ -52,6 +52,8 @@ impl Drop for Bag {
         self.assert_no_secret_was_logged();
         let calls = self.proxy.calls();
         policies::assert_allowed(&self.template, &calls);
+        let functions = self.template.functions().iter().map(|function| &*function.operation);
+        access::assert_declared(&functions.collect::<Vec<_>>(), &calls);
         // A request without would be missing from the metrics: see `CapacityMeter`.
         for call in calls {
             assert_eq!(call.body["ReturnConsumedCapacity"], "TOTAL", "{} asks for no price", call.operation);

@@ -1,0 +1,333 @@
+//! Which items each function reads and writes, and which of their attributes.
+//!
+//! IAM tells tables and actions apart, and [`crate::policies`] compares those. It knows neither kinds of items nor, in a
+//! transaction, attributes. So what a function may do with them is declared here. Every call of every test is compared
+//! with that, by [`assert_declared`], and one test shows that nothing is declared in vain.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use local::fault_proxy::Call;
+use serde_json::{Map, Value};
+
+use crate::{
+    bag::{ATTEMPTS, Bag, DEPARTURES, MOVIES, USERS},
+    policies,
+};
+
+/// The kinds of items of each table, by the beginnings of their keys.
+const KINDS: [(&str, &[&str]); 4] =
+    [(USERS, &["user#", "email#"]), (MOVIES, &["movie#", "name#"]), (DEPARTURES, &[""]), (ATTEMPTS, &[""])];
+
+/// Stands for the kind where a request asks for items without naming their keys, and for all attributes.
+const ANY: &str = "*";
+const WHOLE: &[&str] = &[ANY];
+
+/// What the check of a token reads of its user.
+const SESSION: &[&str] = &["session_epoch", "status"];
+const USER: &[&str] =
+    &["created_at", "email", "email_key", "id", "movie_count", "password_hash", "session_epoch", "status"];
+const MOVIE: &[&str] =
+    &["added_by", "casts", "catalog", "created_at", "genres", "id", "name", "name_key", "updated_at"];
+
+/// What a function does with items of one kind.
+struct Access {
+    action: &'static str,
+    place: &'static str,
+    kind: &'static str,
+    reads: Vec<&'static str>,
+    writes: &'static [&'static str],
+}
+
+impl Access {
+    /// The request also answers with the whole item, such as the one that its condition refused.
+    fn answering_all(mut self) -> Self {
+        self.reads = WHOLE.to_vec();
+        self
+    }
+}
+
+fn read(
+    action: &'static str,
+    place: &'static str,
+    kind: &'static str,
+    attributes: &[&[&'static str]],
+) -> Access {
+    Access { action, place, kind, reads: attributes.concat(), writes: &[] }
+}
+
+fn get(place: &'static str, kind: &'static str, attributes: &[&[&'static str]]) -> Access {
+    read("GetItem", place, kind, attributes)
+}
+
+fn put(place: &'static str, kind: &'static str, writes: &'static [&'static str]) -> Access {
+    Access { action: "PutItem", place, kind, reads: Vec::new(), writes }
+}
+
+fn update(place: &'static str, kind: &'static str, writes: &'static [&'static str]) -> Access {
+    Access { action: "UpdateItem", place, kind, reads: Vec::new(), writes }
+}
+
+fn delete(place: &'static str, kind: &'static str) -> Access {
+    Access { action: "DeleteItem", place, kind, reads: Vec::new(), writes: &[] }
+}
+
+/// All that a function may do.
+fn declared(operation: &str) -> Vec<Access> {
+    let authenticates = || get(USERS, "user#", &[SESSION]);
+    let counts_attempts = || {
+        vec![
+            get(ATTEMPTS, "", &[WHOLE]),
+            put(ATTEMPTS, "", &["attempt", "blocked_until", "expires_at", "failures"]).answering_all(),
+            update(ATTEMPTS, "", &["expires_at", "failures"]),
+            delete(ATTEMPTS, ""),
+        ]
+    };
+    match operation {
+        "signup" => vec![put(USERS, "user#", USER), put(USERS, "email#", &["user_id"])],
+        "login" => {
+            let mut accesses = counts_attempts();
+            accesses.push(get(USERS, "email#", &[&["user_id"]]));
+            accesses.push(get(USERS, "user#", &[SESSION, &["id", "password_hash"]]));
+            accesses.push(update(USERS, "user#", &["password_hash"]).answering_all());
+            accesses
+        }
+        "get-account" => vec![get(USERS, "user#", &[SESSION, &["created_at", "email", "movie_count"]])],
+        "change-password" => {
+            let mut accesses = counts_attempts();
+            accesses.push(get(USERS, "user#", &[SESSION, &["email_key", "password_hash"]]));
+            accesses.push(update(USERS, "user#", &["password_hash", "session_epoch"]).answering_all());
+            accesses
+        }
+        "logout" => vec![authenticates(), update(USERS, "user#", &["session_epoch"]).answering_all()],
+        "delete-account" => vec![
+            authenticates(),
+            update(USERS, "user#", &["session_epoch", "status"]),
+            put(DEPARTURES, "", &["pass", "since"]),
+        ],
+        "list-movies" => vec![read("Query", "MoviesTable/index/catalog", ANY, &[WHOLE])],
+        "get-movie" => vec![get(MOVIES, "movie#", &[WHOLE])],
+        "create-movie" => vec![
+            authenticates(),
+            update(USERS, "user#", &["movie_count"]),
+            put(MOVIES, "movie#", MOVIE),
+            put(MOVIES, "name#", &["movie_id"]).answering_all(),
+        ],
+        "update-movie" => vec![
+            authenticates(),
+            get(MOVIES, "movie#", &[WHOLE]),
+            update(MOVIES, "movie#", &["casts", "genres", "name", "name_key", "updated_at"]).answering_all(),
+            delete(MOVIES, "name#"),
+            put(MOVIES, "name#", &["movie_id"]).answering_all(),
+        ],
+        "delete-movie" => vec![
+            authenticates(),
+            get(MOVIES, "movie#", &[WHOLE]),
+            delete(MOVIES, "movie#"),
+            delete(MOVIES, "name#"),
+            update(USERS, "user#", &["movie_count"]),
+        ],
+        "purge-account" => vec![
+            get(USERS, "user#", &[&["email_key", "movie_count", "status"]]),
+            update(USERS, "user#", &["movie_count"]),
+            delete(USERS, "user#"),
+            delete(USERS, "email#"),
+            read("Query", "MoviesTable/index/owner", ANY, &[WHOLE]),
+            read("BatchGetItem", MOVIES, "movie#", &[&["added_by", "id", "name_key"]]),
+            delete(MOVIES, "movie#"),
+            delete(MOVIES, "name#"),
+            get(DEPARTURES, "", &[WHOLE]),
+            update(DEPARTURES, "", &["pass"]),
+            delete(DEPARTURES, ""),
+            read("Scan", DEPARTURES, ANY, &[WHOLE]),
+        ],
+        other => panic!("tests/api/access.rs does not declare what {other} reads and writes"),
+    }
+}
+
+/// An action, the table or index that it is for, and the kind of the items.
+type Target = (String, String, String);
+/// The attributes that are read, and those that are written. The key is in neither.
+type Attributes = (BTreeSet<String>, BTreeSet<String>);
+
+#[tokio::test]
+async fn every_function_reads_and_writes_exactly_what_is_declared() {
+    let mut bag = Bag::start().await;
+    policies::use_everything(&mut bag).await;
+    for function in bag.template.functions() {
+        let mut used: BTreeMap<Target, Attributes> = BTreeMap::new();
+        for (target, (reads, writes)) in bag.proxy.calls_of(&function.operation).iter().flat_map(accesses) {
+            let all = used.entry(target).or_default();
+            all.0.extend(reads);
+            all.1.extend(writes);
+        }
+        assert_eq!(
+            allowed(&function.operation),
+            used,
+            "{}: left is declared, right is used",
+            function.operation
+        );
+    }
+}
+
+/// Fails if a function read or wrote an item or an attribute that is not declared.
+pub fn assert_declared(functions: &[&str], calls: &[Call]) {
+    let allowed: BTreeMap<&str, _> = functions.iter().map(|name| (*name, allowed(name))).collect();
+    for call in calls {
+        // A test can ask the database something of its own, in nobody's name.
+        let Some(allowed) = allowed.get(&*call.caller) else { continue };
+        for (target, (reads, writes)) in accesses(call) {
+            let none = Attributes::default();
+            let (may_read, may_write) = allowed.get(&target).unwrap_or(&none);
+            let beyond = |used: BTreeSet<String>, may: &BTreeSet<String>| {
+                used.into_iter().filter(|name| !may.contains(name)).collect::<Vec<_>>()
+            };
+            let (reads, writes) = (beyond(reads, may_read), beyond(writes, may_write));
+            let (action, place, kind) = &target;
+            assert!(
+                allowed.contains_key(&target) && reads.is_empty() && writes.is_empty(),
+                "{}: {action} of {place} {kind}… is not declared like this; too much is read: {reads:?}, and written: \
+                 {writes:?}. Narrow the request, or declare it in tests/api/access.rs and see what SECURITY.md then \
+                 has to say of the function.",
+                call.caller
+            );
+        }
+    }
+}
+
+fn allowed(operation: &str) -> BTreeMap<Target, Attributes> {
+    let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let entry = |access: Access| {
+        let target = (access.action.to_owned(), access.place.to_owned(), access.kind.to_owned());
+        (target, (texts(&access.reads), texts(access.writes)))
+    };
+    declared(operation).into_iter().map(entry).collect()
+}
+
+/// What a call reads and writes.
+fn accesses(call: &Call) -> Vec<(Target, Attributes)> {
+    let body = &call.body;
+    match call.operation.as_str() {
+        "TransactWriteItems" => {
+            let items = body["TransactItems"].as_array().into_iter().flatten();
+            let items = items.filter_map(Value::as_object).flatten();
+            items.map(|(action, item)| access(&format!("{action}Item"), item)).collect()
+        }
+        "BatchGetItem" => {
+            let tables = body["RequestItems"].as_object().into_iter().flatten();
+            let of_table = |(table, request): (&String, &Value)| {
+                let keys = request["Keys"].as_array().into_iter().flatten();
+                let reads = projected(request);
+                let place = table.clone();
+                keys.map(|key| {
+                    let target = ("BatchGetItem".to_owned(), place.clone(), kind(&place, key));
+                    (target, (reads.clone(), BTreeSet::new()))
+                })
+                .collect::<Vec<_>>()
+            };
+            tables.flat_map(of_table).collect()
+        }
+        operation => vec![access(operation, body)],
+    }
+}
+
+/// What one request, or one item of a transaction, reads and writes.
+fn access(action: &str, request: &Value) -> (Target, Attributes) {
+    let table = request["TableName"].as_str().expect("a table");
+    let place =
+        request["IndexName"].as_str().map_or(table.to_owned(), |index| format!("{table}/index/{index}"));
+    let answers_all = ["ReturnValues", "ReturnValuesOnConditionCheckFailure"]
+        .iter()
+        .any(|name| request[*name].as_str().is_some_and(|values| values != "NONE"));
+    let whole = || BTreeSet::from([ANY.to_owned()]);
+    let answered = if answers_all { whole() } else { BTreeSet::new() };
+    let (kind, reads, writes) = match action {
+        "GetItem" => (kind(table, &request["Key"]), projected(request), BTreeSet::new()),
+        "Query" | "Scan" => (ANY.to_owned(), projected(request), BTreeSet::new()),
+        "PutItem" => {
+            let item = request["Item"].as_object().expect("an item");
+            (kind(table, &request["Item"]), answered, attributes_of(table, item))
+        }
+        "UpdateItem" => (kind(table, &request["Key"]), answered, updated(request)),
+        "DeleteItem" => (kind(table, &request["Key"]), answered, BTreeSet::new()),
+        other => panic!("tests/api/access.rs does not know what {other} reads and writes"),
+    };
+    ((action.to_owned(), place, kind), (reads, writes))
+}
+
+/// The kind of the item that has this key.
+fn kind(table: &str, key: &Value) -> String {
+    let key = key[key_attribute(table)]["S"].as_str().expect("a key");
+    let (_, kinds) = KINDS.iter().find(|(name, _)| *name == table).expect("a table with kinds");
+    let kind = kinds.iter().find(|kind| key.starts_with(**kind));
+    (*kind.unwrap_or_else(|| panic!("tests/api/access.rs knows no kind of {table} for {key}"))).to_owned()
+}
+
+fn key_attribute(table: &str) -> &'static str {
+    if table == DEPARTURES { "user_id" } else { "pk" }
+}
+
+fn attributes_of(table: &str, item: &Map<String, Value>) -> BTreeSet<String> {
+    item.keys().filter(|name| *name != key_attribute(table)).cloned().collect()
+}
+
+/// The attributes that a request asks for, but for the key; all, if it does not say.
+fn projected(request: &Value) -> BTreeSet<String> {
+    let Some(projection) = request["ProjectionExpression"].as_str() else {
+        return BTreeSet::from([ANY.to_owned()]);
+    };
+    let names = projection.split(',').map(|path| attribute(path, request));
+    names.filter(|name| name != "pk").collect()
+}
+
+/// The attributes that an update changes: in each clause the first word, and the first after each comma.
+fn updated(request: &Value) -> BTreeSet<String> {
+    let expression = request["UpdateExpression"].as_str().expect("an update expression");
+    let mut depth = 0;
+    let mut spaced = String::new();
+    for character in expression.chars() {
+        match character {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            ',' if depth == 0 => {
+                spaced.push_str(" , ");
+                continue;
+            }
+            _ => {}
+        }
+        spaced.push(character);
+    }
+    let mut names = BTreeSet::new();
+    let mut is_target = false;
+    for word in spaced.split_whitespace() {
+        let begins =
+            ["SET", "REMOVE", "ADD", "DELETE", ","].iter().any(|start| word.eq_ignore_ascii_case(start));
+        if is_target && !begins {
+            names.insert(attribute(word, request));
+        }
+        is_target = begins;
+    }
+    names
+}
+
+/// The attribute at the beginning of a path.
+fn attribute(path: &str, request: &Value) -> String {
+    let first = path.trim().split(['.', '[', '=']).next().unwrap_or_default();
+    request["ExpressionAttributeNames"][first].as_str().unwrap_or(first).to_owned()
+}
+
+#[test]
+fn the_written_attributes_of_an_update_are_found() {
+    let request = |expression: &str| serde_json::json!({"UpdateExpression": expression, "ExpressionAttributeNames": {"#a": "name", "#b": "pass"}});
+    for (expression, expected) in [
+        ("SET #a = :a, b=:b", vec!["b", "name"]),
+        (
+            "ADD failures :one SET expires_at = :at REMOVE x.y[0], #b",
+            vec!["expires_at", "failures", "pass", "x"],
+        ),
+        ("set c = if_not_exists(d, :d), e = f + :one delete g :g", vec!["c", "e", "g"]),
+        ("SET h = list_append(i, j)", vec!["h"]),
+    ] {
+        let expected: BTreeSet<String> = expected.into_iter().map(str::to_owned).collect();
+        assert_eq!(updated(&request(expression)), expected, "{expression}");
+    }
+}
