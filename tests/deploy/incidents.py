@@ -76,7 +76,7 @@ def by_sam(stack: Stack) -> None:
 def route_removed(stack: Stack) -> None:
     """A route with a limit of its own is removed in two steps, and not in one."""
     before = stack.template()
-    (route, path, method) = ("PUT /api/auth/password", "/api/auth/password", "put")
+    (route, path, method) = ("POST /api/auth/login", "/api/auth/login", "post")
     limits, routes = copy.deepcopy(before), copy.deepcopy(before)
     (stage,) = [name for name, each in before["Resources"].items() if each["Type"] == "AWS::ApiGatewayV2::Stage"]
     for template in (limits, routes):
