@@ -24,8 +24,9 @@ INSTALLS = {
 }
 # What brings code to a job besides: our own script that installs, further tools, and downloads into files.
 DOWNLOADS = (
-    r"\.ci/(venv|lock|run)\b|tests/deploy/run\b|\brustup\b|\bcargo (install|build|run|lambda)\b|\bapt(-get)?\b|\bgit clone\b"
-    r"|\bgh (run|release) download\b|\bdocker\b|\bwget\b|\bcurl\b.* (-o|-O|--output|--remote-name)\b|\bsam build\b"
+    r"\.ci/(venv|lock|run)\b|tests/deploy/(run|real-account)\b|\brustup\b|\bcargo (install|build|run|lambda)\b"
+    r"|\bapt(-get)?\b|\bgit clone\b|\bgh (run|release) download\b|\bdocker\b|\bwget\b"
+    r"|\bcurl\b.* (-o|-O|--output|--remote-name)\b|\bsam build\b"
 )
 CREDENTIALS = "configure-aws-credentials"
 

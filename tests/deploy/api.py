@@ -46,6 +46,10 @@ class Api:
         self.port = port
         self.host = host
 
+    def connect(self) -> http.client.HTTPConnection:
+        """A connection to the API."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+
     def send(self, method: str, path: str, person: Person | None = None, body: object = None, **headers: str) -> Answer:
         """Sends one request. An underscore in the name of a header stands for a hyphen."""
         fields = {"host": self.host} | {name.replace("_", "-"): value for name, value in headers.items()}
@@ -53,7 +57,7 @@ class Api:
             fields["authorization"] = f"Bearer {person.token}"
         if body is not None:
             fields["content-type"] = "application/json"
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = self.connect()
         try:
             connection.request(method, path, None if body is None else json.dumps(body), fields)
             response = connection.getresponse()

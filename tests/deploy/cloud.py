@@ -28,6 +28,8 @@ SECONDS_TO_STOP = 10
 class Cloud:
     """MiniStack on a free port of 127.0.0.1, with everything it writes in a directory that goes with it."""
 
+    region = REGION
+
     def __init__(self, log: Path) -> None:
         self.log = log
         with socket.socket() as probe:

@@ -92,10 +92,15 @@ def route_removed(stack: Stack) -> None:
     check(reason is None, "both come back in one step", reason)
 
 
+def releases(stack: Stack) -> set[str]:
+    """The releases that functions serve, of which there should be one."""
+    functions = stack.functions().values()
+    return {stack.release(function, stack.live(function)["live"]) or "" for function in functions}
+
+
 def serving(stack: Stack) -> str:
     """The release that all functions serve."""
-    functions = stack.functions().values()
-    found = {stack.release(function, stack.live(function)["live"]) or "" for function in functions}
+    found = releases(stack)
     if len(found) != 1:
         raise Failure(f"all functions were to serve one release: {found}")
     return found.pop()

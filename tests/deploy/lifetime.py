@@ -9,7 +9,7 @@ from api import Api
 from cloud import Cloud
 from documents import PROJECT, block, blocks
 from report import Failure, check, note
-from stack import NAME, RUNBOOK, Stack
+from stack import RUNBOOK, Stack
 from tables import Tables
 
 # How each service lists what it has: the request, where its answer has the list, and what names an entry.
@@ -97,7 +97,7 @@ def restored(stack: Stack, tables: Tables) -> None:
     moment = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     for commands in blocks(RUNBOOK, heading, MOMENT=moment):
         stack.run(commands)
-    names = {table: f"{NAME}-{table.removesuffix('Table')}-restored" for table in tables.names}
+    names = {table: f"{stack.name}-{table.removesuffix('Table')}-restored" for table in tables.names}
     new = Tables(stack, names)
     check(new.all() == data, "the commands of the runbook restore every table with everything in it")
     # Not what the stack's own tables have: of those the emulator forgets some.

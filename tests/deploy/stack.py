@@ -1,22 +1,26 @@
 """The stack of template.yaml: deploying it with the commands of the documents, and what is in it now."""
 
 import json
+import os
 import re
+import shlex
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
 
-from cloud import REGION, Cloud
+from cloud import Cloud
 from documents import PROJECT, block
 from report import Failure
 
 RUNBOOK = "docs/OPERATIONS.md"
-# The stage that this test deploys, and the stack that ./deploy makes for it.
-STAGE, NAME = "staging", "movie-bag-staging"
+# The stage of README.md, which the deployment test deploys.
+STAGE = "staging"
 # Where `sam` and `aws` are.
 TOOLS = (PROJECT / "target/ci/venv/bin", Path(sys.executable).parent)
 
@@ -33,8 +37,9 @@ class Function:
 class Stack:
     """The deployed stack, looked at through the services' own requests."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud = cloud
+    def __init__(self, cloud: Cloud, stage: str = STAGE) -> None:
+        # The name of the stack is the one that ./deploy gives it.
+        self.cloud, self.stage, self.name = cloud, stage, f"movie-bag-{stage}"
         self.cloudformation = cloud.client("cloudformation")
         self.lambda_ = cloud.client("lambda")
 
@@ -43,36 +48,44 @@ class Stack:
         commands = block("README.md", "Deploy it", f"./deploy {STAGE}")
         # What it builds is there already.
         lines = [line for line in commands.splitlines() if not line.startswith("cargo lambda build")]
-        self._bash("\n".join(lines).replace("./deploy staging", " ".join(["./deploy staging", *parameters])))
+        lines = set_values("\n".join(lines), "README.md", AWS_DEFAULT_REGION=self.cloud.region)
+        self._bash(lines.replace(f"./deploy {STAGE}", shlex.join(["./deploy", self.stage, *parameters])))
         return self.status()
 
     def run(self, commands: str) -> str:
         """Runs commands of the documents after what the runbook says is to be set. Returns what they print."""
         settings = block(RUNBOOK, "Before you begin", "export")
-        for name, value in {"STAGE": STAGE, "STACK": NAME}.items():
-            settings, found = re.subn(rf"\b{name}=\S+", f"{name}={value}", settings)
-            if found != 1:
-                raise Failure(f"{RUNBOOK} was to set {name} once before everything else, not {found} times")
-        return self._bash(f"{settings}\n{commands}")
+        values = {"AWS_DEFAULT_REGION": self.cloud.region, "STAGE": self.stage, "STACK": self.name}
+        return self._bash(f"{set_values(settings, RUNBOOK, **values)}\n{commands}")
 
     def _bash(self, commands: str) -> str:
         environment = self.cloud.environment
         environment["PATH"] = ":".join([*map(str, TOOLS), environment["PATH"]])
         known = {event["EventId"] for event in self._failed()}
-        done = subprocess.run(
+        process = subprocess.Popen(
             ["bash", "-euo", "pipefail", "-c", commands],
             cwd=PROJECT,
             env=environment,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
-        if done.returncode != 0:
-            said = [row for row in done.stderr.splitlines() if "Uploading to" not in row]
+        try:
+            printed, complaints = process.communicate()
+        except BaseException:
+            # With what it started: `sam` must not go on deploying after this program has ended.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            raise
+        if process.returncode != 0:
+            said = [row for row in complaints.splitlines() if "Uploading to" not in row]
             failed = [event for event in self._failed() if event["EventId"] not in known]
             reasons = [f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed]
-            raise Failure("\n".join([f"this ended with {done.returncode}:", commands, *said, *reasons]))
-        return done.stdout
+            raise Failure("\n".join([f"this ended with {process.returncode}:", commands, *said, *reasons]))
+        return printed
 
     def follow(self, document: str, heading: str, words: str, **values: str) -> str:
         """Runs the one block with these words under a heading of a document. Returns what it prints."""
@@ -90,7 +103,7 @@ class Stack:
         """Proposes another value of one parameter, which has to be refused. Returns why."""
         others = [each for each in self._unchanged() if each["ParameterKey"] != parameter]
         change = {"ParameterKey": parameter, "ParameterValue": value}
-        proposed = {"StackName": NAME, "ChangeSetName": "refused", "Capabilities": ["CAPABILITY_IAM"]}
+        proposed = {"StackName": self.name, "ChangeSetName": "refused", "Capabilities": ["CAPABILITY_IAM"]}
         try:
             self.cloudformation.create_change_set(**proposed, UsePreviousTemplate=True, Parameters=[*others, change])
         except ClientError as error:
@@ -99,7 +112,7 @@ class Stack:
 
     def template(self) -> dict[str, Any]:
         """The template of the stack as SAM made it."""
-        body = self.cloudformation.get_template(StackName=NAME, TemplateStage="Processed")["TemplateBody"]
+        body = self.cloudformation.get_template(StackName=self.name, TemplateStage="Processed")["TemplateBody"]
         return body if isinstance(body, dict) else json.loads(body)
 
     def update(self, template: dict[str, Any]) -> str | None:
@@ -110,10 +123,10 @@ class Stack:
         place = {"Bucket": s3.list_buckets()["Buckets"][0]["Name"], "Key": "template.json"}
         s3.put_object(**place, Body=json.dumps(template))
         url = f"{self.cloud.address}/{place['Bucket']}/{place['Key']}"
-        changed = {"StackName": NAME, "Capabilities": ["CAPABILITY_IAM"], "TemplateURL": url}
+        changed = {"StackName": self.name, "Capabilities": ["CAPABILITY_IAM"], "TemplateURL": url}
         self.cloudformation.update_stack(**changed, Parameters=self._unchanged())
         try:
-            self.cloudformation.get_waiter("stack_update_complete").wait(StackName=NAME, WaiterConfig={"Delay": 1})
+            self.cloudformation.get_waiter("stack_update_complete").wait(StackName=self.name, WaiterConfig={"Delay": 1})
         except WaiterError:
             new = [event for event in self._failed() if event["EventId"] not in known]
             return "\n".join(event.get("ResourceStatusReason", "") for event in new)
@@ -139,23 +152,27 @@ class Stack:
     def _failed(self) -> list[dict[str, Any]]:
         """What CloudFormation could not do so far, the latest first."""
         try:
-            pages = self.cloudformation.get_paginator("describe_stack_events").paginate(StackName=NAME)
+            pages = self.cloudformation.get_paginator("describe_stack_events").paginate(StackName=self.name)
             events = [event for page in pages for event in page["StackEvents"]]
         except ClientError:
             return []
         return [event for event in events if event["ResourceStatus"].endswith("FAILED")]
 
     def api_id(self) -> str:
-        """The id of the API, as the output `ApiUrl` gives it."""
+        """The id of the API."""
+        return self.api_host().partition(".")[0]
+
+    def api_host(self) -> str:
+        """The host name of the API, as the output `ApiUrl` gives it."""
         outputs = {output["OutputKey"]: output["OutputValue"] for output in self._description()["Outputs"]}
-        found = re.fullmatch(rf"https://(\w+)\.execute-api\.{REGION}\.amazonaws\.com", outputs["ApiUrl"])
-        if not found:
+        host = rf"\w+\.execute-api\.{self.cloud.region}\.amazonaws\.com"
+        if not (found := re.fullmatch(f"https://({host})", outputs["ApiUrl"])):
             raise Failure(f"the output ApiUrl was to be the address of the API: {outputs}")
         return found[1]
 
     def resources(self) -> dict[str, dict[str, Any]]:
         """The resources of the stack by their names in the template."""
-        pages = self.cloudformation.get_paginator("list_stack_resources").paginate(StackName=NAME)
+        pages = self.cloudformation.get_paginator("list_stack_resources").paginate(StackName=self.name)
         return {found["LogicalResourceId"]: found for page in pages for found in page["StackResourceSummaries"]}
 
     def physical(self, kind: str) -> dict[str, str]:
@@ -198,4 +215,13 @@ class Stack:
         return lines
 
     def _description(self) -> dict[str, Any]:
-        return self.cloudformation.describe_stacks(StackName=NAME)["Stacks"][0]
+        return self.cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
+
+
+def set_values(commands: str, document: str, **values: str) -> str:
+    """Sets variables of commands of a document, each of which they have to set once themselves, to other values."""
+    for name, value in values.items():
+        commands, found = re.subn(rf"\b{name}=\S+", f"{name}={value}", commands)
+        if found != 1:
+            raise Failure(f"{document} was to set {name} once, not {found} times")
+    return commands
