@@ -4,6 +4,7 @@
 
 mod clock;
 mod loopback;
+mod observed;
 mod processes;
 
 pub mod cargo_lambda;

@@ -2,12 +2,13 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use super::Outcome;
+use crate::observed::Observed;
 
 /// An event, and where its outcome goes.
 pub struct Invocation {
@@ -16,10 +17,7 @@ pub struct Invocation {
 }
 
 /// One queue for all instances, so that whichever is free takes the next invocation.
-pub struct Queue {
-    state: Mutex<State>,
-    changed: Notify,
-}
+pub struct Queue(Observed<State>);
 
 struct State {
     waiting: VecDeque<Invocation>,
@@ -32,19 +30,21 @@ impl Queue {
     pub fn new(instances: usize) -> Self {
         let last_end = Outcome::Crashed { status: "never started".to_owned(), logs: String::new() };
         let state = State { waiting: VecDeque::new(), running: instances, ready: 0, last_end };
-        Self { state: Mutex::new(state), changed: Notify::new() }
+        Self(Observed::new(state))
     }
 
     pub async fn invoke(&self, event: Vec<u8>) -> Outcome {
         let (reply, outcome) = oneshot::channel();
-        {
-            let mut state = self.state();
+        let refused = self.0.change(|state| {
             if state.running == 0 {
-                return state.last_end.clone();
+                return Some(state.last_end.clone());
             }
             state.waiting.push_back(Invocation { event, reply });
+            None
+        });
+        if let Some(last_end) = refused {
+            return last_end;
         }
-        self.changed.notify_waiters();
         match outcome.await {
             Ok(outcome) => outcome,
             Err(_) => Outcome::Crashed { status: "stopped".to_owned(), logs: String::new() },
@@ -53,70 +53,54 @@ impl Queue {
 
     /// The next invocation whose caller still waits for it.
     pub async fn take(&self) -> Invocation {
-        self.when(|state| {
-            while let Some(invocation) = state.waiting.pop_front() {
-                if !invocation.reply.is_closed() {
-                    return Some(invocation);
+        self.0
+            .when(|state| {
+                while let Some(invocation) = state.waiting.pop_front() {
+                    if !invocation.reply.is_closed() {
+                        return Some(invocation);
+                    }
                 }
-            }
-            None
-        })
-        .await
+                None
+            })
+            .await
     }
 
     /// One instance has ended for good. Behind the last one nobody is left to take what waits.
     pub fn instance_ended(&self, end: Outcome) {
-        let mut state = self.state();
-        state.running -= 1;
-        state.last_end = end;
-        if state.running == 0 {
-            for invocation in std::mem::take(&mut state.waiting) {
-                // The caller may have gone; then nobody wants to know.
-                let _ = invocation.reply.send(state.last_end.clone());
+        self.0.change(|state| {
+            state.running -= 1;
+            state.last_end = end;
+            if state.running == 0 {
+                for invocation in std::mem::take(&mut state.waiting) {
+                    // The caller may have gone; then nobody wants to know.
+                    let _ = invocation.reply.send(state.last_end.clone());
+                }
             }
-        }
-        drop(state);
-        self.changed.notify_waiters();
+        });
     }
 
     /// One more instance has initialised.
     pub fn instance_ready(&self) {
-        self.state().ready += 1;
-        self.changed.notify_waiters();
+        self.0.change(|state| state.ready += 1);
     }
 
     /// Waits until so many instances have initialised; gives the end of the last one if none runs any more.
     pub async fn ready(&self, instances: usize) -> Result<(), Outcome> {
-        self.when(|state| match state {
-            state if state.ready >= instances => Some(Ok(())),
-            state if state.running == 0 => Some(Err(state.last_end.clone())),
-            _ => None,
-        })
-        .await
+        self.0
+            .when(|state| match state {
+                state if state.ready >= instances => Some(Ok(())),
+                state if state.running == 0 => Some(Err(state.last_end.clone())),
+                _ => None,
+            })
+            .await
     }
 
     pub fn running(&self) -> usize {
-        self.state().running
+        self.0.lock().running
     }
 
     pub async fn nothing_runs(&self) {
-        self.when(|state| (state.running == 0).then_some(())).await;
-    }
-
-    async fn when<T>(&self, mut ready: impl FnMut(&mut State) -> Option<T>) -> T {
-        loop {
-            let mut changed = std::pin::pin!(self.changed.notified());
-            // Listening before looking: a change in between is not missed.
-            changed.as_mut().enable();
-            if let Some(value) = ready(&mut self.state()) {
-                return value;
-            }
-            changed.await;
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.when(|state| (state.running == 0).then_some(())).await;
     }
 }
 

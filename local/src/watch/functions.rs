@@ -10,36 +10,28 @@
 //! The launcher reports builds and ends of processes, the relay which process is ready and what it has in hand.
 
 mod failure;
+mod launchers;
 mod relay;
+mod state;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
-    net::{UnixListener, UnixStream},
-    sync::{Notify, mpsc, oneshot},
-    task::JoinSet,
-    time::Instant,
-};
+use tokio::{net::UnixListener, sync::oneshot, task::JoinSet, time::Instant};
 use uuid::Uuid;
 
 pub use failure::{Failure, Reason};
 
 use super::{
     endpoint::Endpoint,
-    launcher::{CARGO_VARIABLE, Diagnostic, Order, Report, SOCKET_VARIABLE},
+    launcher::{CARGO_VARIABLE, Order, SOCKET_VARIABLE},
     say,
     wake::Invoke,
 };
-use crate::{loopback, template::Template};
+use crate::{loopback, observed::Observed, template::Template};
+use state::{FunctionState, Instance, Invocation, Phase, State};
 
 /// How long a request waits for a process that takes it. With what the answer takes then it is less than two seconds.
 const PATIENCE: Duration = Duration::from_millis(1_500);
@@ -61,60 +53,12 @@ pub struct Functions {
     folder: TempDir,
     processes: usize,
     timeouts: BTreeMap<String, Duration>,
-    state: Mutex<State>,
-    changed: Notify,
+    state: Observed<State>,
 }
 
 /// What came of an event that the relay has fetched for a process: it is to be handed over.
 struct Taken {
     timeout: Duration,
-}
-
-#[derive(Default)]
-struct State {
-    functions: BTreeMap<String, FunctionState>,
-    instances: BTreeMap<Uuid, Instance>,
-    invocations: BTreeMap<Uuid, Invocation>,
-    /// The diagnostics that were shown, with the functions whose builds still give them.
-    shown: BTreeMap<String, BTreeSet<String>>,
-}
-
-#[derive(Default)]
-struct FunctionState {
-    phase: Phase,
-    launcher: Option<Launcher>,
-    /// Whether it has been said that the function is not served.
-    is_away: bool,
-}
-
-#[derive(Default)]
-enum Phase {
-    /// `cargo local` has just started.
-    #[default]
-    New,
-    Building,
-    /// The launcher can start processes.
-    Built,
-    Failed(Reason),
-}
-
-struct Launcher {
-    number: Uuid,
-    orders: mpsc::UnboundedSender<Order>,
-}
-
-/// A process.
-struct Instance {
-    function: String,
-    is_ready: bool,
-    invocation: Option<Uuid>,
-    idle_since: Option<Instant>,
-}
-
-struct Invocation {
-    function: String,
-    is_taken: bool,
-    lost: Option<oneshot::Sender<Reason>>,
 }
 
 impl Functions {
@@ -131,8 +75,7 @@ impl Functions {
             folder,
             processes,
             timeouts: functions.map(|function| (function.operation.clone(), function.timeout)).collect(),
-            state: Mutex::default(),
-            changed: Notify::new(),
+            state: Observed::default(),
         });
         let router = relay::router(Arc::clone(&functions));
         tasks.spawn(async move {
@@ -174,11 +117,11 @@ impl Functions {
             }
             std::future::pending().await
         };
-        let started = self.when(|state| {
+        let started = self.state.when(|state| {
             let state_of =
                 |function: &&String| state.functions.get(*function).map(|function| &function.phase);
             let failed = all.iter().find_map(|function| match state_of(function) {
-                Some(Phase::Failed(reason)) => Some(failure(function, reason.clone())),
+                Some(Phase::Failed(reason)) => Some(failure_of(function, reason.clone())),
                 _ => None,
             });
             let is_ready =
@@ -201,7 +144,7 @@ impl Functions {
         let (lost, losing) = oneshot::channel();
         let invocation = Invocation { function: function.to_owned(), is_taken: false, lost: Some(lost) };
         let token = Uuid::new_v4();
-        self.state().invocations.insert(token, invocation);
+        self.state.lock().invocations.insert(token, invocation);
         let _registered = Registered { functions: self, token };
         let result = async {
             self.is_served(function, until).await?;
@@ -211,19 +154,20 @@ impl Functions {
                 reason = self.watch_over(function, token, until) => Err(reason),
             }
         };
-        result.await.map_err(|reason| failure(function, reason))
+        result.await.map_err(|reason| failure_of(function, reason))
     }
 
     /// Waits until a function has a process that is ready, however long that takes.
     async fn until_served(&self, function: &str) {
-        self.when(|state| self.has_process(state, function).then_some(())).await;
+        self.state.when(|state| self.has_process(state, function).then_some(())).await;
     }
 
     async fn is_served(&self, function: &str, until: Instant) -> Result<(), Reason> {
-        let served = self.when(|state| match state.functions.get(function).map(|function| &function.phase) {
-            Some(Phase::Failed(reason)) => Some(Err(reason.clone())),
-            _ => self.has_process(state, function).then_some(Ok(())),
-        });
+        let served =
+            self.state.when(|state| match state.functions.get(function).map(|function| &function.phase) {
+                Some(Phase::Failed(reason)) => Some(Err(reason.clone())),
+                _ => self.has_process(state, function).then_some(Ok(())),
+            });
         tokio::time::timeout_at(until, served).await.unwrap_or(Err(Reason::Rebuilding))
     }
 
@@ -256,7 +200,8 @@ impl Functions {
     async fn answer(&self, function: &str, event: &Value, token: Uuid) -> Result<Value, Reason> {
         loop {
             let answer = self.endpoint.invoke(function, event, token).await;
-            let is_taken = self.state().invocations.get(&token).is_some_and(|invocation| invocation.is_taken);
+            let is_taken =
+                self.state.lock().invocations.get(&token).is_some_and(|invocation| invocation.is_taken);
             // The relay has sent it back, because its process had just ended.
             if is_taken || answer.is_err() {
                 return answer.map_err(|error| Reason::Error(format!("{error:#}")));
@@ -271,13 +216,13 @@ impl Functions {
             Some(Phase::Failed(reason)) => Some(Err(reason.clone())),
             _ => None,
         };
-        let mut outcome = tokio::time::timeout_at(until, self.when(|state| fate(state))).await.ok();
+        let mut outcome = tokio::time::timeout_at(until, self.state.when(|state| fate(state))).await.ok();
         while outcome.is_none() {
             if let Some(reason) = self.hopeless(function, until) {
                 return reason;
             }
-            let _ = tokio::time::timeout(HANDED_OVER / 4, self.changed.notified()).await;
-            outcome = fate(&self.state());
+            let _ = tokio::time::timeout(HANDED_OVER / 4, self.state.changed()).await;
+            outcome = fate(&self.state.lock());
         }
         if let Some(Err(reason)) = outcome {
             return reason;
@@ -288,7 +233,7 @@ impl Functions {
 
     /// Why an invocation that no process has taken until now never will be. While all are busy there is hope.
     fn hopeless(&self, function: &str, until: Instant) -> Option<Reason> {
-        let state = self.state();
+        let state = self.state.lock();
         if matches!(state.functions.get(function)?.phase, Phase::Building) {
             return Some(Reason::Rebuilding);
         }
@@ -305,165 +250,34 @@ impl Functions {
 
     /// A process asks for an event. Gives its function, unless the process has ended.
     fn is_ready(&self, instance: Uuid) -> Option<String> {
-        let mut state = self.state();
-        let process = state.instances.get_mut(&instance)?;
-        (process.is_ready, process.invocation, process.idle_since) = (true, None, Some(Instant::now()));
-        let function = process.function.clone();
-        let is_back =
-            state.functions.get_mut(&function).is_some_and(|state| std::mem::take(&mut state.is_away));
-        drop(state);
+        let (function, is_back) = self.state.change(|state| {
+            let process = state.instances.get_mut(&instance)?;
+            (process.is_ready, process.invocation, process.idle_since) = (true, None, Some(Instant::now()));
+            let function = process.function.clone();
+            let entry = state.functions.get_mut(&function);
+            Some((function, entry.is_some_and(|entry| std::mem::take(&mut entry.is_away))))
+        })?;
         if is_back {
             say(format!("{function} is served again"));
         }
-        self.changed.notify_waiters();
         Some(function)
     }
 
     /// A process has answered. Gives its function, unless the process has ended.
     fn has_answered(&self, instance: Uuid) -> Option<String> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let process = state.instances.get_mut(&instance)?;
         process.invocation = None;
         Some(process.function.clone())
     }
 
-    /// Gives an event to a process, if somebody still waits for it.
+    /// Gives an event to a process, if a request still waits for it.
     fn take(&self, token: Uuid, instance: Uuid) -> Option<Taken> {
-        let mut state = self.state();
-        let State { instances, invocations, .. } = &mut *state;
-        let (process, invocation) = (instances.get_mut(&instance)?, invocations.get_mut(&token)?);
-        (process.invocation, process.idle_since, invocation.is_taken) = (Some(token), None, true);
-        let timeout = self.timeout(&process.function);
-        drop(state);
-        self.changed.notify_waiters();
-        Some(Taken { timeout })
-    }
-
-    async fn serve_launchers(self: Arc<Self>, listener: UnixListener) {
-        let mut connections = JoinSet::new();
-        loop {
-            tokio::select! {
-                Ok((connection, _)) = listener.accept() => {
-                    let functions = Arc::clone(&self);
-                    connections.spawn(async move {
-                        // An error is the end of a launcher, as is the end of its reports.
-                        let _ = functions.serve_launcher(connection).await;
-                    });
-                }
-                Some(_) = connections.join_next() => {}
-            }
-        }
-    }
-
-    async fn serve_launcher(&self, connection: UnixStream) -> Result<()> {
-        let number = Uuid::new_v4();
-        let (reports, mut writer) = connection.into_split();
-        let (orders, mut ordered) = mpsc::unbounded_channel::<Order>();
-        let mut reports = BufReader::new(reports).lines();
-        let first = reports.next_line().await?.context("the launcher ended at once")?;
-        let Report::Building(function) = serde_json::from_str(&first)? else { bail!("{first} comes first") };
-        self.building(&function, Launcher { number, orders });
-        loop {
-            tokio::select! {
-                line = reports.next_line() => {
-                    let Ok(Some(line)) = line else { break };
-                    let Ok(report) = serde_json::from_str(&line) else { break };
-                    self.reported(&function, report);
-                }
-                Some(order) = ordered.recv() => {
-                    let line = serde_json::to_string(&order)? + "\n";
-                    if writer.write_all(line.as_bytes()).await.is_err() {
-                        break;
-                    }
-                }
-            }
-        }
-        self.launcher_ended(&function, number);
-        Ok(())
-    }
-
-    fn building(&self, function: &str, launcher: Launcher) {
-        self.change(|state| {
-            let entry = state.functions.entry(function.to_owned()).or_default();
-            let was = std::mem::replace(&mut entry.phase, Phase::Building);
-            entry.launcher = Some(launcher);
-            // What the launcher before had started ends with it.
-            state.stop_instances(function);
-            match was {
-                Phase::Failed(_) | Phase::Built => state.is_rebuilt(function),
-                // Nothing new.
-                Phase::New | Phase::Building => {}
-            }
-        });
-    }
-
-    fn reported(&self, function: &str, report: Report) {
-        self.change(|state| match report {
-            Report::Building(_) => {}
-            Report::Built { diagnostics } => {
-                state.show(function, diagnostics);
-                state.enter(function, Phase::Built);
-                self.order_process(state, function);
-            }
-            Report::NotBuilt { diagnostics } => {
-                let error = diagnostics.iter().find(|diagnostic| diagnostic.is_error);
-                let summary = error.map(|error| error.summary.clone()).unwrap_or_default();
-                state.show(function, diagnostics);
-                let reason = Reason::NotBuilt(summary);
-                say(failure(function, reason.clone()));
-                state.enter(function, Phase::Failed(reason));
-                // It ends now.
-                if let Some(function) = state.functions.get_mut(function) {
-                    function.launcher = None;
-                }
-            }
-            Report::Exited { instance, status, last_words } => {
-                let Some(process) = state.instances.remove(&instance) else { return };
-                if process.is_ready {
-                    say(format!(
-                        "The function {function} has ended ({status}). The next request starts it again."
-                    ));
-                    state.lose(process.invocation, &Reason::Ended { status, last_words });
-                } else {
-                    let reason = Reason::EndedAtStart { status, last_words };
-                    say(failure(function, reason.clone()));
-                    state.enter(function, Phase::Failed(reason));
-                }
-            }
-        });
-    }
-
-    fn launcher_ended(&self, function: &str, number: Uuid) {
-        self.change(|state| {
-            let Some(entry) = state.functions.get_mut(function) else { return };
-            if entry.launcher.take_if(|launcher| launcher.number == number).is_none() {
-                return;
-            }
-            entry.phase = Phase::Building;
-            state.stop_instances(function);
-            state.is_rebuilt(function);
-        });
-    }
-
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.state());
-        self.changed.notify_waiters();
-    }
-
-    async fn when<T>(&self, mut ready: impl FnMut(&mut State) -> Option<T>) -> T {
-        loop {
-            let mut changed = std::pin::pin!(self.changed.notified());
-            // Listening before looking: a change in between is not missed.
-            changed.as_mut().enable();
-            if let Some(value) = ready(&mut self.state()) {
-                return value;
-            }
-            changed.await;
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.change(|State { instances, invocations, .. }| {
+            let (process, invocation) = (instances.get_mut(&instance)?, invocations.get_mut(&token)?);
+            (process.invocation, process.idle_since, invocation.is_taken) = (Some(token), None, true);
+            Some(Taken { timeout: self.timeout(&process.function) })
+        })
     }
 }
 
@@ -475,7 +289,7 @@ impl Invoke for Functions {
     }
 }
 
-/// An invocation that somebody waits for.
+/// An invocation that a request waits for.
 struct Registered<'a> {
     functions: &'a Functions,
     token: Uuid,
@@ -483,64 +297,10 @@ struct Registered<'a> {
 
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
-        self.functions.state().invocations.remove(&self.token);
+        self.functions.state.lock().invocations.remove(&self.token);
     }
 }
 
-impl State {
-    fn instances_of(&self, function: &str) -> impl Iterator<Item = &Instance> {
-        self.instances.values().filter(move |instance| instance.function == function)
-    }
-
-    fn enter(&mut self, function: &str, phase: Phase) {
-        let entry = self.functions.entry(function.to_owned()).or_default();
-        entry.is_away |= matches!(phase, Phase::Failed(_));
-        entry.phase = phase;
-    }
-
-    fn is_rebuilt(&mut self, function: &str) {
-        say(format!("rebuilding {function}…"));
-        if let Some(function) = self.functions.get_mut(function) {
-            function.is_away = true;
-        }
-    }
-
-    fn stop_instances(&mut self, function: &str) {
-        let stopped = self.instances.extract_if(.., |_, instance| instance.function == function);
-        let invocations: Vec<_> = stopped.map(|(_, instance)| instance.invocation).collect();
-        for invocation in invocations {
-            self.lose(invocation, &Reason::Stopped);
-        }
-    }
-
-    fn lose(&mut self, invocation: Option<Uuid>, reason: &Reason) {
-        let invocation = invocation.and_then(|token| self.invocations.get_mut(&token));
-        if let Some(lost) = invocation.and_then(|invocation| invocation.lost.take()) {
-            // Nobody may wait any more.
-            let _ = lost.send(reason.clone());
-        }
-    }
-
-    /// Shows what a build said, unless another build has said the same and still does.
-    fn show(&mut self, function: &str, diagnostics: Vec<Diagnostic>) {
-        let said: BTreeSet<&str> =
-            diagnostics.iter().map(|diagnostic| diagnostic.rendered.as_str()).collect();
-        self.shown.retain(|text, functions| {
-            if !said.contains(text.as_str()) {
-                functions.remove(function);
-            }
-            !functions.is_empty()
-        });
-        for Diagnostic { rendered, .. } in diagnostics {
-            let functions = self.shown.entry(rendered).or_insert_with_key(|rendered| {
-                say(rendered.trim_end());
-                BTreeSet::new()
-            });
-            functions.insert(function.to_owned());
-        }
-    }
-}
-
-fn failure(function: &str, reason: Reason) -> Failure {
+fn failure_of(function: &str, reason: Reason) -> Failure {
     Failure { function: function.to_owned(), reason }
 }

@@ -166,9 +166,9 @@ mod tests {
         stand_in(&functions, Arc::clone(&watch), &mut tasks).await;
         let function = || "f".to_owned();
         let process = Instance { function: function(), is_ready: false, invocation: None, idle_since: None };
-        functions.state().instances.insert(instance, process);
+        functions.state.lock().instances.insert(instance, process);
         let invocation = Invocation { function: function(), is_taken: false, lost: None };
-        functions.state().invocations.insert(waiting, invocation);
+        functions.state.lock().invocations.insert(waiting, invocation);
 
         let client: Client<HttpConnector, Body> = Client::builder(TokioExecutor::new()).build_http();
         let ask = async |instance: Uuid| {
