@@ -97,7 +97,8 @@ impl App {
         Ok(Sessions::new(token_keys()?, self.users()?))
     }
 
-    /// The check of passwords at an endpoint, with counters of wrong ones in the table that `PASSWORD_ATTEMPTS_TABLE` names.
+    /// The check of passwords at an endpoint, with counters of wrong ones in the table that `PASSWORD_ATTEMPTS_TABLE`
+    /// names.
     pub fn password_check(&self, endpoint: PasswordEndpoint) -> Result<PasswordCheck, StartError> {
         let attempts = Attempts::new(self.client.clone(), required("PASSWORD_ATTEMPTS_TABLE")?);
         let throttle = Throttle::new(endpoint, attempts, required(CURRENT_KEY)?.as_bytes());
@@ -125,27 +126,23 @@ pub fn token_keys() -> Result<TokenKeys, StartError> {
 /// set, or 0 as in the template, the ceiling is the cost itself.
 pub fn hasher() -> Result<Hasher, StartError> {
     const CEILING: &str = "BCRYPT_COST_CEILING";
-    let cost = cost("BCRYPT_COST", LOWEST_COST)?.unwrap_or(DEFAULT_COST);
-    let ceiling =
-        if setting(CEILING).is_some_and(|text| text == "0") { None } else { self::cost(CEILING, cost)? };
+    let cost = number("BCRYPT_COST", LOWEST_COST, HIGHEST_COST)?.unwrap_or(DEFAULT_COST);
+    let is_cost = setting(CEILING).is_some_and(|text| text == "0");
+    let ceiling = if is_cost { None } else { number(CEILING, cost, HIGHEST_COST)? };
     Ok(Hasher::new(cost, ceiling.unwrap_or(cost)))
-}
-
-/// The cost of bcrypt that a variable holds, from `lowest` to the highest that is allowed.
-fn cost(name: &'static str, lowest: u32) -> Result<Option<u32>, StartError> {
-    let Some(text) = optional(name)? else { return Ok(None) };
-    let cost = text.parse().ok().filter(|cost| (lowest..=HIGHEST_COST).contains(cost));
-    cost.map(Some).ok_or_else(|| unusable(name, format!("must be a number from {lowest} to {HIGHEST_COST}")))
 }
 
 /// How many movies a user may have, as `MOVIES_PER_USER` says: 1,000 unless set.
 pub fn movies_per_user() -> Result<u32, StartError> {
-    const NAME: &str = "MOVIES_PER_USER";
-    let Some(text) = optional(NAME)? else { return Ok(DEFAULT_MOVIES_PER_USER) };
-    match text.parse() {
-        Ok(limit) if (1..=HIGHEST_MOVIES_PER_USER).contains(&limit) => Ok(limit),
-        _ => Err(unusable(NAME, format!("must be a number from 1 to {HIGHEST_MOVIES_PER_USER}"))),
-    }
+    let limit = number("MOVIES_PER_USER", 1, HIGHEST_MOVIES_PER_USER)?;
+    Ok(limit.unwrap_or(DEFAULT_MOVIES_PER_USER))
+}
+
+/// Returns the number that a variable holds, if it is set; one that is not from `lowest` to `highest` is an error.
+fn number(name: &'static str, lowest: u32, highest: u32) -> Result<Option<u32>, StartError> {
+    let Some(text) = optional(name)? else { return Ok(None) };
+    let number = text.parse().ok().filter(|number| (lowest..=highest).contains(number));
+    number.map(Some).ok_or_else(|| unusable(name, format!("must be a number from {lowest} to {highest}")))
 }
 
 /// The time.

@@ -37,11 +37,7 @@ async fn strangers_at_the_login_cannot_block_a_signed_in_owner() {
     let mut house = House::new(Door::Login).await;
     early_in_the_hour().await;
     // As much as strangers can do, and even from the owner's own address.
-    house.fail_times(8, OWNER).await;
-    house.block_until(now() + 60_000);
-    for limit in [ACCOUNT_LIMIT, SOURCE_LIMIT] {
-        house.set_windows(limit, limit);
-    }
+    use_up_every_try(&mut house).await;
     house.blocked(house.attempt(PASSWORD, OWNER)).await;
     house.blocked(house.attempt(PASSWORD, STRANGER)).await;
 
@@ -60,11 +56,7 @@ async fn strangers_at_the_login_cannot_block_a_signed_in_owner() {
 async fn a_stolen_token_cannot_block_logins() {
     let mut house = House::new(Door::ChangePassword).await;
     early_in_the_hour().await;
-    house.fail_times(8, OWNER).await;
-    house.block_until(now() + 60_000);
-    for limit in [ACCOUNT_LIMIT, SOURCE_LIMIT] {
-        house.set_windows(limit, limit);
-    }
+    use_up_every_try(&mut house).await;
     house.blocked(house.attempt(PASSWORD, OWNER)).await;
     house.door = Door::Login;
     house.succeed(OWNER).await;
@@ -147,4 +139,13 @@ async fn waits_for_the_hours_end(house: &House, request: local::gateway::HttpReq
     let seconds = |from: i64| end / 1_000 - from / 1_000;
     let expected = seconds(now())..=seconds(before);
     assert!(expected.contains(&retry_after(&response)), "{response:?}, not {expected:?}");
+}
+
+/// Leaves the owner's account no try at the present door: it waits, and both windows of the hour are full.
+async fn use_up_every_try(house: &mut House) {
+    house.fail_times(8, OWNER).await;
+    house.block_until(now() + 60_000);
+    for limit in [ACCOUNT_LIMIT, SOURCE_LIMIT] {
+        house.set_windows(limit, limit);
+    }
 }
