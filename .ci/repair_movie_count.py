@@ -127,7 +127,7 @@ def test(database, folder):
     expect("the first page has not all movies of the user", first["Count"] < 4 and "LastEvaluatedKey" in first, True)
 
     for counted, what in [(7, "too high"), (2, "too low"), (-2, "below 0"), (4, "right")]:
-        database.put("UsersTable", pk=f"user#{ID}", status="leaving", movie_count=counted, email="ann@example.com")
+        database.put("UsersTable", pk=f"user#{ID}", status="deleting", movie_count=counted, email="ann@example.com")
         status, output = repair(database, folder)
         expect(f"a count that is {what} is accepted", status, 0, output)
         expect(f"a count that is {what} becomes right", database.user()["movie_count"]["N"], "4", output)
@@ -135,7 +135,7 @@ def test(database, folder):
         expect("it says what it did", output, f"movie_count of {ID} was {counted} and is 4\n")
 
     # A movie goes while they are counted.
-    database.put("UsersTable", pk=f"user#{ID}", status="leaving", movie_count=7)
+    database.put("UsersTable", pk=f"user#{ID}", status="deleting", movie_count=7)
     deletion = (
         f"""{os.path.abspath("target/ci/emulator/bin/aws")} dynamodb update-item --table-name UsersTable """
         f"""--key '{{"pk": {{"S": "user#{ID}"}}}}' --update-expression 'ADD movie_count :one' """

@@ -119,7 +119,7 @@ impl Fixtures {
         }
         if subject.operation == "purge-account" {
             // Of those who left since its event was made.
-            self.forget_departures()?;
+            self.forget_account_deletions()?;
         }
         self.system.launch(subject, &more, group).await
     }
@@ -228,17 +228,17 @@ impl Fixtures {
     }
 
     /// Nobody is leaving any more.
-    fn forget_departures(&self) -> Result<()> {
-        let departures = self.system.table("purge-account", "DEPARTURES_TABLE")?;
-        for departure in self.system.database.items(&departures)? {
-            self.system.database.delete_item(&departures, json!({"user_id": departure["user_id"]}))?;
+    fn forget_account_deletions(&self) -> Result<()> {
+        let account_deletions = self.system.table("purge-account", "ACCOUNT_DELETIONS_TABLE")?;
+        for account_deletion in self.system.database.items(&account_deletions)? {
+            self.system.database.delete_item(&account_deletions, json!({"user_id": account_deletion["user_id"]}))?;
         }
         Ok(())
     }
 
     /// The hourly event, which finds nobody who is leaving, as in most hours.
     fn schedule(&self) -> Result<Value> {
-        self.forget_departures()?;
+        self.forget_account_deletions()?;
         Ok(json!({
             "version": "0",
             "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",

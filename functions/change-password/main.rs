@@ -8,18 +8,18 @@ use shared::{
     audit,
     auth::{
         PasswordCheck,
-        password::{Password, PasswordAttempt},
+        password::{Password, SubmittedPassword},
         session::Sessions,
         throttle::PasswordEndpoint,
         token::TokenFault,
     },
     error::ApiError,
-    http::{self, Answer, Fields, FromBody, Request},
-    store::{Credentials, PasswordChange, Users},
+    http::{self, Fields, FromBody, HandlerResult, Request},
+    store::{Credentials, PasswordChangeOutcome, Users},
 };
 
 struct ChangePassword {
-    current_password: PasswordAttempt,
+    current_password: SubmittedPassword,
     new_password: Password,
 }
 
@@ -38,7 +38,12 @@ async fn main() -> Result<(), http::Error> {
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&users, &sessions, &check, request)).await
 }
 
-async fn handle(users: &Users, sessions: &Sessions, check: &PasswordCheck, request: Request) -> Answer {
+async fn handle(
+    users: &Users,
+    sessions: &Sessions,
+    check: &PasswordCheck,
+    request: Request,
+) -> HandlerResult {
     let (user, credentials): (_, Credentials) = sessions.authenticate_with(&request).await?;
     let ChangePassword { current_password, new_password } = http::body(&request)?;
     new_password
@@ -51,10 +56,10 @@ async fn handle(users: &Users, sessions: &Sessions, check: &PasswordCheck, reque
     admission.succeeded().await?;
     let new_hash = check.hasher.hash(&new_password)?;
     match users.change_password(user.user_id, user.epoch, &new_hash).await? {
-        PasswordChange::Done { session_epoch } => {
+        PasswordChangeOutcome::Changed { session_epoch } => {
             audit::password_changed();
             http::ok(&sessions.begin(user.user_id, session_epoch)?)
         }
-        PasswordChange::Outdated => Err(ApiError::InvalidToken(TokenFault::Revoked)),
+        PasswordChangeOutcome::SessionEnded => Err(ApiError::InvalidToken(TokenFault::Revoked)),
     }
 }

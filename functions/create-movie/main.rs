@@ -7,9 +7,9 @@ use shared::{
     app::{self, App},
     auth::{session::Sessions, token::TokenFault},
     error::ApiError,
-    http::{self, Answer, Fields, FromBody, Request},
+    http::{self, Fields, FromBody, HandlerResult, Request},
     model::{Casts, Genres, Movie, MovieName},
-    store::{Insertion, Movies, Users},
+    store::{CreateOutcome, Movies, Users},
 };
 
 struct CreateMovie {
@@ -34,16 +34,22 @@ async fn main() -> Result<(), http::Error> {
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &movies, limit, request)).await
 }
 
-async fn handle(sessions: &Sessions, users: &Users, movies: &Movies, limit: u32, request: Request) -> Answer {
+async fn handle(
+    sessions: &Sessions,
+    users: &Users,
+    movies: &Movies,
+    limit: u32,
+    request: Request,
+) -> HandlerResult {
     let user = sessions.authenticate(&request).await?;
     let CreateMovie { name, casts, genres } = http::body(&request)?;
     let now = app::now();
     let id = app::new_id();
     let movie = Movie { id, name, casts, genres, added_by: user.user_id, created_at: now, updated_at: now };
-    match movies.insert(&movie, limit, users).await? {
-        Insertion::Done => http::created(&movie),
-        Insertion::NameTaken(movie_id) => Err(ApiError::MovieNameTaken { movie_id }),
-        Insertion::LimitReached => Err(ApiError::MovieLimitReached),
-        Insertion::OwnerGone => Err(ApiError::InvalidToken(TokenFault::UserGone)),
+    match movies.create(&movie, limit, users).await? {
+        CreateOutcome::Created => http::created(&movie),
+        CreateOutcome::NameTaken(movie_id) => Err(ApiError::MovieNameTaken { movie_id }),
+        CreateOutcome::LimitReached => Err(ApiError::MovieLimitReached),
+        CreateOutcome::OwnerGone => Err(ApiError::InvalidToken(TokenFault::UserGone)),
     }
 }

@@ -7,8 +7,8 @@ use shared::{
     app::App,
     auth::{session::Sessions, token::TokenFault},
     error::ApiError,
-    http::{self, Answer, Request},
-    store::{Deletion, Movies, Users},
+    http::{self, HandlerResult, Request},
+    store::{DeleteOutcome, Movies, Users},
 };
 use uuid::Uuid;
 
@@ -24,13 +24,13 @@ async fn main() -> Result<(), http::Error> {
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &movies, request)).await
 }
 
-async fn handle(sessions: &Sessions, users: &Users, movies: &Movies, request: Request) -> Answer {
+async fn handle(sessions: &Sessions, users: &Users, movies: &Movies, request: Request) -> HandlerResult {
     let user = sessions.authenticate(&request).await?;
     let id = http::movie_id(&request)?;
     match movies.delete(id, user.user_id, users).await? {
-        Deletion::Done => http::ok(&Deleted { id }),
-        Deletion::NotFound => Err(ApiError::MovieNotFound),
-        Deletion::NotOwner => Err(ApiError::NotOwner),
-        Deletion::OwnerGone => Err(ApiError::InvalidToken(TokenFault::UserGone)),
+        DeleteOutcome::Deleted => http::ok(&Deleted { id }),
+        DeleteOutcome::NotFound => Err(ApiError::MovieNotFound),
+        DeleteOutcome::NotOwner => Err(ApiError::NotOwner),
+        DeleteOutcome::OwnerGone => Err(ApiError::InvalidToken(TokenFault::UserGone)),
     }
 }

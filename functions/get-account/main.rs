@@ -6,7 +6,7 @@ use serde::Serialize;
 use shared::{
     app::{self, App},
     auth::session::Sessions,
-    http::{self, Answer, Request},
+    http::{self, HandlerResult, Request},
     store::Account,
 };
 use uuid::Uuid;
@@ -27,7 +27,7 @@ async fn main() -> Result<(), http::Error> {
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, limit, request)).await
 }
 
-async fn handle(sessions: &Sessions, limit: u32, request: Request) -> Answer {
+async fn handle(sessions: &Sessions, limit: u32, request: Request) -> HandlerResult {
     let (user, account): (_, Account) = sessions.authenticate_with(&request).await?;
     http::ok(&AccountBody {
         id: user.user_id,

@@ -5,7 +5,7 @@
 
 use shared::{
     app::App,
-    http::{self, Answer, Request},
+    http::{self, HandlerResult, Request},
     store::Movies,
 };
 
@@ -15,7 +15,7 @@ async fn main() -> Result<(), http::Error> {
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&movies, request)).await
 }
 
-async fn handle(movies: &Movies, request: Request) -> Answer {
+async fn handle(movies: &Movies, request: Request) -> HandlerResult {
     let query = http::movie_query(&request)?;
     let page = movies.list(query.limit, query.cursor.as_ref()).await?;
     http::revalidated(http::movies(&page, query.limit))

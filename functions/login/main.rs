@@ -7,16 +7,16 @@
 use shared::{
     app::App,
     audit,
-    auth::{PasswordCheck, password::PasswordAttempt, session::Sessions, throttle::PasswordEndpoint},
+    auth::{PasswordCheck, password::SubmittedPassword, session::Sessions, throttle::PasswordEndpoint},
     error::ApiError,
-    http::{self, Answer, Fields, FromBody, Request, fields::EmailAttempt},
+    http::{self, Fields, FromBody, HandlerResult, Request, fields::EmailAttempt},
     model::email::CanonicalEmail,
     store::Users,
 };
 
 struct LoginBody {
     email: EmailAttempt,
-    password: PasswordAttempt,
+    password: SubmittedPassword,
 }
 
 impl FromBody for LoginBody {
@@ -34,11 +34,16 @@ async fn main() -> Result<(), http::Error> {
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&users, &sessions, &check, request)).await
 }
 
-async fn handle(users: &Users, sessions: &Sessions, check: &PasswordCheck, request: Request) -> Answer {
+async fn handle(
+    users: &Users,
+    sessions: &Sessions,
+    check: &PasswordCheck,
+    request: Request,
+) -> HandlerResult {
     let body: LoginBody = http::body(&request)?;
     let email = CanonicalEmail::of(&body.email.0);
     let source = http::source_address(&request);
-    let lookup = async { Ok(users.login(&email).await?) };
+    let lookup = async { Ok(users.find_credentials(&email).await?) };
     let (admission, login) = tokio::try_join!(check.throttle.admit(&email, source), lookup)?;
     let login = login.inspect(|login| audit::about(login.user_id));
     let matches = check.hasher.verify(&body.password, login.as_ref().map(|login| &login.password_hash))?;

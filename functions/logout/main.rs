@@ -8,8 +8,8 @@ use shared::{
     audit,
     auth::{session::Sessions, token::TokenFault},
     error::ApiError,
-    http::{self, Answer, Request},
-    store::{SignOut, Users},
+    http::{self, HandlerResult, Request},
+    store::{LogoutOutcome, Users},
 };
 
 #[derive(Serialize)]
@@ -22,13 +22,13 @@ async fn main() -> Result<(), http::Error> {
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, request)).await
 }
 
-async fn handle(sessions: &Sessions, users: &Users, request: Request) -> Answer {
+async fn handle(sessions: &Sessions, users: &Users, request: Request) -> HandlerResult {
     let user = sessions.authenticate(&request).await?;
-    match users.sign_out(user.user_id, user.epoch).await? {
-        SignOut::Done => {
+    match users.log_out(user.user_id, user.epoch).await? {
+        LogoutOutcome::LoggedOut => {
             audit::logged_out();
             http::ok(&LoggedOut {})
         }
-        SignOut::Gone => Err(ApiError::InvalidToken(TokenFault::UserGone)),
+        LogoutOutcome::UserGone => Err(ApiError::InvalidToken(TokenFault::UserGone)),
     }
 }

@@ -4,17 +4,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// What wakes the purge: records of the stream of `Departures`, or anything else, which is the schedule.
+/// What wakes the purge: records of the stream of `AccountDeletions`, or anything else, which is the schedule.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub enum Event {
-    /// Departures that are new, or were woken again.
+    /// Account deletions that are new, or were woken again.
     Stream {
         /// In the order of the stream.
         #[serde(rename = "Records")]
         records: Vec<Record>,
     },
-    /// Look for departures that are left.
+    /// Look for account deletions that are left.
     Schedule {},
 }
 
@@ -26,13 +26,13 @@ pub struct Record(Value);
 /// A record that names no user.
 #[derive(Debug, thiserror::Error)]
 #[error("the record names no user")]
-pub struct NamesNobody;
+pub struct NoUserId;
 
 impl Record {
-    /// Whose departure it is.
-    pub fn user_id(&self) -> Result<Uuid, NamesNobody> {
+    /// Whose account deletion it is.
+    pub fn user_id(&self) -> Result<Uuid, NoUserId> {
         let text = self.0["dynamodb"]["Keys"]["user_id"]["S"].as_str();
-        text.and_then(|text| Uuid::try_parse(text).ok()).ok_or(NamesNobody)
+        text.and_then(|text| Uuid::try_parse(text).ok()).ok_or(NoUserId)
     }
 
     /// Its place in the stream.

@@ -1,7 +1,7 @@
-//! No route: the stream of `Departures` wakes it, and an hourly schedule. Deletes leaving users with all that is theirs.
+//! No route: the stream of `AccountDeletions` wakes it, and an hourly schedule. Deletes leaving users with all that is theirs.
 //!
 //! A record of the stream that fails is reported by its sequence number, so that Lambda delivers it again. Reads and
-//! writes `Users`, `Movies` and `Departures`.
+//! writes `Users`, `Movies` and `AccountDeletions`.
 
 mod event;
 mod purge;
@@ -19,7 +19,8 @@ use tracing::Instrument;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let app = App::from_env().await?;
-    let purge = Purge { users: app.users()?, movies: app.movies()?, departures: app.departures()? };
+    let purge =
+        Purge { users: app.users()?, movies: app.movies()?, account_deletions: app.account_deletions()? };
     let reporter = Reporter::new(env!("CARGO_BIN_NAME"));
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Event>| {
         let invocation = Invocation::of(&event.context);

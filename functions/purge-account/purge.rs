@@ -3,14 +3,14 @@
 //! Every step can be done twice, by two runs at once, or not to its end: what is left is in the tables, and the next
 //! run goes on from there. That is why a run may be cut off anywhere.
 //!
-//! A run works in rounds, so that no departure can keep the others from their turn:
+//! A run works in rounds, so that no account deletion can keep the others from their turn:
 //!
-//! 1. In each round every departure gets a look, in the order given, and a fair share of the time that is left.
+//! 1. In each round every account deletion gets a look, in the order given, and a fair share of the time that is left.
 //! 2. A look deletes every movie that the index names, and then the user, unless more movies are counted.
-//! 3. A departure whose look was cut off, or whose index may lag, is in the next round. Waiting for the index happens
+//! 3. An account deletion whose look was cut off, or whose index may lag, is in the next round. Waiting for the index happens
 //!    between rounds, once for all.
-//! 4. A departure whose looks keep finding nothing is stuck. It is logged and left to the hourly run.
-//! 5. When the time is over, each departure that the run has begun wakes a next run.
+//! 4. An account deletion whose looks keep finding nothing is stuck. It is logged and left to the hourly run.
+//! 5. When the time is over, each account deletion that the run has begun wakes a next run.
 
 use std::{collections::BTreeMap, error::Error, time::Duration};
 
@@ -19,17 +19,17 @@ use shared::{
     app, audit,
     error::chain,
     model::Timestamp,
-    store::{Departures, Farewell, Movies, StoreError, Users},
+    store::{AccountDeletions, DeletionStep, Movies, StoreError, Users},
     telemetry::{Metric, measure},
 };
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use crate::event::{NamesNobody, Record, Report};
+use crate::event::{NoUserId, Record, Report};
 
 /// What is kept of a run's time to wake the next one. DynamoDB may fail to answer one attempt, which takes 2 s, and
 /// still answer the next.
-const TIME_TO_WAKE: Duration = Duration::from_secs(5);
+const TIME_TO_RETRIGGER: Duration = Duration::from_secs(5);
 /// What is kept of that to log and to answer.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
 /// The least time for a look while there is any. In a smaller share a slow request would be cut off each time, and
@@ -48,19 +48,19 @@ pub struct Purge {
     /// Where their movies are.
     pub movies: Movies,
     /// Who is leaving.
-    pub departures: Departures,
+    pub account_deletions: AccountDeletions,
 }
 
-/// A departure that a run works on.
+/// An account deletion that a run works on.
 struct Job {
     user_id: Uuid,
-    /// Whether the run has seen the departure, so that this pass counts.
+    /// Whether the run has seen the account deletion, so that this pass counts.
     begun: bool,
     /// How many looks in a row have deleted nothing.
     fruitless_looks: u32,
 }
 
-/// Why a departure cannot be worked off at present.
+/// Why an account deletion cannot be worked off at present.
 #[derive(Debug, thiserror::Error)]
 enum Stuck {
     /// Either `movie_count` is wrong, or the index lags for unusually long.
@@ -70,24 +70,24 @@ enum Stuck {
     Changing(usize),
 }
 
-/// Why nothing else will work a departure off soon: its record has to be delivered again.
+/// Why nothing else will work an account deletion off soon: its record has to be delivered again.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("there was no time for it")]
     NoTime,
-    #[error("there was no time to wake the next run")]
-    NotWoken,
+    #[error("there was no time to trigger the next run")]
+    NotRetriggered,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Purge {
-    /// Works off the departures that records name. Returns the records that have to be delivered again.
+    /// Works off the account deletions that records name. Returns the records that have to be delivered again.
     pub async fn run_records(&self, records: &[Record], deadline: Timestamp) -> Report {
-        let named: Vec<Result<Uuid, NamesNobody>> = records.iter().map(Record::user_id).collect();
+        let named: Vec<Result<Uuid, NoUserId>> = records.iter().map(Record::user_id).collect();
         let mut users: Vec<Uuid> = Vec::new();
         for user_id in named.iter().flatten() {
-            // A departure can be in a batch twice: new, and woken again.
+            // An account deletion can be in a batch twice: new, and woken again.
             if !users.contains(user_id) {
                 users.push(*user_id);
             }
@@ -106,34 +106,39 @@ impl Purge {
         report
     }
 
-    /// Works off every departure that is left, and tells how old the oldest is. One that fails does not stop the others.
+    /// Works off every account deletion that is left, and tells how old the oldest is. One that fails does not stop the others.
     pub async fn run_all(&self, deadline: Timestamp) -> Result<(), StoreError> {
-        let mut departures = self.departures.all().await?;
-        departures.sort_by_key(|departure| departure.since);
-        let backlog = u32::try_from(departures.len()).unwrap_or(u32::MAX);
-        let age = departures.first().map_or(Duration::ZERO, |oldest| app::now().since(oldest.since));
-        tracing::info!(departures = backlog, oldest_seconds = age.as_secs(), "departures that are left");
-        measure(Metric::PurgeBacklog, backlog);
-        measure(Metric::OldestDepartureAge, age.as_secs_f64());
-        let users = departures.into_iter().map(|departure| departure.user_id).collect();
+        let mut account_deletions = self.account_deletions.all().await?;
+        account_deletions.sort_by_key(|deletion| deletion.requested_at);
+        let backlog = u32::try_from(account_deletions.len()).unwrap_or(u32::MAX);
+        let age =
+            account_deletions.first().map_or(Duration::ZERO, |oldest| app::now().since(oldest.requested_at));
+        tracing::info!(
+            account_deletions = backlog,
+            oldest_seconds = age.as_secs(),
+            "account_deletions that are left"
+        );
+        measure(Metric::PendingAccountDeletions, backlog);
+        measure(Metric::OldestAccountDeletionAge, age.as_secs_f64());
+        let users = account_deletions.into_iter().map(|account_deletion| account_deletion.user_id).collect();
         for (user_id, failure) in self.work_off(users, deadline).await {
             log_left(user_id, &failure);
         }
         Ok(())
     }
 
-    /// Works off departures in rounds, or as much of them as there is time for. Returns those that failed.
+    /// Works off account deletions in rounds, or as much of them as there is time for. Returns those that failed.
     ///
-    /// A departure that is stuck is no failure. If its record were reported, Lambda would deliver it and every later
+    /// An account deletion that is stuck is no failure. If its record were reported, Lambda would deliver it and every later
     /// record again, so that the others wait for it, and trying again soon does not put a count right. The hourly run
-    /// tries it again, the log names the user, and the age of the oldest departure goes on rising.
+    /// tries it again, the log names the user, and the age of the oldest account deletion goes on rising.
     async fn work_off(&self, users: Vec<Uuid>, deadline: Timestamp) -> BTreeMap<Uuid, Failure> {
         let mut failures = BTreeMap::new();
         let mut round: Vec<Job> = users.into_iter().map(Job::new).collect();
-        while !round.is_empty() && !time_until(deadline, TIME_TO_WAKE).is_zero() {
+        while !round.is_empty() && !time_until(deadline, TIME_TO_RETRIGGER).is_zero() {
             let mut next_round = Vec::new();
             for (waiting, mut job) in (1..=round.len()).rev().zip(round) {
-                let time = time_until(deadline, TIME_TO_WAKE);
+                let time = time_until(deadline, TIME_TO_RETRIGGER);
                 let share = fair_share(time, waiting).max(LEAST_SHARE).min(time);
                 match timeout(share, self.look(&mut job)).await {
                     Ok(Ok(None)) => {}
@@ -146,16 +151,16 @@ impl Purge {
             }
             round = next_round;
             if let Some(wait) = round.iter().map(Job::wait).min() {
-                sleep(wait.min(time_until(deadline, TIME_TO_WAKE))).await;
+                sleep(wait.min(time_until(deadline, TIME_TO_RETRIGGER))).await;
             }
         }
-        failures.extend(self.wake(round, deadline).await);
+        failures.extend(self.retrigger(round, deadline).await);
         failures
     }
 
-    /// Wakes a next run for each departure that was begun. Where nothing was tried, no pass is counted, because there
+    /// Wakes a next run for each account deletion that was begun. Where nothing was tried, no pass is counted, because there
     /// are few of them. Returns those for which no run is woken.
-    async fn wake(&self, unfinished: Vec<Job>, deadline: Timestamp) -> Vec<(Uuid, Failure)> {
+    async fn retrigger(&self, unfinished: Vec<Job>, deadline: Timestamp) -> Vec<(Uuid, Failure)> {
         let mut failures = Vec::new();
         for (waiting, job) in (1..=unfinished.len()).rev().zip(unfinished) {
             if !job.begun {
@@ -163,28 +168,28 @@ impl Purge {
                 continue;
             }
             let share = fair_share(time_until(deadline, TIME_TO_ANSWER), waiting);
-            match timeout(share, self.departures.wake(job.user_id)).await {
+            match timeout(share, self.account_deletions.retrigger(job.user_id)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => failures.push((job.user_id, error.into())),
-                Err(_) => failures.push((job.user_id, Failure::NotWoken)),
+                Err(_) => failures.push((job.user_id, Failure::NotRetriggered)),
             }
         }
         failures
     }
 
-    /// Deletes what is found of a departure. `None` if nothing is left of it, otherwise why there may be more.
+    /// Deletes what is found of an account deletion. `None` if nothing is left of it, otherwise why there may be more.
     async fn look(&self, job: &mut Job) -> Result<Option<Stuck>, StoreError> {
-        if !self.departures.contains(job.user_id).await? {
+        if !self.account_deletions.contains(job.user_id).await? {
             return Ok(None);
         }
         job.begun = true;
         let changing = self.delete_movies(job).await?;
-        let counted = match self.users.finish_leaving(job.user_id, &self.departures).await? {
-            Farewell::Done => {
-                audit::purge_progress(job.user_id, 0, true);
+        let counted = match self.users.finish_deletion(job.user_id, &self.account_deletions).await? {
+            DeletionStep::Finished => {
+                audit::account_deletion_progress(job.user_id, 0, true);
                 return Ok(None);
             }
-            Farewell::MoviesLeft(counted) => counted,
+            DeletionStep::MoviesLeft(counted) => counted,
         };
         job.fruitless_looks += 1;
         Ok(Some(if changing > 0 { Stuck::Changing(changing) } else { Stuck::NoneFound(counted) }))
@@ -200,7 +205,7 @@ impl Purge {
             if !movies.is_empty() {
                 if self.movies.delete_owned(&movies, job.user_id, &self.users).await? {
                     job.fruitless_looks = 0;
-                    audit::purge_progress(job.user_id, movies.len(), false);
+                    audit::account_deletion_progress(job.user_id, movies.len(), false);
                 } else {
                     changing += movies.len();
                 }
@@ -236,5 +241,5 @@ fn fair_share(time: Duration, waiting: usize) -> Duration {
 }
 
 fn log_left(user_id: Uuid, why: &(dyn Error + 'static)) {
-    tracing::error!(%user_id, cause = chain(why), "a departure was not worked off");
+    tracing::error!(%user_id, cause = chain(why), "an account deletion was not worked off");
 }

@@ -7,9 +7,9 @@ use shared::{
     app::{self, App},
     auth::password::{Hasher, Password},
     error::ApiError,
-    http::{self, Answer, Fields, FromBody, Request},
+    http::{self, Fields, FromBody, HandlerResult, Request},
     model::{Email, User},
-    store::{Signup, Users},
+    store::{SignupOutcome, Users},
 };
 use uuid::Uuid;
 
@@ -42,12 +42,12 @@ async fn main() -> Result<(), http::Error> {
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&users, hasher, request)).await
 }
 
-async fn handle(users: &Users, hasher: Hasher, request: Request) -> Answer {
+async fn handle(users: &Users, hasher: Hasher, request: Request) -> HandlerResult {
     let SignupBody { email, password } = http::body(&request)?;
     let password_hash = hasher.hash(&password)?;
     let user = User { id: app::new_id(), email, password_hash, created_at: app::now() };
-    match users.insert(&user).await? {
-        Signup::Done => http::ok(&SignedUp { id: user.id }),
-        Signup::EmailTaken => Err(ApiError::EmailTaken),
+    match users.create(&user).await? {
+        SignupOutcome::Created => http::ok(&SignedUp { id: user.id }),
+        SignupOutcome::EmailTaken => Err(ApiError::EmailTaken),
     }
 }

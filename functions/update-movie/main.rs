@@ -7,9 +7,9 @@ use shared::{
     app::{self, App},
     auth::session::Sessions,
     error::ApiError,
-    http::{self, Answer, Fields, FromBody, Request},
+    http::{self, Fields, FromBody, HandlerResult, Request},
     model::MovieChanges,
-    store::{Change, Movies},
+    store::{Movies, UpdateOutcome},
 };
 
 struct UpdateMovie(MovieChanges);
@@ -30,14 +30,14 @@ async fn main() -> Result<(), http::Error> {
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &movies, request)).await
 }
 
-async fn handle(sessions: &Sessions, movies: &Movies, request: Request) -> Answer {
+async fn handle(sessions: &Sessions, movies: &Movies, request: Request) -> HandlerResult {
     let user = sessions.authenticate(&request).await?;
     let UpdateMovie(changes) = http::body(&request)?;
     let id = http::movie_id(&request)?;
-    match movies.change(id, user.user_id, changes, app::now()).await? {
-        Change::Done(movie) => http::movie(&movie),
-        Change::NotFound => Err(ApiError::MovieNotFound),
-        Change::NotOwner => Err(ApiError::NotOwner),
-        Change::NameTaken(movie_id) => Err(ApiError::MovieNameTaken { movie_id }),
+    match movies.update(id, user.user_id, changes, app::now()).await? {
+        UpdateOutcome::Updated(movie) => http::movie(&movie),
+        UpdateOutcome::NotFound => Err(ApiError::MovieNotFound),
+        UpdateOutcome::NotOwner => Err(ApiError::NotOwner),
+        UpdateOutcome::NameTaken(movie_id) => Err(ApiError::MovieNameTaken { movie_id }),
     }
 }

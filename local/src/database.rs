@@ -222,18 +222,18 @@ Resources:
         first.create_tables(Template::parse(TEMPLATE).expect("a template").tables()).expect("tables");
         first.put_item("MoviesTable", json!({"pk": {"S": "movie#1"}})).expect("an item");
         first.stop().await;
-        let departures = "  DeparturesTable:
+        let account_deletions = "  AccountDeletionsTable:
     Type: AWS::DynamoDB::Table
     Properties:
       AttributeDefinitions: [{AttributeName: user_id, AttributeType: S}]
       KeySchema: [{AttributeName: user_id, KeyType: HASH}]
       StreamSpecification: {StreamViewType: KEYS_ONLY}
 ";
-        let grown = Template::parse(&format!("{TEMPLATE}{departures}")).expect("a template");
+        let grown = Template::parse(&format!("{TEMPLATE}{account_deletions}")).expect("a template");
         let second = EmbeddedDatabase::start(storage, 0).await.expect("a database");
         second.create_tables(grown.tables()).expect("one more table");
         assert_eq!(second.items("MoviesTable").expect("items").len(), 1);
-        assert!(second.items("DeparturesTable").expect("items").is_empty());
+        assert!(second.items("AccountDeletionsTable").expect("items").is_empty());
     }
 
     #[tokio::test]

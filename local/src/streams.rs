@@ -73,7 +73,7 @@ mod tests {
         let template = Template::parse(
             "
 Resources:
-  DeparturesTable:
+  AccountDeletionsTable:
     Type: AWS::DynamoDB::Table
     Properties:
       AttributeDefinitions: [{AttributeName: user_id, AttributeType: S}]
@@ -97,7 +97,7 @@ Resources:
     }
 
     fn put(database: &EmbeddedDatabase, user: &str, pass: u32) {
-        database.put_item("DeparturesTable", item(user, pass)).expect("an item");
+        database.put_item("AccountDeletionsTable", item(user, pass)).expect("an item");
     }
 
     /// What happened to whom.
@@ -114,17 +114,17 @@ Resources:
     #[tokio::test]
     async fn every_write_is_told_once_and_in_order() {
         let database = database(Storage::Memory).await;
-        let mut reader = StreamReader::new(&database, "DeparturesTable").expect("a reader");
+        let mut reader = StreamReader::new(&database, "AccountDeletionsTable").expect("a reader");
         assert!(reader.next_records().expect("records").is_empty());
         put(&database, "ann", 0);
         put(&database, "ben", 0);
         put(&database, "ann", 1);
         let first = reader.next_records().expect("records");
         assert_eq!(told(&first), [("INSERT", "ann"), ("INSERT", "ben"), ("MODIFY", "ann")]);
-        database.delete_item("DeparturesTable", json!({"user_id": {"S": "ben"}})).expect("a deletion");
+        database.delete_item("AccountDeletionsTable", json!({"user_id": {"S": "ben"}})).expect("a deletion");
         assert_eq!(told(&reader.next_records().expect("records")), [("REMOVE", "ben")]);
         assert!(reader.next_records().expect("records").is_empty());
-        let again = StreamReader::new(&database, "DeparturesTable").expect("a reader").next_records();
+        let again = StreamReader::new(&database, "AccountDeletionsTable").expect("a reader").next_records();
         assert_eq!(again.expect("records")[..3], first);
     }
 
@@ -132,7 +132,7 @@ Resources:
     async fn a_record_has_the_form_that_lambda_gives_it() {
         let database = database(Storage::Memory).await;
         put(&database, "ann", 0);
-        let mut reader = StreamReader::new(&database, "DeparturesTable").expect("a reader");
+        let mut reader = StreamReader::new(&database, "AccountDeletionsTable").expect("a reader");
         let mut record = reader.next_records().expect("records").remove(0);
         let created = record["dynamodb"]["ApproximateCreationDateTime"].take().as_i64().expect("seconds");
         assert!((clock::now().unix_timestamp() - created).abs() < 60, "{created}");
@@ -141,7 +141,7 @@ Resources:
         assert!(record["dynamodb"]["SizeBytes"].take().as_u64().is_some_and(|size| size > 0));
         assert!(record["eventID"].take().as_str().is_some_and(|id| !id.is_empty()));
         let arn = record["eventSourceARN"].take();
-        let start = "arn:aws:dynamodb:eu-west-1:123456789012:table/DeparturesTable/stream/";
+        let start = "arn:aws:dynamodb:eu-west-1:123456789012:table/AccountDeletionsTable/stream/";
         assert!(arn.as_str().is_some_and(|arn| arn.starts_with(start)), "{arn}");
         let expected = json!({
             "eventID": null, "eventName": "INSERT", "eventVersion": "1.1", "eventSource": "aws:dynamodb",
@@ -158,7 +158,7 @@ Resources:
     async fn more_than_one_answer_holds_is_read_to_the_end() {
         let database = database(Storage::Memory).await;
         (0..1100).for_each(|number| put(&database, &number.to_string(), 0));
-        let mut reader = StreamReader::new(&database, "DeparturesTable").expect("a reader");
+        let mut reader = StreamReader::new(&database, "AccountDeletionsTable").expect("a reader");
         let lengths = [(); 3].map(|()| reader.next_records().expect("records").len());
         assert_eq!(lengths, [1000, 100, 0]);
     }
@@ -172,7 +172,7 @@ Resources:
         first.stop().await;
         let second = database(storage).await;
         put(&second, "ben", 0);
-        let mut reader = StreamReader::new(&second, "DeparturesTable").expect("a reader");
+        let mut reader = StreamReader::new(&second, "AccountDeletionsTable").expect("a reader");
         let records = reader.next_records().expect("records");
         assert_eq!(told(&records), [("INSERT", "ann"), ("INSERT", "ben")]);
     }

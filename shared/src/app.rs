@@ -24,7 +24,7 @@ use crate::{
         token::{TokenKey, TokenKeys},
     },
     model::Timestamp,
-    store::{Attempts, Departures, Movies, Users},
+    store::{AccountDeletions, Movies, PasswordAttempts, Users},
 };
 
 /// What a function has where no deadline is known.
@@ -87,9 +87,9 @@ impl App {
         Ok(Movies::new(self.client.clone(), required("MOVIES_TABLE")?))
     }
 
-    /// The users who are leaving, in the table that `DEPARTURES_TABLE` names.
-    pub fn departures(&self) -> Result<Departures, StartError> {
-        Ok(Departures::new(self.client.clone(), required("DEPARTURES_TABLE")?))
+    /// The users who are leaving, in the table that `ACCOUNT_DELETIONS_TABLE` names.
+    pub fn account_deletions(&self) -> Result<AccountDeletions, StartError> {
+        Ok(AccountDeletions::new(self.client.clone(), required("ACCOUNT_DELETIONS_TABLE")?))
     }
 
     /// The check of tokens that [`token_keys`] signed.
@@ -100,7 +100,7 @@ impl App {
     /// The check of passwords at an endpoint, with counters of wrong ones in the table that `PASSWORD_ATTEMPTS_TABLE`
     /// names.
     pub fn password_check(&self, endpoint: PasswordEndpoint) -> Result<PasswordCheck, StartError> {
-        let attempts = Attempts::new(self.client.clone(), required("PASSWORD_ATTEMPTS_TABLE")?);
+        let attempts = PasswordAttempts::new(self.client.clone(), required("PASSWORD_ATTEMPTS_TABLE")?);
         let throttle = Throttle::new(endpoint, attempts, required(CURRENT_KEY)?.as_bytes());
         Ok(PasswordCheck { throttle, hasher: hasher()? })
     }

@@ -30,13 +30,13 @@ pub fn logged_out() {
 }
 
 /// A user is leaving.
-pub fn leaving_begun() {
-    tracing::info!(security_event = "leaving_begun");
+pub fn account_deletion_requested() {
+    tracing::info!(security_event = "account_deletion_requested");
 }
 
 /// A leaving user is gone, or so many of their movies went.
-pub fn purge_progress(user_id: Uuid, movies: usize, finished: bool) {
-    tracing::info!(security_event = "purge_progress", %user_id, movies, finished);
+pub fn account_deletion_progress(user_id: Uuid, movies: usize, finished: bool) {
+    tracing::info!(security_event = "account_deletion_progress", %user_id, movies, finished);
 }
 
 /// Notes an error that is also a security event: a proof that failed or a right that was missing.

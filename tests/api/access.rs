@@ -10,13 +10,17 @@ use local::fault_proxy::Call;
 use serde_json::{Map, Value};
 
 use crate::{
-    bag::{ATTEMPTS, Bag, DEPARTURES, MOVIES, USERS},
     policies,
+    test_app::{ACCOUNT_DELETIONS, MOVIES, PASSWORD_ATTEMPTS, TestApp, USERS},
 };
 
 /// The kinds of items of each table, by the beginnings of their keys.
-const KINDS: [(&str, &[&str]); 4] =
-    [(USERS, &["user#", "email#"]), (MOVIES, &["movie#", "name#"]), (DEPARTURES, &[""]), (ATTEMPTS, &[""])];
+const KINDS: [(&str, &[&str]); 4] = [
+    (USERS, &["user#", "email#"]),
+    (MOVIES, &["movie#", "name#"]),
+    (ACCOUNT_DELETIONS, &[""]),
+    (PASSWORD_ATTEMPTS, &[""]),
+];
 
 /// Stands for the kind where a request asks for items without naming their keys, and for all attributes.
 const ANY: &str = "*";
@@ -76,10 +80,11 @@ fn declared(operation: &str) -> Vec<Access> {
     let authenticates = || get(USERS, "user#", &[SESSION]);
     let counts_attempts = || {
         vec![
-            get(ATTEMPTS, "", &[WHOLE]),
-            put(ATTEMPTS, "", &["attempt", "blocked_until", "expires_at", "failures"]).answering_all(),
-            update(ATTEMPTS, "", &["expires_at", "failures"]),
-            delete(ATTEMPTS, ""),
+            get(PASSWORD_ATTEMPTS, "", &[WHOLE]),
+            put(PASSWORD_ATTEMPTS, "", &["attempt", "blocked_until", "expires_at", "failures"])
+                .answering_all(),
+            update(PASSWORD_ATTEMPTS, "", &["expires_at", "failures"]),
+            delete(PASSWORD_ATTEMPTS, ""),
         ]
     };
     match operation {
@@ -102,7 +107,7 @@ fn declared(operation: &str) -> Vec<Access> {
         "delete-account" => vec![
             authenticates(),
             update(USERS, "user#", &["session_epoch", "status"]),
-            put(DEPARTURES, "", &["pass", "since"]),
+            put(ACCOUNT_DELETIONS, "", &["requested_at", "run_count"]),
         ],
         "list-movies" => vec![read("Query", "MoviesTable/index/catalog", ANY, &[WHOLE])],
         "get-movie" => vec![get(MOVIES, "movie#", &[WHOLE])],
@@ -135,10 +140,10 @@ fn declared(operation: &str) -> Vec<Access> {
             read("BatchGetItem", MOVIES, "movie#", &[&["added_by", "id", "name_key"]]),
             delete(MOVIES, "movie#"),
             delete(MOVIES, "name#"),
-            get(DEPARTURES, "", &[WHOLE]),
-            update(DEPARTURES, "", &["pass"]),
-            delete(DEPARTURES, ""),
-            read("Scan", DEPARTURES, ANY, &[WHOLE]),
+            get(ACCOUNT_DELETIONS, "", &[WHOLE]),
+            update(ACCOUNT_DELETIONS, "", &["run_count"]),
+            delete(ACCOUNT_DELETIONS, ""),
+            read("Scan", ACCOUNT_DELETIONS, ANY, &[WHOLE]),
         ],
         other => panic!("tests/api/access.rs does not declare what {other} reads and writes"),
     }
@@ -151,11 +156,11 @@ type Attributes = (BTreeSet<String>, BTreeSet<String>);
 
 #[tokio::test]
 async fn every_function_reads_and_writes_exactly_what_is_declared() {
-    let mut bag = Bag::start().await;
-    policies::use_everything(&mut bag).await;
-    for function in bag.template.functions() {
+    let mut app = TestApp::start().await;
+    policies::use_everything(&mut app).await;
+    for function in app.template.functions() {
         let mut used: BTreeMap<Target, Attributes> = BTreeMap::new();
-        for (target, (reads, writes)) in bag.proxy.calls_of(&function.operation).iter().flat_map(accesses) {
+        for (target, (reads, writes)) in app.proxy.calls_of(&function.operation).iter().flat_map(accesses) {
             let all = used.entry(target).or_default();
             all.0.extend(reads);
             all.1.extend(writes);
@@ -263,7 +268,7 @@ fn kind(table: &str, key: &Value) -> String {
 }
 
 fn key_attribute(table: &str) -> &'static str {
-    if table == DEPARTURES { "user_id" } else { "pk" }
+    if table == ACCOUNT_DELETIONS { "user_id" } else { "pk" }
 }
 
 fn attributes_of(table: &str, item: &Map<String, Value>) -> BTreeSet<String> {
@@ -317,12 +322,12 @@ fn attribute(path: &str, request: &Value) -> String {
 
 #[test]
 fn the_written_attributes_of_an_update_are_found() {
-    let request = |expression: &str| serde_json::json!({"UpdateExpression": expression, "ExpressionAttributeNames": {"#a": "name", "#b": "pass"}});
+    let request = |expression: &str| serde_json::json!({"UpdateExpression": expression, "ExpressionAttributeNames": {"#a": "name", "#b": "run_count"}});
     for (expression, expected) in [
         ("SET #a = :a, b=:b", vec!["b", "name"]),
         (
             "ADD failures :one SET expires_at = :at REMOVE x.y[0], #b",
-            vec!["expires_at", "failures", "pass", "x"],
+            vec!["expires_at", "failures", "run_count", "x"],
         ),
         ("set c = if_not_exists(d, :d), e = f + :one delete g :g", vec!["c", "e", "g"]),
         ("SET h = list_append(i, j)", vec!["h"]),

@@ -14,8 +14,8 @@ use local::{
 use serde_json::{Value, json};
 
 use crate::{
-    bag::{Bag, DEPARTURES, PASSWORD, delete, get, movie, post, put},
-    emitted,
+    emf,
+    test_app::{ACCOUNT_DELETIONS, PASSWORD, TestApp, delete, get, movie, post, put},
 };
 
 /// A metric as CloudWatch tells it from others: namespace, name, and the values of its dimensions by their names.
@@ -40,12 +40,12 @@ const OF_SERVICES: [(&str, &str, &str); 9] = [
 
 #[tokio::test]
 async fn every_alarm_and_every_graph_has_a_metric_that_exists() {
-    let bag = Bag::start_with(1, &[emitted::JSON]).await;
-    let (alarms, graphs) = (alarms(&bag.template), graphs(&bag.template));
+    let app = TestApp::start_with(1, &[emf::JSON]).await;
+    let (alarms, graphs) = (alarms(&app.template), graphs(&app.template));
     assert!(alarms.len() >= 33, "{alarms:#?}");
-    emit_everything(&bag).await;
-    let counted = counted_in_the_access_log(&bag.template);
-    let emitted: BTreeSet<Watched> = emitted::measurements(&emitted::documents(&bag))
+    emit_everything(&app).await;
+    let counted = counted_in_the_access_log(&app.template);
+    let emitted: BTreeSet<Watched> = emf::measurements(&emf::documents(&app))
         .into_iter()
         .map(|metric| (metric.namespace, metric.name, metric.dimensions))
         .collect();
@@ -64,7 +64,7 @@ async fn every_alarm_and_every_graph_has_a_metric_that_exists() {
             OF_SERVICES.contains(&(namespace, name, dimension)),
             "no service is known to emit {watched:?}"
         );
-        let resource = &bag.template.document()["Resources"][resource]["Type"];
+        let resource = &app.template.document()["Resources"][resource]["Type"];
         let expected = match dimension.as_str() {
             "ApiId" => "AWS::Serverless::HttpApi",
             "FunctionName" => "AWS::Serverless::Function",
@@ -144,11 +144,11 @@ fn counted(template: &Template, route: &str, status: u16) -> BTreeSet<Watched> {
 }
 
 /// Makes every metric happen once.
-async fn emit_everything(bag: &Bag) {
-    let ann = bag.person("ann").await;
-    let path = format!("/api/movies/{}", bag.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
+async fn emit_everything(app: &TestApp) {
+    let ann = app.person("ann").await;
+    let path = format!("/api/movies/{}", app.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
     let new_password = json!({"current_password": PASSWORD, "new_password": "a bag full of new movies"});
-    bag.movie(&ann, "Brazil").await;
+    app.movie(&ann, "Brazil").await;
     for request in [
         get("/api/movies"),
         get(&path),
@@ -157,28 +157,29 @@ async fn emit_everything(bag: &Bag) {
         delete(&path),
         put("/api/auth/password", &new_password),
     ] {
-        assert_eq!(bag.send(request.bearer(&ann.token)).await.status, 200);
+        assert_eq!(app.send(request.bearer(&ann.token)).await.status, 200);
     }
-    let bob = bag.person("bob").await;
-    bag.send(post("/api/movies", &movie("Heat")).bearer(&bob.token)).await;
-    assert_eq!(bag.send(post("/api/auth/logout", &json!({})).bearer(&bob.token)).await.status, 200);
-    let token = bag.session(&bob.email).await;
-    assert_eq!(bag.send(delete("/api/auth/account").bearer(&token)).await.status, 202);
+    let bob = app.person("bob").await;
+    app.send(post("/api/movies", &movie("Heat")).bearer(&bob.token)).await;
+    assert_eq!(app.send(post("/api/auth/logout", &json!({})).bearer(&bob.token)).await.status, 200);
+    let token = app.session(&bob.email).await;
+    assert_eq!(app.send(delete("/api/auth/account").bearer(&token)).await.status, 202);
     // One more than the failures that are free.
     for _ in 0..6 {
-        bag.log_in(&ann.email, "not the password").await;
+        app.log_in(&ann.email, "not the password").await;
     }
-    bag.proxy.inject(Rule::once(Fault::AccessDenied).on("GetItem"));
-    assert_eq!(bag.send(get(&path)).await.status, 500);
-    let records = StreamReader::new(&bag.database, DEPARTURES).and_then(|mut reader| reader.next_records());
+    app.proxy.inject(Rule::once(Fault::AccessDenied).on("GetItem"));
+    assert_eq!(app.send(get(&path)).await.status, 500);
+    let records =
+        StreamReader::new(&app.database, ACCOUNT_DELETIONS).and_then(|mut reader| reader.next_records());
     let records = json!({"Records": records.expect("records")});
-    let purge = bag.function("purge-account").await;
+    let purge = app.function("purge-account").await;
     // The schedule first, so that somebody is still leaving.
     for event in [json!({}), records] {
         assert_eq!(purge.invoke(&event).await, Outcome::Response(json!({"batchItemFailures": []})));
     }
-    bag.logged_with(&["PurgeBacklog"]).await;
-    bag.logged_with(&["LoginsThrottled"]).await;
+    app.logged_with(&["PendingAccountDeletions"]).await;
+    app.logged_with(&["LoginsThrottled"]).await;
 }
 
 /// What the alarms look at.

@@ -11,9 +11,9 @@ use local::{
 use serde_json::json;
 
 use crate::{
-    bag::{Bag, PASSWORD, Person, USERS, put},
     consistency::assert_consistent,
     expect::{expect_problem, whole},
+    test_app::{PASSWORD, TestApp, TestUser, USERS, put},
     tokens::decoded,
 };
 
@@ -21,7 +21,7 @@ use crate::{
 const NEW: &str = "a bag full of new movies";
 
 /// The request with which somebody changes their password.
-fn change(person: &Person, current: &str, new: &str) -> HttpRequest {
+fn change(person: &TestUser, current: &str, new: &str) -> HttpRequest {
     let body = json!({"current_password": current, "new_password": new});
     put("/api/auth/password", &body).bearer(&person.token)
 }
@@ -33,12 +33,12 @@ fn token(response: &HttpResponse) -> String {
 
 #[tokio::test]
 async fn a_new_password_counts_at_once_and_ends_every_session_but_the_one_it_begins() {
-    let bag = Bag::start().await;
-    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
-    bag.movie(&ann, "Alien").await;
-    let elsewhere = bag.session(&ann.email).await;
-    let mut expected = bag.contents();
-    let response = bag.send(change(&ann, PASSWORD, NEW)).await;
+    let app = TestApp::start().await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    app.movie(&ann, "Alien").await;
+    let elsewhere = app.session(&ann.email).await;
+    let mut expected = app.contents();
+    let response = app.send(change(&ann, PASSWORD, NEW)).await;
     insta::assert_json_snapshot!(whole(&response), {".body.token" => "[token]"}, @r#"
     {
       "body": {
@@ -56,33 +56,33 @@ async fn a_new_password_counts_at_once_and_ends_every_session_but_the_one_it_beg
     "#);
 
     let key = format!("{USERS} \"user#{}\"", ann.id);
-    let hash = bag.contents()[&key]["password_hash"].clone();
+    let hash = app.contents()[&key]["password_hash"].clone();
     let user = expected.get_mut(&key).expect("the user");
     assert_ne!(user["password_hash"], hash);
     assert!(hash["S"].as_str().is_some_and(|hash| hash.starts_with("$2b$04$")), "{hash}");
     user["password_hash"] = hash;
     user["session_epoch"] = json!({"N": "1"});
-    assert_eq!(bag.contents(), expected, "nothing else has changed");
+    assert_eq!(app.contents(), expected, "nothing else has changed");
 
     let fresh = token(&response);
     let claims = decoded(fresh.split('.').nth(1).expect("claims"));
     assert_eq!((&claims["sub"], &claims["epoch"]), (&json!(ann.id), &json!(1)));
-    assert_eq!(bag.account(&fresh).await.json()["id"], ann.id);
+    assert_eq!(app.account(&fresh).await.json()["id"], ann.id);
     for earlier in [&ann.token, &elsewhere] {
-        expect_problem(&bag.account(earlier).await, 401, "invalid_token");
+        expect_problem(&app.account(earlier).await, 401, "invalid_token");
     }
-    assert_eq!(bag.account(&bob.token).await.status, 200, "nobody else is concerned");
-    expect_problem(&bag.log_in(&ann.email, PASSWORD).await, 401, "invalid_credentials");
-    assert_eq!(bag.log_in(&ann.email, NEW).await.status, 200);
-    assert_consistent(&bag);
+    assert_eq!(app.account(&bob.token).await.status, 200, "nobody else is concerned");
+    expect_problem(&app.log_in(&ann.email, PASSWORD).await, 401, "invalid_credentials");
+    assert_eq!(app.log_in(&ann.email, NEW).await.status, 200);
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn a_wrong_current_password_changes_nothing_and_ends_no_session() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let before = bag.contents();
-    let response = bag.send(change(&ann, "a wrong password", NEW)).await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let before = app.contents();
+    let response = app.send(change(&ann, "a wrong password", NEW)).await;
     insta::assert_json_snapshot!(whole(&response), {".body.request_id" => "[id]"}, @r#"
     {
       "body": {
@@ -101,31 +101,31 @@ async fn a_wrong_current_password_changes_nothing_and_ends_no_session() {
       "status": 403
     }
     "#);
-    assert_eq!(bag.contents(), before);
-    assert_eq!(bag.account(&ann.token).await.status, 200);
-    assert_eq!(bag.log_in(&ann.email, PASSWORD).await.status, 200);
-    assert_consistent(&bag);
+    assert_eq!(app.contents(), before);
+    assert_eq!(app.account(&ann.token).await.status, 200);
+    assert_eq!(app.log_in(&ann.email, PASSWORD).await.status, 200);
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn a_password_can_be_changed_again_with_the_token_of_the_change() {
-    let bag = Bag::start().await;
-    let mut ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let mut ann = app.person("ann").await;
     for (current, new) in [(PASSWORD, NEW), (NEW, PASSWORD), (PASSWORD, PASSWORD)] {
-        let fresh = token(&bag.send(change(&ann, current, new)).await);
-        expect_problem(&bag.account(&ann.token).await, 401, "invalid_token");
+        let fresh = token(&app.send(change(&ann, current, new)).await);
+        expect_problem(&app.account(&ann.token).await, 401, "invalid_token");
         ann.token = fresh;
     }
-    assert_eq!(bag.log_in(&ann.email, PASSWORD).await.status, 200);
-    assert_eq!(bag.item(USERS, &format!("user#{}", ann.id)).expect("the user")["session_epoch"]["N"], "3");
-    assert_consistent(&bag);
+    assert_eq!(app.log_in(&ann.email, PASSWORD).await.status, 200);
+    assert_eq!(app.item(USERS, &format!("user#{}", ann.id)).expect("the user")["session_epoch"]["N"], "3");
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn what_is_wrong_first_is_told_first() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let before = bag.contents();
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let before = app.contents();
     let large = "x".repeat(65_537);
     let request = || HttpRequest::new("PUT", "/api/auth/password");
     let typed = || request().header("content-type", "application/json");
@@ -142,24 +142,24 @@ async fn what_is_wrong_first_is_told_first() {
         (change(&ann, "a wrong password", "ANN"), 400, "validation_failed"),
         (change(&ann, "a wrong password", NEW), 403, "invalid_credentials"),
     ] {
-        expect_problem(&bag.send(request).await, status, code);
-        assert_eq!(bag.contents(), before);
+        expect_problem(&app.send(request).await, status, code);
+        assert_eq!(app.contents(), before);
     }
 }
 
 #[tokio::test]
 async fn a_user_who_goes_after_the_read_is_401() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
     let gate = Gate::new();
     let hold = Fault::Hold(gate.clone());
-    bag.proxy.inject(Rule::once(hold).from("change-password").after(1));
+    app.proxy.inject(Rule::once(hold).from("change-password").after(1));
     let gone = async {
         gate.reached().await;
-        bag.remove(USERS, &format!("user#{}", ann.id));
+        app.remove(USERS, &format!("user#{}", ann.id));
         gate.open();
     };
-    let (response, ()) = join(bag.send(change(&ann, PASSWORD, NEW)), gone).await;
+    let (response, ()) = join(app.send(change(&ann, PASSWORD, NEW)), gone).await;
     expect_problem(&response, 401, "invalid_token");
-    assert!(bag.item(USERS, &format!("user#{}", ann.id)).is_none(), "the user has come back");
+    assert!(app.item(USERS, &format!("user#{}", ann.id)).is_none(), "the user has come back");
 }

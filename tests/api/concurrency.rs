@@ -13,15 +13,15 @@ use local::{
 use serde_json::json;
 
 use crate::{
-    bag::{Bag, MOVIES, PASSWORD, Person, USERS, delete, get, movie, post, put},
     consistency::assert_consistent,
+    test_app::{MOVIES, PASSWORD, TestApp, TestUser, USERS, delete, get, movie, post, put},
 };
 
 const MANY: usize = 50;
 
 #[tokio::test]
 async fn of_fifty_parallel_signups_with_one_email_one_succeeds() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     let emails = (0..MANY).map(|number| match number % 3 {
         0 => "ann@example.com",
         1 => "Ann@Example.com",
@@ -29,202 +29,202 @@ async fn of_fifty_parallel_signups_with_one_email_one_succeeds() {
     });
     let requests =
         emails.map(|email| post("/api/auth/signup", &json!({"email": email, "password": PASSWORD})));
-    let responses = at_once(&bag, "signup", requests.collect()).await;
+    let responses = at_once(&app, "signup", requests.collect()).await;
 
     assert_eq!(counts(&responses), one_winner("email_taken"));
-    let (users, claims) = (bag.count(USERS, "user#"), bag.count(USERS, "email#"));
+    let (users, claims) = (app.count(USERS, "user#"), app.count(USERS, "email#"));
     println!("{MANY} signups with one email: {:?}; {users} user, {claims} claim", counts(&responses));
     assert_eq!((users, claims), (1, 1));
     let winner = responses.iter().find(|response| response.status == 200).expect("a winner").json();
-    assert_eq!(bag.items(USERS, "email#")[0]["user_id"]["S"], winner["id"]);
-    assert_consistent(&bag);
+    assert_eq!(app.items(USERS, "email#")[0]["user_id"]["S"], winner["id"]);
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn of_fifty_parallel_creates_of_one_name_one_succeeds() {
-    let bag = Bag::start().await;
-    let people = people(&bag).await;
+    let app = TestApp::start().await;
+    let people = people(&app).await;
     let spellings = ["Heat", "HEAT", " heat", "ｈｅａｔ"];
     let requests = (0..MANY).map(|number| {
         let name = spellings[number % spellings.len()];
         post("/api/movies", &movie(name)).bearer(&people[number % people.len()].token)
     });
-    let responses = at_once(&bag, "create-movie", requests.collect()).await;
+    let responses = at_once(&app, "create-movie", requests.collect()).await;
 
     assert_eq!(counts(&responses), one_winner("movie_name_taken"));
-    let (movies, claims) = (bag.count(MOVIES, "movie#"), bag.count(MOVIES, "name#"));
+    let (movies, claims) = (app.count(MOVIES, "movie#"), app.count(MOVIES, "name#"));
     println!("{MANY} creates of one name: {:?}; {movies} movie, {claims} claim", counts(&responses));
     assert_eq!((movies, claims), (1, 1));
-    assert_consistent(&bag);
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn of_fifty_parallel_renames_to_one_name_one_succeeds() {
-    let bag = Bag::start().await;
-    let people = people(&bag).await;
+    let app = TestApp::start().await;
+    let people = people(&app).await;
     let mut requests = Vec::new();
     for number in 0..MANY {
         let owner = &people[number % people.len()];
-        let id = bag.movie(owner, &format!("Movie {number}")).await["id"].as_str().expect("an id").to_owned();
+        let id = app.movie(owner, &format!("Movie {number}")).await["id"].as_str().expect("an id").to_owned();
         requests.push(put(&format!("/api/movies/{id}"), &json!({"name": "Heat"})).bearer(&owner.token));
     }
-    let responses = at_once(&bag, "update-movie", requests).await;
+    let responses = at_once(&app, "update-movie", requests).await;
 
     assert_eq!(counts(&responses), one_winner("movie_name_taken"));
-    let (movies, claims) = (bag.count(MOVIES, "movie#"), bag.count(MOVIES, "name#"));
+    let (movies, claims) = (app.count(MOVIES, "movie#"), app.count(MOVIES, "name#"));
     println!("{MANY} renames to one name: {:?}; {movies} movies, {claims} claims", counts(&responses));
     assert_eq!((movies, claims), (MANY, MANY));
     let winner = responses.iter().position(|response| response.status == 200).expect("a winner");
-    assert_eq!(bag.items(MOVIES, "name#heat")[0]["movie_id"]["S"], responses[winner].json()["id"]);
+    assert_eq!(app.items(MOVIES, "name#heat")[0]["movie_id"]["S"], responses[winner].json()["id"]);
     // The winner's old name is free, and every other one is still claimed.
     for number in 0..MANY {
-        let claims = bag.items(MOVIES, "name#");
+        let claims = app.items(MOVIES, "name#");
         let kept = claims.iter().any(|claim| claim["pk"]["S"] == format!("name#movie {number}"));
         assert_eq!(kept, number != winner, "the claim to Movie {number}");
     }
-    assert_consistent(&bag);
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn fifty_parallel_creates_by_one_user_all_succeed_and_all_count() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
     // The emulator runs one transaction after the other; the real service refuses those that meet at Ann's item.
     let conflicts = Rule { times: 2 * MANY, ..Rule::once(Fault::TransactionConflict { position: 2 }) };
-    bag.proxy.inject(conflicts.from("create-movie").on("TransactWriteItems"));
+    app.proxy.inject(conflicts.from("create-movie").on("TransactWriteItems"));
     let requests = (0..MANY)
         .map(|number| post("/api/movies", &movie(&format!("Movie {number}"))).bearer(&ann.token))
         .collect();
-    let responses = at_once(&bag, "create-movie", requests).await;
+    let responses = at_once(&app, "create-movie", requests).await;
 
     println!("{MANY} creates by one user: {:?}", counts(&responses));
     assert_eq!(counts(&responses), BTreeMap::from([("200".to_owned(), MANY)]));
-    assert_eq!(bag.items(USERS, "user#")[0]["movie_count"]["N"], MANY.to_string());
-    assert_consistent(&bag);
+    assert_eq!(app.items(USERS, "user#")[0]["movie_count"]["N"], MANY.to_string());
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn a_movie_that_is_renamed_while_it_is_deleted_is_gone_under_both_names() {
-    let (bag, ann, path) = one_movie().await;
-    let gate = hold(&bag, "delete-movie");
-    let deletion = bag.send(delete(&path).bearer(&ann.token));
+    let (app, ann, path) = one_movie().await;
+    let gate = hold(&app, "delete-movie");
+    let deletion = app.send(delete(&path).bearer(&ann.token));
     let renaming = async {
         gate.reached().await;
-        let response = bag.send(put(&path, &json!({"name": "Ronin"})).bearer(&ann.token)).await;
+        let response = app.send(put(&path, &json!({"name": "Ronin"})).bearer(&ann.token)).await;
         gate.open();
         response
     };
     let (deletion, renaming) = join(deletion, renaming).await;
     assert_eq!((deletion.status, renaming.status), (200, 200), "{}", deletion.body);
-    assert_eq!(bag.count(MOVIES, ""), 0);
-    assert_consistent(&bag);
+    assert_eq!(app.count(MOVIES, ""), 0);
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn a_movie_that_is_deleted_while_it_is_renamed_stays_deleted_and_its_new_name_free() {
-    let (bag, ann, path) = one_movie().await;
-    let gate = hold(&bag, "update-movie");
-    let renaming = bag.send(put(&path, &json!({"name": "Ronin"})).bearer(&ann.token));
+    let (app, ann, path) = one_movie().await;
+    let gate = hold(&app, "update-movie");
+    let renaming = app.send(put(&path, &json!({"name": "Ronin"})).bearer(&ann.token));
     let deletion = async {
         gate.reached().await;
-        let response = bag.send(delete(&path).bearer(&ann.token)).await;
+        let response = app.send(delete(&path).bearer(&ann.token)).await;
         gate.open();
         response
     };
     let (renaming, deletion) = join(renaming, deletion).await;
     assert_eq!((renaming.status, deletion.status), (404, 200), "{}", renaming.body);
-    assert_eq!(bag.count(MOVIES, ""), 0);
-    bag.movie(&ann, "Ronin").await;
-    assert_consistent(&bag);
+    assert_eq!(app.count(MOVIES, ""), 0);
+    app.movie(&ann, "Ronin").await;
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn details_changed_while_a_movie_is_renamed_are_kept() {
-    let (bag, ann, path) = one_movie().await;
-    bag.start_many("update-movie", 2).await;
-    let gate = hold(&bag, "update-movie");
-    let renaming = bag.send(put(&path, &json!({"name": "Ronin"})).bearer(&ann.token));
+    let (app, ann, path) = one_movie().await;
+    app.start_many("update-movie", 2).await;
+    let gate = hold(&app, "update-movie");
+    let renaming = app.send(put(&path, &json!({"name": "Ronin"})).bearer(&ann.token));
     let details = async {
         gate.reached().await;
-        let response = bag.send(put(&path, &json!({"genres": ["Thriller"]})).bearer(&ann.token)).await;
+        let response = app.send(put(&path, &json!({"genres": ["Thriller"]})).bearer(&ann.token)).await;
         gate.open();
         response
     };
     let (renaming, details) = join(renaming, details).await;
     assert_eq!((renaming.status, details.status), (200, 200), "{}", renaming.body);
-    let now = bag.send(get(&path)).await.json();
+    let now = app.send(get(&path)).await.json();
     assert_eq!((&now["name"], &now["genres"]), (&json!("Ronin"), &json!(["Thriller"])));
     assert_eq!(renaming.json(), now);
-    assert_consistent(&bag);
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn two_movies_cannot_swap_their_names() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
     let mut requests = Vec::new();
     for (name, wanted) in [("Heat", "Ronin"), ("Ronin", "Heat")] {
-        let id = bag.movie(&ann, name).await["id"].as_str().expect("an id").to_owned();
+        let id = app.movie(&ann, name).await["id"].as_str().expect("an id").to_owned();
         requests.push(put(&format!("/api/movies/{id}"), &json!({"name": wanted})).bearer(&ann.token));
     }
-    let responses = at_once(&bag, "update-movie", requests).await;
+    let responses = at_once(&app, "update-movie", requests).await;
     assert_eq!(counts(&responses), BTreeMap::from([("409 movie_name_taken".to_owned(), 2)]));
-    assert_eq!((bag.count(MOVIES, "name#heat"), bag.count(MOVIES, "name#ronin")), (1, 1));
-    assert_consistent(&bag);
+    assert_eq!((app.count(MOVIES, "name#heat"), app.count(MOVIES, "name#ronin")), (1, 1));
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn a_name_is_free_from_the_moment_of_the_rename() {
-    let (bag, ann, path) = one_movie().await;
-    let bob = bag.person("bob").await;
-    let gate = hold(&bag, "update-movie");
-    let renaming = bag.send(put(&path, &json!({"name": "Ronin"})).bearer(&ann.token));
+    let (app, ann, path) = one_movie().await;
+    let bob = app.person("bob").await;
+    let gate = hold(&app, "update-movie");
+    let renaming = app.send(put(&path, &json!({"name": "Ronin"})).bearer(&ann.token));
     let creates = async {
         gate.reached().await;
-        let early = bag.send(post("/api/movies", &movie("Heat")).bearer(&bob.token)).await;
+        let early = app.send(post("/api/movies", &movie("Heat")).bearer(&bob.token)).await;
         gate.open();
         early
     };
     let (renaming, early) = join(renaming, creates).await;
     assert_eq!((renaming.status, early.status), (200, 409), "{}", renaming.body);
 
-    let gate = hold(&bag, "create-movie");
-    let late = bag.send(post("/api/movies", &movie("Ronin")).bearer(&bob.token));
+    let gate = hold(&app, "create-movie");
+    let late = app.send(post("/api/movies", &movie("Ronin")).bearer(&bob.token));
     let renaming = async {
         gate.reached().await;
-        let response = bag.send(put(&path, &json!({"name": "Heat"})).bearer(&ann.token)).await;
+        let response = app.send(put(&path, &json!({"name": "Heat"})).bearer(&ann.token)).await;
         gate.open();
         response
     };
     let (late, renaming) = join(late, renaming).await;
     assert_eq!((late.status, renaming.status), (200, 200), "{}", late.body);
-    assert_consistent(&bag);
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn a_login_succeeds_only_after_the_signup_has_happened() {
-    let bag = Bag::start().await;
-    let gate = hold(&bag, "signup");
+    let app = TestApp::start().await;
+    let gate = hold(&app, "signup");
     let early = async {
         gate.reached().await;
-        let response = bag.log_in("ann@example.com", PASSWORD).await;
+        let response = app.log_in("ann@example.com", PASSWORD).await;
         gate.open();
         response
     };
-    let (signup, early) = join(bag.sign_up("ann@example.com"), early).await;
+    let (signup, early) = join(app.sign_up("ann@example.com"), early).await;
     assert_eq!((signup.status, early.status), (200, 401), "{}", signup.body);
-    assert_eq!(bag.log_in("ann@example.com", PASSWORD).await.status, 200);
-    assert_consistent(&bag);
+    assert_eq!(app.log_in("ann@example.com", PASSWORD).await.status, 200);
+    assert_consistent(&app);
 }
 
 /// Sends each request to a process of its own and lets none of them write before all are about to.
-async fn at_once(bag: &Bag, operation: &str, requests: Vec<HttpRequest>) -> Vec<HttpResponse> {
-    bag.start_many(operation, requests.len()).await;
+async fn at_once(app: &TestApp, operation: &str, requests: Vec<HttpRequest>) -> Vec<HttpResponse> {
+    app.start_many(operation, requests.len()).await;
     let gate = Gate::new();
     let held = Rule { times: requests.len(), ..Rule::once(Fault::Hold(gate.clone())) };
-    bag.proxy.inject(held.from(operation).on("TransactWriteItems"));
+    app.proxy.inject(held.from(operation).on("TransactWriteItems"));
     let together = requests.len();
-    let sending = join_all(requests.into_iter().map(|request| bag.send(request)));
+    let sending = join_all(requests.into_iter().map(|request| app.send(request)));
     let opening = async {
         gate.reached_by(together).await;
         gate.open();
@@ -246,25 +246,25 @@ fn one_winner(code: &str) -> BTreeMap<String, usize> {
     BTreeMap::from([("200".to_owned(), 1), (format!("409 {code}"), MANY - 1)])
 }
 
-async fn people(bag: &Bag) -> Vec<Person> {
+async fn people(app: &TestApp) -> Vec<TestUser> {
     let mut people = Vec::new();
     for name in ["ann", "bob", "cem"] {
-        people.push(bag.person(name).await);
+        people.push(app.person(name).await);
     }
     people
 }
 
 /// Somebody with a movie called Heat, and its path.
-async fn one_movie() -> (Bag, Person, String) {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let path = format!("/api/movies/{}", bag.movie(&ann, "Heat").await["id"].as_str().expect("an id"));
-    (bag, ann, path)
+async fn one_movie() -> (TestApp, TestUser, String) {
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let path = format!("/api/movies/{}", app.movie(&ann, "Heat").await["id"].as_str().expect("an id"));
+    (app, ann, path)
 }
 
 /// Holds the next transaction of a function back until the gate is opened.
-fn hold(bag: &Bag, operation: &str) -> Gate {
+fn hold(app: &TestApp, operation: &str) -> Gate {
     let gate = Gate::new();
-    bag.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(operation).on("TransactWriteItems"));
+    app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(operation).on("TransactWriteItems"));
     gate
 }

@@ -6,7 +6,7 @@ use local::{
 };
 use serde_json::json;
 
-use crate::bag::{Bag, TOKEN_KEY, USERS, binary, usual_value};
+use crate::test_app::{TOKEN_KEY, TestApp, USERS, binary, usual_value};
 
 /// What a function can do without.
 const OPTIONAL: [&str; 6] =
@@ -205,13 +205,13 @@ async fn a_bcrypt_cost_ceiling_below_the_cost_or_above_15_is_refused() {
             assert_eq!(refusal, None, "{operation} {value:?}");
         }
     }
-    let mut bag = Bag::start_with(1, &[("BCRYPT_COST", "7"), ("BCRYPT_COST_CEILING", "6")]).await;
-    match bag.function("login").await.ready().await {
+    let mut app = TestApp::start_with(1, &[("BCRYPT_COST", "7"), ("BCRYPT_COST_CEILING", "6")]).await;
+    match app.function("login").await.ready().await {
         Err(Outcome::Crashed { logs, .. }) => assert_eq!(logs, cost_refused("BCRYPT_COST_CEILING", 7)),
         other => panic!("a ceiling below the cost is taken: {other:?}"),
     }
-    bag.redeploy(&["login"], &[("BCRYPT_COST", "7"), ("BCRYPT_COST_CEILING", "7")]).await;
-    assert_eq!(bag.function("login").await.ready().await, Ok(()));
+    app.redeploy(&["login"], &[("BCRYPT_COST", "7"), ("BCRYPT_COST_CEILING", "7")]).await;
+    assert_eq!(app.function("login").await.ready().await, Ok(()));
 }
 
 #[tokio::test]
@@ -233,8 +233,8 @@ async fn a_movie_limit_that_is_out_of_range_or_no_number_is_refused() {
 
 #[tokio::test]
 async fn without_a_bcrypt_cost_passwords_are_hashed_at_12() {
-    let bag = Bag::start_with(1, &[("BCRYPT_COST", "")]).await;
-    assert_eq!(bag.sign_up("ann@example.com").await.status, 200);
-    let user = bag.items(USERS, "user#").remove(0);
+    let app = TestApp::start_with(1, &[("BCRYPT_COST", "")]).await;
+    assert_eq!(app.sign_up("ann@example.com").await.status, 200);
+    let user = app.items(USERS, "user#").remove(0);
     assert_eq!(&user["password_hash"]["S"].as_str().expect("a hash")[..7], "$2b$12$");
 }

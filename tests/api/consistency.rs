@@ -4,24 +4,29 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::bag::{Bag, DEPARTURES, MOVIES, USERS};
+use crate::test_app::{ACCOUNT_DELETIONS, MOVIES, TestApp, USERS};
 
 /// Panics unless every movie has exactly its claim and every claim its movie, every user has exactly their email claim
 /// and every such claim its user, and every user's `movie_count` is the number of their movies.
-pub fn assert_consistent(bag: &Bag) {
-    let movies = by_key(bag, MOVIES, "movie#", "id");
-    let names = by_key(bag, MOVIES, "name#", "movie_id");
+pub fn assert_consistent(app: &TestApp) {
+    let movies = by_key(app, MOVIES, "movie#", "id");
+    let names = by_key(app, MOVIES, "name#", "movie_id");
     assert_paired(&movies, &names, "name_key", "name#");
-    assert_eq!(bag.count(MOVIES, ""), movies.len() + names.len(), "the movies' table holds something else");
+    assert_eq!(app.count(MOVIES, ""), movies.len() + names.len(), "the movies' table holds something else");
 
-    let users = by_key(bag, USERS, "user#", "id");
-    let emails = by_key(bag, USERS, "email#", "user_id");
+    let users = by_key(app, USERS, "user#", "id");
+    let emails = by_key(app, USERS, "email#", "user_id");
     assert_paired(&users, &emails, "email_key", "email#");
-    assert_eq!(bag.count(USERS, ""), users.len() + emails.len(), "the users' table holds something else");
-    let departures = bag.database.items(DEPARTURES).expect("items");
-    let departing: BTreeSet<&str> = departures.iter().map(|departure| text(departure, "user_id")).collect();
-    let leaving = users.iter().filter(|(_, user)| text(user, "status") == "leaving");
-    assert_eq!(departing, leaving.map(|(id, _)| id.as_str()).collect(), "those who leave have a departure");
+    assert_eq!(app.count(USERS, ""), users.len() + emails.len(), "the users' table holds something else");
+    let account_deletions = app.database.items(ACCOUNT_DELETIONS).expect("items");
+    let departing: BTreeSet<&str> =
+        account_deletions.iter().map(|account_deletion| text(account_deletion, "user_id")).collect();
+    let leaving = users.iter().filter(|(_, user)| text(user, "status") == "deleting");
+    assert_eq!(
+        departing,
+        leaving.map(|(id, _)| id.as_str()).collect(),
+        "those who leave have an account deletion"
+    );
 
     for (id, user) in &users {
         let movies = movies.values().filter(|movie| text(movie, "added_by") == id).count();
@@ -50,9 +55,9 @@ fn assert_paired(
 }
 
 /// The items of one kind by the attribute that says whose they are. No two are of the same.
-fn by_key(bag: &Bag, table: &str, prefix: &str, key: &str) -> BTreeMap<String, Value> {
+fn by_key(app: &TestApp, table: &str, prefix: &str, key: &str) -> BTreeMap<String, Value> {
     let mut items = BTreeMap::new();
-    for item in bag.items(table, prefix) {
+    for item in app.items(table, prefix) {
         let id = text(&item, key).to_owned();
         if let Some(other) = items.insert(id, item.clone()) {
             panic!("{} and {} belong to the same", text(&other, "pk"), text(&item, "pk"));

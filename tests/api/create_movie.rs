@@ -7,20 +7,20 @@ mod names;
 use serde_json::json;
 
 use crate::{
-    bag::{Bag, MOVIES, USERS, delete, get, movie, post},
     expect::{expect_problem, whole},
+    test_app::{MOVIES, TestApp, USERS, delete, get, movie, post},
 };
 
 #[tokio::test]
 async fn a_new_movie_is_answered_and_stored_whole() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
     let body = json!({
         "name": "  Ame\u{301}lie  from Montmartre ",
         "casts": [" Audrey Tautou ", "Audrey Tautou"],
         "genres": ["Comedy", "\u{a0}Romance\u{2003}"],
     });
-    let response = bag.send(post("/api/movies", &body).bearer(&ann.token)).await;
+    let response = app.send(post("/api/movies", &body).bearer(&ann.token)).await;
 
     insta::assert_json_snapshot!(whole(&response), {
         ".headers.location" => "[location]",
@@ -73,86 +73,86 @@ async fn a_new_movie_is_answered_and_stored_whole() {
         "catalog": {"S": "movies"},
     });
     let claim = json!({"pk": {"S": "name#amélie from montmartre"}, "movie_id": {"S": id}});
-    assert_eq!(bag.items(MOVIES, ""), [stored, claim]);
-    assert_eq!(bag.item(USERS, &format!("user#{}", ann.id)).expect("ann")["movie_count"]["N"], "1");
+    assert_eq!(app.items(MOVIES, ""), [stored, claim]);
+    assert_eq!(app.item(USERS, &format!("user#{}", ann.id)).expect("ann")["movie_count"]["N"], "1");
 }
 
 #[tokio::test]
 async fn the_location_works_at_once_and_the_list_shows_the_movie() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let response = bag.send(post("/api/movies", &movie("Alien")).bearer(&ann.token)).await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let response = app.send(post("/api/movies", &movie("Alien")).bearer(&ann.token)).await;
     let location = response.header("location").expect("a location");
-    assert_eq!(bag.send(get(location)).await.json(), response.json());
-    assert_eq!(bag.send(get("/api/movies")).await.json(), json!([response.json()]));
+    assert_eq!(app.send(get(location)).await.json(), response.json());
+    assert_eq!(app.send(get("/api/movies")).await.json(), json!([response.json()]));
 }
 
 #[tokio::test]
 async fn a_users_movies_are_counted() {
-    let bag = Bag::start().await;
-    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
+    let app = TestApp::start().await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     let count =
-        |id: &str| bag.item(USERS, &format!("user#{id}")).expect("a user")["movie_count"]["N"].clone();
-    let first = bag.movie(&ann, "Alien").await;
-    bag.movie(&ann, "Aliens").await;
-    bag.movie(&bob, "Alien 3").await;
+        |id: &str| app.item(USERS, &format!("user#{id}")).expect("a user")["movie_count"]["N"].clone();
+    let first = app.movie(&ann, "Alien").await;
+    app.movie(&ann, "Aliens").await;
+    app.movie(&bob, "Alien 3").await;
     assert_eq!((count(&ann.id), count(&bob.id)), (json!("2"), json!("1")));
     let path = format!("/api/movies/{}", first["id"].as_str().expect("an id"));
-    assert_eq!(bag.send(delete(&path).bearer(&ann.token)).await.status, 200);
+    assert_eq!(app.send(delete(&path).bearer(&ann.token)).await.status, 200);
     assert_eq!((count(&ann.id), count(&bob.id)), (json!("1"), json!("1")));
 }
 
 #[tokio::test]
 async fn nobody_adds_a_movie_without_a_token() {
-    let bag = Bag::start().await;
-    let response = bag.send(post("/api/movies", &movie("Alien"))).await;
+    let app = TestApp::start().await;
+    let response = app.send(post("/api/movies", &movie("Alien"))).await;
     expect_problem(&response, 401, "missing_token");
-    assert_eq!(bag.count(MOVIES, ""), 0);
+    assert_eq!(app.count(MOVIES, ""), 0);
 }
 
 /// The token was good when it was looked at; the write itself must still notice.
 #[tokio::test]
 async fn an_owner_who_leaves_before_the_write_adds_nothing() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     let create = |token: &str, name: &str| post("/api/movies", &movie(name)).bearer(token);
 
-    let ann = bag.person("ann").await;
+    let ann = app.person("ann").await;
     let key = format!("user#{}", ann.id);
-    let response = bag
+    let response = app
         .send_interrupted(create(&ann.token, "Alien"), "TransactWriteItems", || {
-            bag.edit(USERS, &key, |user| user["status"]["S"] = json!("leaving"));
+            app.edit(USERS, &key, |user| user["status"]["S"] = json!("deleting"));
         })
         .await;
     expect_problem(&response, 401, "invalid_token");
-    assert_eq!(bag.count(MOVIES, ""), 0);
-    assert_eq!(bag.item(USERS, &key).expect("ann")["movie_count"]["N"], "0");
+    assert_eq!(app.count(MOVIES, ""), 0);
+    assert_eq!(app.item(USERS, &key).expect("ann")["movie_count"]["N"], "0");
 
-    let bob = bag.person("bob").await;
+    let bob = app.person("bob").await;
     let key = format!("user#{}", bob.id);
-    let response = bag
-        .send_interrupted(create(&bob.token, "Alien"), "TransactWriteItems", || bag.remove(USERS, &key))
+    let response = app
+        .send_interrupted(create(&bob.token, "Alien"), "TransactWriteItems", || app.remove(USERS, &key))
         .await;
     expect_problem(&response, 401, "invalid_token");
-    assert_eq!(bag.count(MOVIES, ""), 0);
-    assert_eq!(bag.item(USERS, &key), None);
+    assert_eq!(app.count(MOVIES, ""), 0);
+    assert_eq!(app.item(USERS, &key), None);
 }
 
 #[tokio::test]
 async fn a_name_that_is_taken_before_the_write_stays_with_who_has_it() {
-    let bag = Bag::start_with(2, &[]).await;
-    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
+    let app = TestApp::start_with(2, &[]).await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     let holder = "019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7";
     let claim = json!({"pk": {"S": "name#alien"}, "movie_id": {"S": holder}});
-    let response = bag
+    let response = app
         .send_interrupted(
             post("/api/movies", &movie("Alien")).bearer(&ann.token),
             "TransactWriteItems",
-            || bag.database.put_item(MOVIES, claim.clone()).expect("an item"),
+            || app.database.put_item(MOVIES, claim.clone()).expect("an item"),
         )
         .await;
     expect_problem(&response, 409, "movie_name_taken");
     assert_eq!(response.json()["movie_id"], holder, "the response names the movie that has the name");
-    assert_eq!(bag.items(MOVIES, ""), [claim]);
-    let response = bag.send(post("/api/movies", &movie("ALIEN")).bearer(&bob.token)).await;
+    assert_eq!(app.items(MOVIES, ""), [claim]);
+    let response = app.send(post("/api/movies", &movie("ALIEN")).bearer(&bob.token)).await;
     expect_problem(&response, 409, "movie_name_taken");
 }

@@ -4,9 +4,9 @@ use local::gateway::HttpRequest;
 use serde_json::json;
 
 use crate::{
-    bag::{Bag, DEPARTURES, MOVIES, PASSWORD, USERS, delete, get},
     consistency::assert_consistent,
     expect::{expect_problem, whole},
+    test_app::{ACCOUNT_DELETIONS, MOVIES, PASSWORD, TestApp, USERS, delete, get},
     tokens::{forge, issued},
 };
 
@@ -21,13 +21,13 @@ fn aged(token: &str, seconds: i64) -> String {
 }
 
 #[tokio::test]
-async fn leaving_marks_the_user_and_writes_the_departure_in_one_transaction() {
-    let bag = Bag::start().await;
-    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
-    bag.movie(&ann, "Alien").await;
-    let mut expected = bag.contents();
-    bag.proxy.clear_calls();
-    let response = bag.send(leave(&ann.token)).await;
+async fn leaving_marks_the_user_and_writes_the_account_deletion_in_one_transaction() {
+    let app = TestApp::start().await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    app.movie(&ann, "Alien").await;
+    let mut expected = app.contents();
+    app.proxy.clear_calls();
+    let response = app.send(leave(&ann.token)).await;
     insta::assert_json_snapshot!(whole(&response), {".body.id" => "[id]"}, @r#"
     {
       "body": {
@@ -43,13 +43,13 @@ async fn leaving_marks_the_user_and_writes_the_departure_in_one_transaction() {
     "#);
     assert_eq!(response.json()["id"], ann.id);
 
-    let departure = bag.database.items(DEPARTURES).expect("items").remove(0);
-    insta::assert_json_snapshot!(departure, {".user_id.S" => "[id]", ".since.S" => "[time]"}, @r#"
+    let account_deletion = app.database.items(ACCOUNT_DELETIONS).expect("items").remove(0);
+    insta::assert_json_snapshot!(account_deletion, {".user_id.S" => "[id]", ".requested_at.S" => "[time]"}, @r#"
     {
-      "pass": {
+      "run_count": {
         "N": "0"
       },
-      "since": {
+      "requested_at": {
         "S": "[time]"
       },
       "user_id": {
@@ -57,58 +57,58 @@ async fn leaving_marks_the_user_and_writes_the_departure_in_one_transaction() {
       }
     }
     "#);
-    let since = departure["since"]["S"].as_str().expect("a time");
+    let since = account_deletion["requested_at"]["S"].as_str().expect("a time");
     let since = shared::model::Timestamp::parse(since).expect("RFC 3339 with milliseconds");
     assert!(since.unix_seconds() >= issued(&ann.token), "{since}");
     let user = expected.get_mut(&format!("{USERS} \"user#{}\"", ann.id)).expect("the user");
-    user["status"] = json!({"S": "leaving"});
+    user["status"] = json!({"S": "deleting"});
     user["session_epoch"] = json!({"N": "1"});
-    expected.insert(format!("{DEPARTURES} \"{}\"", ann.id), departure);
+    expected.insert(format!("{ACCOUNT_DELETIONS} \"{}\"", ann.id), account_deletion);
     // The movies are still there: they are the purge's work.
-    assert_eq!(bag.contents(), expected);
+    assert_eq!(app.contents(), expected);
     let writes: Vec<_> =
-        bag.proxy.calls_of("delete-account").into_iter().filter(|call| call.operation != "GetItem").collect();
+        app.proxy.calls_of("delete-account").into_iter().filter(|call| call.operation != "GetItem").collect();
     assert_eq!(writes.len(), 1);
-    let items = [("Update".to_owned(), USERS.to_owned()), ("Put".to_owned(), DEPARTURES.to_owned())];
+    let items = [("Update".to_owned(), USERS.to_owned()), ("Put".to_owned(), ACCOUNT_DELETIONS.to_owned())];
     assert_eq!(writes[0].transaction_items, items);
-    assert_eq!(bag.account(&bob.token).await.status, 200, "nobody else leaves");
-    assert_consistent(&bag);
+    assert_eq!(app.account(&bob.token).await.status, 200, "nobody else leaves");
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn from_that_moment_nobody_is_this_user_any_more_and_the_email_stays_taken() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let movie = bag.movie(&ann, "Alien").await;
-    let elsewhere = bag.session(&ann.email).await;
-    assert_eq!(bag.send(leave(&ann.token)).await.status, 202);
-    let after = bag.contents();
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let movie = app.movie(&ann, "Alien").await;
+    let elsewhere = app.session(&ann.email).await;
+    assert_eq!(app.send(leave(&ann.token)).await.status, 202);
+    let after = app.contents();
     for token in [&ann.token, &elsewhere] {
-        expect_problem(&bag.account(token).await, 401, "invalid_token");
-        expect_problem(&bag.send(leave(token)).await, 401, "invalid_token");
+        expect_problem(&app.account(token).await, 401, "invalid_token");
+        expect_problem(&app.send(leave(token)).await, 401, "invalid_token");
     }
     // Not even a token of the epoch that the user has now.
     let forged = forge(&ann.token, &json!({}), &json!({"epoch": 1}));
-    expect_problem(&bag.send(leave(&forged)).await, 401, "invalid_token");
+    expect_problem(&app.send(leave(&forged)).await, 401, "invalid_token");
     for email in [&ann.email, &ann.email.to_uppercase()] {
-        expect_problem(&bag.log_in(email, PASSWORD).await, 401, "invalid_credentials");
-        expect_problem(&bag.sign_up(email).await, 409, "email_taken");
+        expect_problem(&app.log_in(email, PASSWORD).await, 401, "invalid_credentials");
+        expect_problem(&app.sign_up(email).await, 409, "email_taken");
     }
-    assert_eq!(bag.contents(), after);
+    assert_eq!(app.contents(), after);
     let path = format!("/api/movies/{}", movie["id"].as_str().expect("an id"));
-    assert_eq!(bag.send(get(&path)).await.json(), movie, "until the purge has come to it");
-    assert_eq!(bag.count(MOVIES, "movie#"), 1);
-    assert_consistent(&bag);
+    assert_eq!(app.send(get(&path)).await.json(), movie, "until the purge has come to it");
+    assert_eq!(app.count(MOVIES, "movie#"), 1);
+    assert_consistent(&app);
 }
 
 /// The exact second is tested at `shared::auth::session`, where the clock stands still.
 #[tokio::test]
 async fn a_token_of_more_than_ten_minutes_is_not_fresh_enough() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let before = bag.contents();
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let before = app.contents();
     let old = aged(&ann.token, 601);
-    let response = bag.send(leave(&old)).await;
+    let response = app.send(leave(&old)).await;
     insta::assert_json_snapshot!(whole(&response), {".body.request_id" => "[id]"}, @r#"
     {
       "body": {
@@ -128,25 +128,25 @@ async fn a_token_of_more_than_ten_minutes_is_not_fresh_enough() {
     }
     "#);
     for seconds in [660, 3_600, 6 * 24 * 3_600] {
-        expect_problem(&bag.send(leave(&aged(&ann.token, seconds))).await, 403, "fresh_login_required");
+        expect_problem(&app.send(leave(&aged(&ann.token, seconds))).await, 403, "fresh_login_required");
     }
-    assert_eq!(bag.contents(), before);
-    assert_eq!(bag.account(&old).await.status, 200, "for everything else the token is good");
+    assert_eq!(app.contents(), before);
+    assert_eq!(app.account(&old).await.status, 200, "for everything else the token is good");
     // The rest of the ten minutes is for the test itself.
-    assert_eq!(bag.send(leave(&aged(&ann.token, 540))).await.status, 202);
-    assert_consistent(&bag);
+    assert_eq!(app.send(leave(&aged(&ann.token, 540))).await.status, 202);
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn a_token_of_exactly_ten_minutes_is_accepted() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
     // An answer says something only if the clock did not move on meanwhile.
     let mut refused = 0;
     loop {
         let before = shared::app::now().unix_seconds();
         let token = aged(&ann.token, issued(&ann.token) - before + 600);
-        let response = bag.send(leave(&token)).await;
+        let response = app.send(leave(&token)).await;
         if response.status == 202 {
             return;
         }
@@ -159,26 +159,25 @@ async fn a_token_of_exactly_ten_minutes_is_accepted() {
 
 #[tokio::test]
 async fn a_token_that_is_not_good_is_told_before_its_age() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let before = bag.contents();
-    expect_problem(&bag.send(delete("/api/auth/account")).await, 401, "missing_token");
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let before = app.contents();
+    expect_problem(&app.send(delete("/api/auth/account")).await, 401, "missing_token");
     let revoked = forge(&ann.token, &json!({}), &json!({"epoch": 1, "iat": issued(&ann.token) - 3_600}));
-    expect_problem(&bag.send(leave(&revoked)).await, 401, "invalid_token");
-    assert_eq!(bag.contents(), before);
+    expect_problem(&app.send(leave(&revoked)).await, 401, "invalid_token");
+    assert_eq!(app.contents(), before);
 }
 
 #[tokio::test]
-async fn a_departure_of_a_user_who_stays_is_our_own_fault() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let stray =
-        json!({"user_id": {"S": ann.id}, "since": {"S": "2025-11-04T00:56:02.080Z"}, "pass": {"N": "0"}});
-    bag.database.put_item(DEPARTURES, stray).expect("an item");
-    let before = bag.contents();
-    let response = bag.send(leave(&ann.token)).await;
+async fn a_account_deletion_of_a_user_who_stays_is_our_own_fault() {
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let stray = json!({"user_id": {"S": ann.id}, "requested_at": {"S": "2025-11-04T00:56:02.080Z"}, "run_count": {"N": "0"}});
+    app.database.put_item(ACCOUNT_DELETIONS, stray).expect("an item");
+    let before = app.contents();
+    let response = app.send(leave(&ann.token)).await;
     expect_problem(&response, 500, "internal");
-    let line = bag.logged_with(&[response.json()["request_id"].as_str().expect("an id"), "corrupt"]).await;
+    let line = app.logged_with(&[response.json()["request_id"].as_str().expect("an id"), "corrupt"]).await;
     assert!(line.contains(&format!("user#{}", ann.id)), "{line}");
-    assert_eq!(bag.contents(), before);
+    assert_eq!(app.contents(), before);
 }

@@ -16,14 +16,14 @@ use local::{
 };
 use serde_json::{Value, json};
 
-use crate::bag::{Bag, DEPARTURES, PASSWORD, Person, delete, get, movie, post, put};
+use crate::test_app::{ACCOUNT_DELETIONS, PASSWORD, TestApp, TestUser, delete, get, movie, post, put};
 
 /// The password that a change sets.
 const NEW_PASSWORD: &str = "a bag full of new movies";
 
 /// A way through an operation that makes requests to DynamoDB of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Path {
+enum Scenario {
     Signup,
     Login,
     List,
@@ -42,23 +42,23 @@ enum Path {
     Leave,
 }
 
-const PATHS: [Path; 13] = [
-    Path::Signup,
-    Path::Login,
-    Path::List,
-    Path::Get,
-    Path::Create,
-    Path::Rename,
-    Path::Respell,
-    Path::Details,
-    Path::Delete,
-    Path::Account,
-    Path::ChangePassword,
-    Path::Logout,
-    Path::Leave,
+const PATHS: [Scenario; 13] = [
+    Scenario::Signup,
+    Scenario::Login,
+    Scenario::List,
+    Scenario::Get,
+    Scenario::Create,
+    Scenario::Rename,
+    Scenario::Respell,
+    Scenario::Details,
+    Scenario::Delete,
+    Scenario::Account,
+    Scenario::ChangePassword,
+    Scenario::Logout,
+    Scenario::Leave,
 ];
 
-impl Path {
+impl Scenario {
     fn operation(self) -> &'static str {
         match self {
             Self::Signup => "signup",
@@ -150,11 +150,11 @@ impl Path {
     }
 }
 
-/// A system with a user, and as many cases of one path as a test needs: each with an email or a movie of its own.
-struct Stage {
-    bag: Bag,
-    path: Path,
-    ann: Person,
+/// A system with a user, and as many cases of one scenario as a test needs: each with an email or a movie of its own.
+struct FaultTest {
+    app: TestApp,
+    scenario: Scenario,
+    ann: TestUser,
 }
 
 /// One request, and what tells whether it took effect.
@@ -162,114 +162,120 @@ struct Case {
     number: usize,
     request: HttpRequest,
     /// Who sends it.
-    person: Person,
+    person: TestUser,
     /// The movie's, if there is one before.
     url: String,
 }
 
-impl Stage {
-    async fn new(path: Path) -> Self {
-        let bag = Bag::start().await;
-        let ann = bag.person("ann").await;
-        Self { bag, path, ann }
+impl FaultTest {
+    async fn new(scenario: Scenario) -> Self {
+        let app = TestApp::start().await;
+        let ann = app.person("ann").await;
+        Self { app, scenario, ann }
     }
 
     /// The next case. What it needs is in the tables already.
     async fn case(&self, number: usize) -> Case {
         let mut url = String::new();
-        let person = if self.path.is_of_account() {
-            self.bag.person(&format!("case{number}")).await
+        let person = if self.scenario.is_of_account() {
+            self.app.person(&format!("case{number}")).await
         } else {
             self.ann.clone()
         };
-        if !matches!(self.path, Path::Signup | Path::Login | Path::Create) && !self.path.is_of_account() {
-            let movie = self.bag.movie(&self.ann, &format!("Old {number}")).await;
+        if !matches!(self.scenario, Scenario::Signup | Scenario::Login | Scenario::Create)
+            && !self.scenario.is_of_account()
+        {
+            let movie = self.app.movie(&self.ann, &format!("Old {number}")).await;
             url = format!("/api/movies/{}", movie["id"].as_str().expect("an id"));
         }
-        let request = match self.path {
-            Path::Signup => {
+        let request = match self.scenario {
+            Scenario::Signup => {
                 let body = json!({"email": format!("case{number}@example.com"), "password": PASSWORD});
                 post("/api/auth/signup", &body)
             }
-            Path::Login => post("/api/auth/login", &json!({"email": self.ann.email, "password": PASSWORD})),
-            Path::List => get("/api/movies"),
-            Path::Get => get(&url),
-            Path::Create => post("/api/movies", &movie(&format!("New {number}"))),
-            Path::Rename => put(&url, &json!({"name": format!("New {number}")})),
-            Path::Respell => put(&url, &json!({"name": format!("OLD {number}")})),
-            Path::Details => put(&url, &json!({"genres": ["Thriller"]})),
-            Path::Delete => delete(&url),
-            Path::Account => get("/api/auth/account"),
-            Path::ChangePassword => {
+            Scenario::Login => {
+                post("/api/auth/login", &json!({"email": self.ann.email, "password": PASSWORD}))
+            }
+            Scenario::List => get("/api/movies"),
+            Scenario::Get => get(&url),
+            Scenario::Create => post("/api/movies", &movie(&format!("New {number}"))),
+            Scenario::Rename => put(&url, &json!({"name": format!("New {number}")})),
+            Scenario::Respell => put(&url, &json!({"name": format!("OLD {number}")})),
+            Scenario::Details => put(&url, &json!({"genres": ["Thriller"]})),
+            Scenario::Delete => delete(&url),
+            Scenario::Account => get("/api/auth/account"),
+            Scenario::ChangePassword => {
                 let body = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
                 put("/api/auth/password", &body)
             }
-            Path::Logout => post("/api/auth/logout", &json!({})),
-            Path::Leave => delete("/api/auth/account"),
+            Scenario::Logout => post("/api/auth/logout", &json!({})),
+            Scenario::Leave => delete("/api/auth/account"),
         };
-        let request = match self.path {
-            Path::Signup | Path::Login | Path::List | Path::Get => request,
+        let request = match self.scenario {
+            Scenario::Signup | Scenario::Login | Scenario::List | Scenario::Get => request,
             _ => request.bearer(&person.token),
         };
         Case { number, request, person, url }
     }
 
     async fn send(&self, case: &Case) -> HttpResponse {
-        self.bag.send(case.request.clone()).await
+        self.app.send(case.request.clone()).await
     }
 
     /// From the request with this index on, so many requests of its kind meet the fault.
     fn inject(&self, fault: Fault, index: usize, times: usize) {
-        let (kind, before) = self.path.kind(index);
+        let (kind, before) = self.scenario.kind(index);
         let rule = Rule { times, ..Rule::once(fault) };
-        self.bag.proxy.inject(rule.from(self.path.operation()).on(kind).after(before));
+        self.app.proxy.inject(rule.from(self.scenario.operation()).on(kind).after(before));
     }
 
     /// The requests of the operation since the calls were cleared.
     fn requests(&self) -> Vec<String> {
-        let calls = self.bag.proxy.calls_of(self.path.operation());
-        self.path.in_order(calls.into_iter().map(|call| call.operation).collect())
+        let calls = self.app.proxy.calls_of(self.scenario.operation());
+        self.scenario.in_order(calls.into_iter().map(|call| call.operation).collect())
     }
 
     /// The requests when nothing goes wrong, with one of them twice.
     fn expected_requests(&self, twice: Option<usize>) -> Vec<String> {
-        let mut expected: Vec<String> = self.path.requests().iter().map(ToString::to_string).collect();
+        let mut expected: Vec<String> = self.scenario.requests().iter().map(ToString::to_string).collect();
         if let Some(index) = twice {
             expected.insert(index, expected[index].clone());
         }
-        self.path.in_order(expected)
+        self.scenario.in_order(expected)
     }
 
     /// Whether a case took effect, as other operations see it.
     async fn took_effect(&self, case: &Case) -> bool {
-        let shown = || async { self.bag.send(get(&case.url)).await.json() };
-        match self.path {
-            Path::Signup => {
+        let shown = || async { self.app.send(get(&case.url)).await.json() };
+        match self.scenario {
+            Scenario::Signup => {
                 let email = format!("case{}@example.com", case.number);
-                self.bag.log_in(&email, PASSWORD).await.status == 200
+                self.app.log_in(&email, PASSWORD).await.status == 200
             }
-            Path::Create => {
-                let list = self.bag.send(get("/api/movies")).await.json();
+            Scenario::Create => {
+                let list = self.app.send(get("/api/movies")).await.json();
                 let named = |movie: &&Value| movie["name"] == format!("New {}", case.number);
                 list.as_array().expect("a list").iter().filter(named).count() == 1
             }
-            Path::Rename => shown().await["name"] == format!("New {}", case.number),
-            Path::Respell => shown().await["name"] == format!("OLD {}", case.number),
-            Path::Details => shown().await["genres"] == json!(["Thriller"]),
-            Path::Delete => shown().await["code"] == "movie_not_found",
-            Path::ChangePassword => self.bag.log_in(&case.person.email, NEW_PASSWORD).await.status == 200,
-            Path::Logout => self.bag.account(&case.person.token).await.status == 401,
-            Path::Leave => {
-                let departures = self.bag.database.items(DEPARTURES).expect("items");
-                departures.iter().any(|departure| departure["user_id"]["S"] == case.person.id)
-                    && self.bag.account(&case.person.token).await.status == 401
+            Scenario::Rename => shown().await["name"] == format!("New {}", case.number),
+            Scenario::Respell => shown().await["name"] == format!("OLD {}", case.number),
+            Scenario::Details => shown().await["genres"] == json!(["Thriller"]),
+            Scenario::Delete => shown().await["code"] == "movie_not_found",
+            Scenario::ChangePassword => self.app.log_in(&case.person.email, NEW_PASSWORD).await.status == 200,
+            Scenario::Logout => self.app.account(&case.person.token).await.status == 401,
+            Scenario::Leave => {
+                let account_deletions = self.app.database.items(ACCOUNT_DELETIONS).expect("items");
+                account_deletions
+                    .iter()
+                    .any(|account_deletion| account_deletion["user_id"]["S"] == case.person.id)
+                    && self.app.account(&case.person.token).await.status == 401
             }
-            Path::Login | Path::List | Path::Get | Path::Account => true,
+            Scenario::Login | Scenario::List | Scenario::Get | Scenario::Account => true,
         }
     }
 
     fn name(&self) -> String {
-        format!("{:?}", self.path)
+        format!("{:?}", self.scenario)
     }
 }
 

@@ -3,17 +3,17 @@
 use serde_json::json;
 
 use crate::{
-    bag::{Bag, MOVIES, get},
     expect::{expect_problem, whole},
+    test_app::{MOVIES, TestApp, get},
 };
 
 #[tokio::test]
 async fn a_movie_is_shown_to_everybody() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let created = bag.movie(&ann, "Alien").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let created = app.movie(&ann, "Alien").await;
     let path = format!("/api/movies/{}", created["id"].as_str().expect("an id"));
-    let response = bag.send(get(&path)).await;
+    let response = app.send(get(&path)).await;
     assert_eq!(response.json(), created);
     insta::assert_json_snapshot!(whole(&response), {
         ".body.id" => "[id]",
@@ -44,14 +44,14 @@ async fn a_movie_is_shown_to_everybody() {
       "status": 200
     }
     "#);
-    let refreshed = bag.send(get(&path).bearer("not a token").query("unknown=1")).await;
+    let refreshed = app.send(get(&path).bearer("not a token").query("unknown=1")).await;
     assert_eq!(refreshed.json(), created, "neither a token nor a query means anything here");
 }
 
 #[tokio::test]
 async fn an_unknown_movie_is_not_found() {
-    let bag = Bag::start().await;
-    let response = bag.send(get("/api/movies/019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7")).await;
+    let app = TestApp::start().await;
+    let response = app.send(get("/api/movies/019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7")).await;
     insta::assert_json_snapshot!(whole(&response), {".body.request_id" => "[request id]"}, @r#"
     {
       "body": {
@@ -75,12 +75,12 @@ async fn an_unknown_movie_is_not_found() {
 /// A movie that cannot be read is our fault: nothing of it is shown, and the log names it.
 #[tokio::test]
 async fn a_corrupt_movie_is_an_error_that_the_log_names() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let created = bag.movie(&ann, "Alien").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let created = app.movie(&ann, "Alien").await;
     let id = created["id"].as_str().expect("an id");
-    bag.edit(MOVIES, &format!("movie#{id}"), |item| item["casts"] = json!({"S": "nobody"}));
-    let response = bag.send(get(&format!("/api/movies/{id}"))).await;
+    app.edit(MOVIES, &format!("movie#{id}"), |item| item["casts"] = json!({"S": "nobody"}));
+    let response = app.send(get(&format!("/api/movies/{id}"))).await;
     expect_problem(&response, 500, "internal");
-    bag.logged(&format!("movie#{id}")).await;
+    app.logged(&format!("movie#{id}")).await;
 }

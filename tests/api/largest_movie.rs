@@ -5,9 +5,9 @@ use local::template::Template;
 use serde_json::{Value, json};
 
 use crate::{
-    bag::{Bag, MOVIES, Person, delete, get, post, put},
-    emitted,
+    emf,
     list_movies::walking::copies,
+    test_app::{MOVIES, TestApp, TestUser, delete, get, post, put},
 };
 
 /// What one partition of DynamoDB gives in a second, as its developer guide says under "Best practices for designing and
@@ -35,8 +35,8 @@ fn texts(count: usize, bytes: usize, letter: &str) -> Vec<String> {
     (0..count).map(text).collect()
 }
 
-async fn largest_movie(bag: &Bag, owner: &Person) -> String {
-    let response = bag.send(post("/api/movies", &largest("0000")).bearer(&owner.token)).await;
+async fn largest_movie(app: &TestApp, owner: &TestUser) -> String {
+    let response = app.send(post("/api/movies", &largest("0000")).bearer(&owner.token)).await;
     assert_eq!(response.status, 200, "{}", response.body);
     response.json()["id"].as_str().expect("an id").to_owned()
 }
@@ -74,24 +74,24 @@ fn rate(route: &str) -> f64 {
 
 #[tokio::test]
 async fn the_largest_movie_is_as_large_as_documented() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    largest_movie(&bag, &ann).await;
-    let bytes = size(&bag.items(MOVIES, "movie#")[0]);
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    largest_movie(&app, &ann).await;
+    let bytes = size(&app.items(MOVIES, "movie#")[0]);
     assert!((7_169..=INDEX_WRITE_UNITS * 1_024).contains(&bytes), "{bytes} bytes");
 }
 
 #[tokio::test]
 async fn a_page_of_the_largest_movies_costs_what_is_documented() {
-    let bag = Bag::start_with(1, &[emitted::JSON]).await;
-    let ann = bag.person("ann").await;
-    largest_movie(&bag, &ann).await;
-    copies(&bag, 200, |number| largest(&format!("{number:04}"))["name"].as_str().expect("a name").to_owned());
-    let (response, line) = emitted::send(&bag, &get("/api/movies?limit=500")).await;
+    let app = TestApp::start_with(1, &[emf::JSON]).await;
+    let ann = app.person("ann").await;
+    largest_movie(&app, &ann).await;
+    copies(&app, 200, |number| largest(&format!("{number:04}"))["name"].as_str().expect("a name").to_owned());
+    let (response, line) = emf::send(&app, &get("/api/movies?limit=500")).await;
     let movies = response.json().as_array().map_or(0, Vec::len);
     assert!((140..=150).contains(&movies), "{movies} movies on a page of 1 MB");
     assert!(response.header("link").is_some(), "the rest is on the next page");
-    let units = emitted::values(&line)["ReadCapacityUnits"];
+    let units = emf::values(&line)["ReadCapacityUnits"];
     assert!((PAGE_READ_UNITS - 1.0..=PAGE_READ_UNITS).contains(&units), "{units} read units");
 
     let list = rate("GET /api/movies");
@@ -100,12 +100,12 @@ async fn a_page_of_the_largest_movies_costs_what_is_documented() {
 
 #[tokio::test]
 async fn writing_the_largest_movie_costs_what_is_documented() {
-    let bag = Bag::start_with(1, &[emitted::JSON]).await;
-    let ann = bag.person("ann").await;
+    let app = TestApp::start_with(1, &[emf::JSON]).await;
+    let ann = app.person("ann").await;
     let units = async |request| {
-        let (response, line) = emitted::send(&bag, &request).await;
+        let (response, line) = emf::send(&app, &request).await;
         assert_eq!(response.status, 200, "{}", response.body);
-        (response, emitted::values(&line)["WriteCapacityUnits"])
+        (response, emf::values(&line)["WriteCapacityUnits"])
     };
     // A transaction takes two units for each KB of an item in the base table: 16 for the movie, 2 for a claim, 2 for the
     // user's count. The index `owner` takes 1 for a movie that comes or goes, and the index of the list what is left.

@@ -7,8 +7,8 @@ pub mod walking;
 use serde_json::{Value, json};
 
 use crate::{
-    bag::{Bag, MOVIES, Person, get},
     expect::whole,
+    test_app::{MOVIES, TestApp, TestUser, get},
 };
 use walking::{copies, next, walk};
 
@@ -32,9 +32,9 @@ const TRICKY: [&str; 16] = [
     "\u{10ffff}",
 ];
 
-async fn movies(bag: &Bag, owner: &Person, names: &[&str]) {
+async fn movies(app: &TestApp, owner: &TestUser, names: &[&str]) {
     for name in names {
-        bag.movie(owner, name).await;
+        app.movie(owner, name).await;
     }
 }
 
@@ -47,8 +47,8 @@ fn names(movies: &[Value]) -> Vec<&str> {
 
 #[tokio::test]
 async fn an_empty_bag_is_an_empty_array() {
-    let bag = Bag::start().await;
-    insta::assert_json_snapshot!(whole(&bag.send(get("/api/movies")).await), @r#"
+    let app = TestApp::start().await;
+    insta::assert_json_snapshot!(whole(&app.send(get("/api/movies")).await), @r#"
     {
       "body": [],
       "headers": {
@@ -63,19 +63,19 @@ async fn an_empty_bag_is_an_empty_array() {
 
 #[tokio::test]
 async fn all_movies_are_listed_as_they_are_by_canonical_name() {
-    let bag = Bag::start().await;
-    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
+    let app = TestApp::start().await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     let mut expected = Vec::new();
     for (owner, name) in
         [(&bob, "brazil"), (&ann, "ALIEN 2"), (&ann, "Zulu"), (&bob, "alien 10"), (&ann, "Émile")]
     {
-        expected.push(bag.movie(owner, name).await);
+        expected.push(app.movie(owner, name).await);
     }
     let [brazil, alien_2, zulu, alien_10, emile] = <[Value; 5]>::try_from(expected).expect("five movies");
-    let response = bag.send(get("/api/movies")).await;
+    let response = app.send(get("/api/movies")).await;
     assert_eq!(response.json(), json!([alien_10, alien_2, brazil, zulu, emile]));
     assert_eq!(next(&response), None);
-    insta::assert_json_snapshot!(whole(&bag.send(get("/api/movies?limit=1")).await), {
+    insta::assert_json_snapshot!(whole(&app.send(get("/api/movies?limit=1")).await), {
         ".headers.link" => insta::dynamic_redaction(|link, _| {
             let link = link.as_str().expect("a text").to_owned();
             let cursor = link.split(['=', '>']).nth(2).expect("a cursor").to_owned();
@@ -116,30 +116,30 @@ async fn all_movies_are_listed_as_they_are_by_canonical_name() {
 
 #[tokio::test]
 async fn a_page_has_100_movies_unless_another_limit_is_given() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    bag.movie(&ann, "0").await;
-    copies(&bag, 501, |number| format!("{number:04}"));
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    app.movie(&ann, "0").await;
+    copies(&app, 501, |number| format!("{number:04}"));
     let total = 502;
     for (query, expected) in
         [("", 100), ("?limit=1", 1), ("?limit=499", 499), ("?limit=500", 500), ("?limit=007", 7)]
     {
-        bag.proxy.clear_calls();
-        let page = bag.send(get(&format!("/api/movies{query}"))).await;
+        app.proxy.clear_calls();
+        let page = app.send(get(&format!("/api/movies{query}"))).await;
         assert_eq!(page.json().as_array().map(Vec::len), Some(expected), "{query}");
         assert!(next(&page).is_some(), "{query}");
-        assert_eq!(bag.proxy.calls().len(), 1);
+        assert_eq!(app.proxy.calls().len(), 1);
     }
-    assert_eq!(walk(&bag, "/api/movies").await.movies.len(), total);
+    assert_eq!(walk(&app, "/api/movies").await.movies.len(), total);
     // The limit goes on from page to page.
-    assert_eq!(walk(&bag, "/api/movies?limit=250").await.sizes, [250, 250, 2]);
+    assert_eq!(walk(&app, "/api/movies?limit=250").await.sizes, [250, 250, 2]);
 }
 
 #[tokio::test]
 async fn there_is_a_link_exactly_while_there_is_more() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    movies(&bag, &ann, &["a", "b", "c", "d", "e", "f"]).await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    movies(&app, &ann, &["a", "b", "c", "d", "e", "f"]).await;
     for (limit, sizes) in [
         (1, &[1, 1, 1, 1, 1, 1][..]),
         (2, &[2, 2, 2]),
@@ -150,7 +150,7 @@ async fn there_is_a_link_exactly_while_there_is_more() {
         (7, &[6]),
         (500, &[6]),
     ] {
-        let walked = walk(&bag, &format!("/api/movies?limit={limit}")).await;
+        let walked = walk(&app, &format!("/api/movies?limit={limit}")).await;
         assert_eq!((walked.sizes.as_slice(), walked.requests), (sizes, sizes.len()), "limit {limit}");
         assert_eq!(names(&walked.movies), ["a", "b", "c", "d", "e", "f"]);
     }
@@ -158,17 +158,17 @@ async fn there_is_a_link_exactly_while_there_is_more() {
 
 #[tokio::test]
 async fn tricky_names_are_walked_through_in_order() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    movies(&bag, &ann, &TRICKY).await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    movies(&app, &ann, &TRICKY).await;
     let longest = ["a".repeat(200), format!("{}b", "a".repeat(199)), "🎬".repeat(200), "\u{fdfa}".repeat(30)];
-    movies(&bag, &ann, &longest.each_ref().map(String::as_str)).await;
-    let mut stored = bag.items(MOVIES, "movie#");
+    movies(&app, &ann, &longest.each_ref().map(String::as_str)).await;
+    let mut stored = app.items(MOVIES, "movie#");
     stored.sort_by_key(|item| item["name_key"]["S"].as_str().expect("a key").as_bytes().to_vec());
     let expected: Vec<_> = stored.iter().map(|item| item["name"]["S"].as_str().expect("a name")).collect();
     assert_eq!(expected.len(), TRICKY.len() + longest.len());
     for limit in [1, 2, 7, 500] {
-        let walked = walk(&bag, &format!("/api/movies?limit={limit}")).await;
+        let walked = walk(&app, &format!("/api/movies?limit={limit}")).await;
         assert_eq!(names(&walked.movies), expected, "limit {limit}");
     }
 }
@@ -176,13 +176,13 @@ async fn tricky_names_are_walked_through_in_order() {
 /// What one Query returns ends at 1 MB, long before the limit.
 #[tokio::test]
 async fn a_page_of_large_movies_ends_early_and_says_so() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
     let large = json!({"name": "0", "casts": vec!["🎬".repeat(100); 10], "genres": ["Epic"]});
-    let response = bag.send(crate::bag::post("/api/movies", &large).bearer(&ann.token)).await;
+    let response = app.send(crate::test_app::post("/api/movies", &large).bearer(&ann.token)).await;
     assert_eq!(response.status, 200, "{}", response.body);
-    copies(&bag, 599, |number| format!("{number:04}"));
-    let walked = walk(&bag, "/api/movies?limit=500").await;
+    copies(&app, 599, |number| format!("{number:04}"));
+    let walked = walk(&app, "/api/movies?limit=500").await;
     assert_eq!(walked.movies.len(), 600);
     assert!(walked.movies.is_sorted_by(|one, other| one["name"].as_str() < other["name"].as_str()));
     assert!(
@@ -196,9 +196,9 @@ async fn a_page_of_large_movies_ends_early_and_says_so() {
 /// Whatever a corrupt item lacks, it hides nothing but itself, wherever in a page it stands.
 #[tokio::test]
 async fn a_corrupt_movie_is_logged_and_the_rest_is_served() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    movies(&bag, &ann, &["a", "b", "c", "d", "e", "f"]).await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    movies(&app, &ann, &["a", "b", "c", "d", "e", "f"]).await;
     let corruptions: [(&str, Corruption); 4] = [
         ("b", |item| item["casts"] = json!({"S": "nobody"})),
         ("c", |item| item["created_at"] = json!({"S": "yesterday"})),
@@ -207,15 +207,15 @@ async fn a_corrupt_movie_is_logged_and_the_rest_is_served() {
     ];
     let mut keys = Vec::new();
     for (name, corrupt) in corruptions {
-        let item = bag.items(MOVIES, "movie#").into_iter().find(|item| item["name"]["S"] == name);
+        let item = app.items(MOVIES, "movie#").into_iter().find(|item| item["name"]["S"] == name);
         let key = item.expect("the movie")["pk"]["S"].as_str().expect("a key").to_owned();
-        bag.edit(MOVIES, &key, corrupt);
+        app.edit(MOVIES, &key, corrupt);
         keys.push(key);
     }
     for (limit, sizes) in
         [(1, &[1, 0, 0, 0, 1, 0][..]), (2, &[1, 0, 1]), (3, &[1, 1]), (4, &[1, 1]), (6, &[2]), (500, &[2])]
     {
-        let walked = walk(&bag, &format!("/api/movies?limit={limit}")).await;
+        let walked = walk(&app, &format!("/api/movies?limit={limit}")).await;
         assert_eq!(
             (names(&walked.movies), walked.sizes.as_slice()),
             (vec!["a", "e"], sizes),
@@ -224,7 +224,7 @@ async fn a_corrupt_movie_is_logged_and_the_rest_is_served() {
         assert_eq!(walked.requests, sizes.len());
     }
     for key in keys {
-        let line = bag.logged(&key).await;
+        let line = app.logged(&key).await;
         assert!(line.contains("ERROR") && line.contains("left out"), "{line}");
     }
 }

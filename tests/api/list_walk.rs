@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    bag::Bag,
     list_movies::walking::{Walk, copies, walk, walk_pages},
+    test_app::TestApp,
 };
 
 const MOVIES: usize = 10_000;
@@ -24,18 +24,18 @@ fn report(limit: usize, walked: &Walk) {
 
 #[tokio::test]
 async fn ten_thousand_movies_are_each_listed_once_and_in_order() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    bag.movie(&ann, "0").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    app.movie(&ann, "0").await;
     // The order of the names is not the order in which they are written, nor that of the ids.
-    copies(&bag, MOVIES - 1, |number| format!("{:05}", number * 7919 % 10_007 + 10_000));
+    copies(&app, MOVIES - 1, |number| format!("{:05}", number * 7919 % 10_007 + 10_000));
 
-    let walked = walk(&bag, "/api/movies?limit=500").await;
+    let walked = walk(&app, "/api/movies?limit=500").await;
     check(&walked);
     assert_eq!((walked.movies.len(), walked.sizes.as_slice()), (MOVIES, &[500; 20][..]));
     report(500, &walked);
 
-    let small = walk_pages(&bag, "/api/movies?limit=7", 200).await;
+    let small = walk_pages(&app, "/api/movies?limit=7", 200).await;
     check(&small);
     assert_eq!(small.sizes, [7; 200]);
     assert_eq!(small.movies, walked.movies[..1_400]);

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    bag::{ATTEMPTS, Bag, PASSWORD, USERS, post},
     expect::refusal,
+    test_app::{PASSWORD, PASSWORD_ATTEMPTS, TestApp, USERS, post},
 };
 
 /// The header and the claims of a token.
@@ -41,9 +41,9 @@ fn milliseconds_of(id: &Value) -> u64 {
 
 #[tokio::test]
 async fn a_login_gives_a_token_for_seven_days() {
-    let bag = Bag::start().await;
-    let id = bag.sign_up("Ann@Example.com").await.json()["id"].clone();
-    let response = bag.log_in("Ann@Example.com", PASSWORD).await;
+    let app = TestApp::start().await;
+    let id = app.sign_up("Ann@Example.com").await.json()["id"].clone();
+    let response = app.log_in("Ann@Example.com", PASSWORD).await;
     insta::assert_json_snapshot!(response.json(), {".token" => "[token]"}, @r#"
     {
       "expires_in": 604800,
@@ -64,7 +64,7 @@ async fn a_login_gives_a_token_for_seven_days() {
         "jti": claims["jti"],
     });
     assert_eq!(claims, expected);
-    let later = bag.sign_up("bob@example.com").await.json()["id"].clone();
+    let later = app.sign_up("bob@example.com").await.json()["id"].clone();
     assert!(
         milliseconds_of(&id) <= milliseconds_of(&claims["jti"]),
         "the token is older than its user: {claims}"
@@ -74,27 +74,27 @@ async fn a_login_gives_a_token_for_seven_days() {
 
 #[tokio::test]
 async fn every_login_gives_another_token_of_the_epoch_the_user_has() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let again = token(&bag.log_in(&ann.email, PASSWORD).await);
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let again = token(&app.log_in(&ann.email, PASSWORD).await);
     let (first, second) = (parts(&ann.token).1, parts(&again).1);
     assert_ne!(first["jti"], second["jti"]);
-    bag.edit_user(&ann.id, |user| user["session_epoch"] = json!({"N": "7"}));
-    assert_eq!(parts(&token(&bag.log_in(&ann.email, PASSWORD).await)).1["epoch"], 7);
+    app.edit_user(&ann.id, |user| user["session_epoch"] = json!({"N": "7"}));
+    assert_eq!(parts(&token(&app.log_in(&ann.email, PASSWORD).await)).1["epoch"], 7);
 }
 
 #[tokio::test]
 async fn an_email_may_be_written_in_any_case() {
-    let bag = Bag::start().await;
-    let id = bag.sign_up("Ann@Example.com").await.json()["id"].clone();
+    let app = TestApp::start().await;
+    let id = app.sign_up("Ann@Example.com").await.json()["id"].clone();
     for email in ["ann@example.com", "ANN@EXAMPLE.COM", "aNN@eXAMPLE.com"] {
-        assert_eq!(parts(&token(&bag.log_in(email, PASSWORD).await)).1["sub"], id, "{email}");
+        assert_eq!(parts(&token(&app.log_in(email, PASSWORD).await)).1["sub"], id, "{email}");
     }
 }
 
 #[tokio::test]
 async fn only_type_and_size_of_a_credential_are_checked() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     let credentials = |email: &Value, password: &Value| json!({"email": email, "password": password});
     let (good, size) = (json!("any text"), "must have at most 1024 bytes");
     for (value, message) in [
@@ -108,14 +108,14 @@ async fn only_type_and_size_of_a_credential_are_checked() {
     ] {
         for (field, body) in [("email", credentials(&value, &good)), ("password", credentials(&good, &value))]
         {
-            let response = bag.send(post("/api/auth/login", &body)).await;
+            let response = app.send(post("/api/auth/login", &body)).await;
             assert_eq!(refusal(&response), (400, "validation_failed".to_owned()), "{body}");
             assert_eq!(response.json()["errors"], json!([{"field": field, "message": message}]));
             assert_eq!(response.header("cache-control"), Some("no-store"));
         }
     }
     let body = json!({"email": 1, "token": "x", "epoch": 1});
-    let errors = bag.send(post("/api/auth/login", &body)).await.json()["errors"].clone();
+    let errors = app.send(post("/api/auth/login", &body)).await.json()["errors"].clone();
     let expected = json!([
         {"field": "email", "message": "must be a string"},
         {"field": "password", "message": "is required"},
@@ -124,34 +124,34 @@ async fn only_type_and_size_of_a_credential_are_checked() {
     ]);
     assert_eq!(errors, expected);
     for request in [post("/api/auth/login", &json!([])), post("/api/auth/login", &json!("x"))] {
-        assert_eq!(refusal(&bag.send(request).await), (400, "malformed_json".to_owned()));
+        assert_eq!(refusal(&app.send(request).await), (400, "malformed_json".to_owned()));
     }
-    assert!(bag.proxy.calls().is_empty(), "the database was asked for what could not be read");
+    assert!(app.proxy.calls().is_empty(), "the database was asked for what could not be read");
 }
 
 #[tokio::test]
 async fn a_password_of_72_bytes_works_and_what_bcrypt_would_cut_to_it_does_not() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     let longest = "0123456789ab".repeat(6);
     let body = json!({"email": "ann@example.com", "password": longest});
-    assert_eq!(bag.send(post("/api/auth/signup", &body)).await.status, 200);
-    assert_eq!(bag.log_in("ann@example.com", &longest).await.status, 200);
+    assert_eq!(app.send(post("/api/auth/signup", &body)).await.status, 200);
+    assert_eq!(app.log_in("ann@example.com", &longest).await.status, 200);
     for wrong in [format!("{longest}x"), format!("{longest}\0"), longest[..71].to_owned(), longest.repeat(2)]
     {
-        assert_eq!(bag.log_in("ann@example.com", &wrong).await.status, 401, "{wrong}");
+        assert_eq!(app.log_in("ann@example.com", &wrong).await.status, 401, "{wrong}");
     }
 }
 
 #[tokio::test]
 async fn a_login_changes_no_user_leaves_no_failure_behind_and_reads_consistently() {
-    let bag = Bag::start().await;
-    bag.sign_up("ann@example.com").await;
-    let before = bag.items(USERS, "");
-    bag.log_in("ann@example.com", PASSWORD).await;
-    assert_eq!(bag.items(USERS, ""), before);
-    let counters = bag.items(ATTEMPTS, "");
+    let app = TestApp::start().await;
+    app.sign_up("ann@example.com").await;
+    let before = app.items(USERS, "");
+    app.log_in("ann@example.com", PASSWORD).await;
+    assert_eq!(app.items(USERS, ""), before);
+    let counters = app.items(PASSWORD_ATTEMPTS, "");
     assert_eq!(counters.iter().map(|counter| &counter["failures"]["N"]).collect::<Vec<_>>(), ["0", "0"]);
-    let calls = bag.proxy.calls_of("login");
+    let calls = app.proxy.calls_of("login");
     let reads = calls.iter().filter(|call| call.operation == "GetItem");
     let consistent: Vec<_> = reads.map(|call| &call.body["ConsistentRead"]).collect();
     assert_eq!(consistent, [&json!(true); 3]);
@@ -159,15 +159,15 @@ async fn a_login_changes_no_user_leaves_no_failure_behind_and_reads_consistently
 
 #[tokio::test]
 async fn a_corrupt_user_is_our_own_fault_and_the_log_names_it_without_secrets() {
-    let bag = Bag::start().await;
-    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
+    let app = TestApp::start().await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     for corrupt in
         ["", "not a hash", "$2b$04$short", "$2b$99$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuvwxyzabcde"]
     {
-        bag.edit_user(&ann.id, |user| user["password_hash"] = json!({"S": corrupt}));
-        let response = bag.log_in(&ann.email, PASSWORD).await;
+        app.edit_user(&ann.id, |user| user["password_hash"] = json!({"S": corrupt}));
+        let response = app.log_in(&ann.email, PASSWORD).await;
         assert_eq!(refusal(&response), (500, "internal".to_owned()), "{corrupt:?}");
-        let line = bag.logged(response.json()["request_id"].as_str().expect("an id")).await;
+        let line = app.logged(response.json()["request_id"].as_str().expect("an id")).await;
         assert!(line.contains("password hashing failed"), "{line}");
         assert!(corrupt.is_empty() || !line.contains(corrupt), "{line}");
     }
@@ -177,25 +177,25 @@ async fn a_corrupt_user_is_our_own_fault_and_the_log_names_it_without_secrets() 
         ("session_epoch", json!({"N": "-1"})),
         ("id", json!({"S": "not an id"})),
     ] {
-        let stored = bag.items(USERS, &format!("user#{}", bob.id)).remove(0);
-        bag.edit_user(&bob.id, |user| user[attribute] = value);
-        let response = bag.log_in(&bob.email, PASSWORD).await;
+        let stored = app.items(USERS, &format!("user#{}", bob.id)).remove(0);
+        app.edit_user(&bob.id, |user| user[attribute] = value);
+        let response = app.log_in(&bob.email, PASSWORD).await;
         assert_eq!(refusal(&response), (500, "internal".to_owned()), "{attribute}");
-        let line = bag.logged(response.json()["request_id"].as_str().expect("an id")).await;
+        let line = app.logged(response.json()["request_id"].as_str().expect("an id")).await;
         assert!(line.contains(&format!("user#{}", bob.id)) && line.contains("corrupt"), "{line}");
-        bag.database.put_item(USERS, stored).expect("an item");
+        app.database.put_item(USERS, stored).expect("an item");
     }
-    assert_eq!(bag.log_in(&bob.email, PASSWORD).await.status, 200, "the function lives on");
+    assert_eq!(app.log_in(&bob.email, PASSWORD).await.status, 200, "the function lives on");
 }
 
 #[tokio::test]
 async fn a_corrupt_claim_is_logged_without_the_email_in_its_key() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
     let claim = json!({"pk": {"S": format!("email#{}", ann.email)}, "user_id": {"S": "not an id"}});
-    bag.database.put_item(USERS, claim).expect("an item");
-    let response = bag.log_in(&ann.email, PASSWORD).await;
+    app.database.put_item(USERS, claim).expect("an item");
+    let response = app.log_in(&ann.email, PASSWORD).await;
     assert_eq!(refusal(&response), (500, "internal".to_owned()));
-    let line = bag.logged(response.json()["request_id"].as_str().expect("an id")).await;
+    let line = app.logged(response.json()["request_id"].as_str().expect("an id")).await;
     assert!(line.contains("corrupt") && !line.contains(&ann.email), "{line}");
 }

@@ -4,9 +4,9 @@ use local::gateway::HttpRequest;
 use serde_json::json;
 
 use crate::{
-    bag::{Bag, USERS, post},
     consistency::assert_consistent,
     expect::{expect_problem, whole},
+    test_app::{TestApp, USERS, post},
 };
 
 /// Ends every session of the token's user.
@@ -16,12 +16,12 @@ fn logout() -> HttpRequest {
 
 #[tokio::test]
 async fn a_logout_ends_every_session_of_the_user_and_changes_nothing_else() {
-    let bag = Bag::start().await;
-    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
-    bag.movie(&ann, "Alien").await;
-    let elsewhere = bag.session(&ann.email).await;
-    let mut expected = bag.contents();
-    let response = bag.send(logout().bearer(&ann.token)).await;
+    let app = TestApp::start().await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    app.movie(&ann, "Alien").await;
+    let elsewhere = app.session(&ann.email).await;
+    let mut expected = app.contents();
+    let response = app.send(logout().bearer(&ann.token)).await;
     insta::assert_json_snapshot!(whole(&response), @r#"
     {
       "body": {},
@@ -35,41 +35,41 @@ async fn a_logout_ends_every_session_of_the_user_and_changes_nothing_else() {
     "#);
     let user = expected.get_mut(&format!("{USERS} \"user#{}\"", ann.id)).expect("the user");
     user["session_epoch"] = json!({"N": "1"});
-    assert_eq!(bag.contents(), expected);
+    assert_eq!(app.contents(), expected);
     for token in [&ann.token, &elsewhere] {
-        expect_problem(&bag.account(token).await, 401, "invalid_token");
+        expect_problem(&app.account(token).await, 401, "invalid_token");
     }
-    assert_eq!(bag.account(&bob.token).await.status, 200, "nobody else is logged out");
-    assert_consistent(&bag);
+    assert_eq!(app.account(&bob.token).await.status, 200, "nobody else is logged out");
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn after_a_logout_the_password_begins_a_new_session() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    assert_eq!(bag.send(logout().bearer(&ann.token)).await.status, 200);
-    let again = bag.session(&ann.email).await;
-    assert_eq!(bag.account(&again).await.status, 200);
-    expect_problem(&bag.account(&ann.token).await, 401, "invalid_token");
-    assert_consistent(&bag);
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    assert_eq!(app.send(logout().bearer(&ann.token)).await.status, 200);
+    let again = app.session(&ann.email).await;
+    assert_eq!(app.account(&again).await.status, 200);
+    expect_problem(&app.account(&ann.token).await, 401, "invalid_token");
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn a_session_that_has_ended_cannot_end_others() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    assert_eq!(bag.send(logout().bearer(&ann.token)).await.status, 200);
-    let again = bag.session(&ann.email).await;
-    let before = bag.contents();
-    expect_problem(&bag.send(logout().bearer(&ann.token)).await, 401, "invalid_token");
-    expect_problem(&bag.send(logout()).await, 401, "missing_token");
-    assert_eq!(bag.contents(), before);
-    assert_eq!(bag.account(&again).await.status, 200);
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    assert_eq!(app.send(logout().bearer(&ann.token)).await.status, 200);
+    let again = app.session(&ann.email).await;
+    let before = app.contents();
+    expect_problem(&app.send(logout().bearer(&ann.token)).await, 401, "invalid_token");
+    expect_problem(&app.send(logout()).await, 401, "missing_token");
+    assert_eq!(app.contents(), before);
+    assert_eq!(app.account(&again).await.status, 200);
 }
 
 #[tokio::test]
 async fn a_logout_needs_no_body_and_reads_none() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     for (number, request) in [
         HttpRequest::new("POST", "/api/auth/logout"),
         post("/api/auth/logout", &json!({"all": false})),
@@ -78,8 +78,8 @@ async fn a_logout_needs_no_body_and_reads_none() {
     .into_iter()
     .enumerate()
     {
-        let person = bag.person(&format!("person{number}")).await;
-        assert_eq!(bag.send(request.bearer(&person.token)).await.status, 200);
-        expect_problem(&bag.account(&person.token).await, 401, "invalid_token");
+        let person = app.person(&format!("person{number}")).await;
+        assert_eq!(app.send(request.bearer(&person.token)).await.status, 200);
+        expect_problem(&app.account(&person.token).await, 401, "invalid_token");
     }
 }

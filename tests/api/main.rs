@@ -2,12 +2,13 @@
 
 mod access;
 mod alarms;
-mod bag;
 mod consistency;
 mod contract;
-mod emitted;
+mod emf;
 mod expect;
+mod test_app;
 
+mod access_patterns;
 mod change_password;
 mod concurrency;
 mod configuration;
@@ -16,7 +17,6 @@ mod create_movie;
 mod delete_account;
 mod delete_movie;
 mod deployment;
-mod documents;
 mod events;
 mod faults;
 mod get_account;
@@ -30,11 +30,11 @@ mod movie_ids;
 mod policies;
 mod preparation;
 mod purge_account;
-mod requests;
 mod revocation;
 mod rotation;
 mod secrets;
 mod security_log;
+mod security_md;
 mod signup;
 mod strict_input;
 mod telemetry;

@@ -5,8 +5,8 @@ use local::gateway::HttpRequest;
 use serde_json::{Value, json};
 
 use crate::{
-    bag::{Bag, MOVIES, get, segment},
     expect::expect_problem,
+    test_app::{MOVIES, TestApp, get, segment},
 };
 
 /// Texts that are no id, although some parsers make `id` of them.
@@ -62,50 +62,50 @@ fn requests(path: &str, token: &str) -> [HttpRequest; 3] {
 
 #[tokio::test]
 async fn a_malformed_id_is_not_found_like_an_unknown_one() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let created = bag.movie(&ann, "Alien").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let created = app.movie(&ann, "Alien").await;
     let id = created["id"].as_str().expect("an id");
-    let before = bag.contents();
+    let before = app.contents();
     let mut texts = malformed(id);
     texts.push("019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7".to_owned());
     for text in &texts {
-        bag.proxy.clear_calls();
+        app.proxy.clear_calls();
         for request in requests(&format!("/api/movies/{}", segment(text)), &ann.token) {
-            expect_problem(&bag.send(request).await, 404, "movie_not_found");
-            assert_eq!(bag.contents(), before, "{text:?}");
+            expect_problem(&app.send(request).await, 404, "movie_not_found");
+            assert_eq!(app.contents(), before, "{text:?}");
         }
         // What is no id never becomes a key.
-        let asked = bag.proxy.calls().iter().filter(|call| call.tables == [MOVIES]).count();
+        let asked = app.proxy.calls().iter().filter(|call| call.tables == [MOVIES]).count();
         assert_eq!(asked > 0, text.len() == 36 && text.starts_with("019a4c5e"), "{text:?}");
     }
     // The escapes as a client might write them, and one that is not even UTF-8.
     for path in ["..%2f", "%2e%2e%2Fauth", "%00", "%ff", "%zz", "%", "a%2Fb", "+", "%20"] {
         for request in requests(&format!("/api/movies/{path}"), &ann.token) {
-            expect_problem(&bag.send(request).await, 404, "movie_not_found");
+            expect_problem(&app.send(request).await, 404, "movie_not_found");
         }
     }
-    assert_eq!(bag.send(get(&format!("/api/movies/{id}"))).await.json(), created);
+    assert_eq!(app.send(get(&format!("/api/movies/{id}"))).await.json(), created);
 }
 
 /// API Gateway has no route for these; they can come only from a test event.
 #[tokio::test]
 async fn an_absent_or_empty_id_is_not_found() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    bag.movie(&ann, "Alien").await;
-    let before = bag.contents();
-    let gateway = local::gateway::Gateway::new(&bag.template);
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    app.movie(&ann, "Alien").await;
+    let before = app.contents();
+    let gateway = local::gateway::Gateway::new(&app.template);
     assert_eq!(gateway.event(&get("/api/movies/")), None);
     for request in requests("/api/movies/x", &ann.token) {
         let (operation, event) = gateway.event(&request).expect("a route");
         for parameters in [json!({"id": ""}), json!({}), json!({"ID": "x"}), Value::Null] {
             let mut event = event.clone();
             event["pathParameters"] = parameters;
-            expect_problem(&bag.invoke(&operation, &event).await, 404, "movie_not_found");
+            expect_problem(&app.invoke(&operation, &event).await, 404, "movie_not_found");
             event.as_object_mut().expect("an object").remove("pathParameters");
-            expect_problem(&bag.invoke(&operation, &event).await, 404, "movie_not_found");
+            expect_problem(&app.invoke(&operation, &event).await, 404, "movie_not_found");
         }
     }
-    assert_eq!(bag.contents(), before);
+    assert_eq!(app.contents(), before);
 }

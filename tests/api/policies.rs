@@ -16,18 +16,18 @@ use local::{
 };
 use serde_json::{Value, json};
 
-use crate::bag::{Bag, DEPARTURES, PASSWORD, delete, get, movie, post, put};
+use crate::test_app::{ACCOUNT_DELETIONS, PASSWORD, TestApp, delete, get, movie, post, put};
 
 /// An action of IAM with the table or index it is about.
 type Permission = (String, String);
 
 #[tokio::test]
 async fn every_role_allows_exactly_what_its_function_asks_for() {
-    let mut bag = Bag::start().await;
-    use_everything(&mut bag).await;
-    for function in bag.template.functions() {
+    let mut app = TestApp::start().await;
+    use_everything(&mut app).await;
+    for function in app.template.functions() {
         let used: BTreeSet<Permission> =
-            bag.proxy.calls_of(&function.operation).iter().flat_map(permissions).collect();
+            app.proxy.calls_of(&function.operation).iter().flat_map(permissions).collect();
         assert_eq!(granted(function), used, "{}: left is granted, right is used", function.operation);
     }
 }
@@ -35,7 +35,7 @@ async fn every_role_allows_exactly_what_its_function_asks_for() {
 #[test]
 fn beside_its_data_a_role_allows_its_log_alone() {
     let logs = json!({"Fn::GetAtt": ["FunctionLogs", "Arn"]}).to_string();
-    let stream = json!({"Fn::GetAtt": ["DeparturesTable", "StreamArn"]}).to_string();
+    let stream = json!({"Fn::GetAtt": ["AccountDeletionsTable", "StreamArn"]}).to_string();
     let queue = json!({"Fn::GetAtt": ["PurgeDeadLetters", "Arn"]}).to_string();
     // IAM has no narrower resource for the list of streams, which tells nothing that is stored.
     let everything = json!("*").to_string();
@@ -144,10 +144,10 @@ pub fn assert_allowed(template: &Template, calls: &[Call]) {
 }
 
 /// Goes through every operation in all the ways that differ in what they ask for.
-pub async fn use_everything(bag: &mut Bag) {
-    let ann = bag.person("ann").await;
-    let made = bag.movie(&ann, "Alien").await;
-    bag.movie(&ann, "Brazil").await;
+pub async fn use_everything(app: &mut TestApp) {
+    let ann = app.person("ann").await;
+    let made = app.movie(&ann, "Alien").await;
+    app.movie(&ann, "Brazil").await;
     let path = format!("/api/movies/{}", made["id"].as_str().expect("an id"));
     let new_password = json!({"current_password": PASSWORD, "new_password": "a bag full of new movies"});
     for request in [
@@ -159,34 +159,34 @@ pub async fn use_everything(bag: &mut Bag) {
         delete(&path),
         put("/api/auth/password", &new_password),
     ] {
-        let response = bag.send(request.bearer(&ann.token)).await;
+        let response = app.send(request.bearer(&ann.token)).await;
         assert_eq!(response.status, 200, "{}", response.body);
     }
-    let bob = bag.person("bob").await;
-    assert_eq!(bag.send(post("/api/movies", &movie("Heat")).bearer(&bob.token)).await.status, 200);
-    assert_eq!(bag.send(post("/api/auth/logout", &json!({})).bearer(&bob.token)).await.status, 200);
+    let bob = app.person("bob").await;
+    assert_eq!(app.send(post("/api/movies", &movie("Heat")).bearer(&bob.token)).await.status, 200);
+    assert_eq!(app.send(post("/api/auth/logout", &json!({})).bearer(&bob.token)).await.status, 200);
     // A hash of another cost is renewed.
-    bag.redeploy(&["login"], &[("BCRYPT_COST", "5")]).await;
-    let token = bag.log_in(&bob.email, PASSWORD).await.json()["token"].clone();
+    app.redeploy(&["login"], &[("BCRYPT_COST", "5")]).await;
+    let token = app.log_in(&bob.email, PASSWORD).await.json()["token"].clone();
     let leaving = delete("/api/auth/account").bearer(token.as_str().expect("a token"));
-    assert_eq!(bag.send(leaving).await.status, 202);
-    purge(bag).await;
+    assert_eq!(app.send(leaving).await.status, 202);
+    purge(app).await;
 }
 
-/// Works off the departures: first with too little time, then by the stream, and once by the schedule.
-async fn purge(bag: &Bag) {
-    let mut reader = StreamReader::new(&bag.database, DEPARTURES).expect("a stream");
+/// Works off the account deletions: first with too little time, then by the stream, and once by the schedule.
+async fn purge(app: &TestApp) {
+    let mut reader = StreamReader::new(&app.database, ACCOUNT_DELETIONS).expect("a stream");
     let records = json!({"Records": reader.next_records().expect("records")});
-    let hurried = FunctionOptions { timeout: Duration::from_millis(5_500), ..bag.options("purge-account") };
+    let hurried = FunctionOptions { timeout: Duration::from_millis(5_500), ..app.options("purge-account") };
     let hurried = Function::start(hurried).await.expect("the function starts");
-    bag.proxy.inject(Rule::once(Fault::Stall).from("purge-account").on("Query"));
-    let usual = bag.function("purge-account").await;
+    app.proxy.inject(Rule::once(Fault::Stall).from("purge-account").on("Query"));
+    let usual = app.function("purge-account").await;
     for (function, event) in [(&hurried, &records), (&*usual, &records), (&*usual, &json!({}))] {
         let nothing_failed = Outcome::Response(json!({"batchItemFailures": []}));
         assert_eq!(function.invoke(event).await, nothing_failed);
     }
     assert_eq!(
-        bag.database.items(DEPARTURES).expect("items"),
+        app.database.items(ACCOUNT_DELETIONS).expect("items"),
         [Value::Null; 0],
         "nobody is leaving any more"
     );

@@ -18,67 +18,67 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    bag::{Bag, DEPARTURES, MOVIES, PASSWORD, Person, USERS, delete, movie, post},
     consistency::assert_consistent,
     expect::expect_problem,
+    test_app::{ACCOUNT_DELETIONS, MOVIES, PASSWORD, TestApp, TestUser, USERS, delete, movie, post},
 };
 
 const PURGE: &str = "purge-account";
 
 #[tokio::test]
 async fn who_leaves_takes_movies_names_and_email_along_and_nothing_of_anybody_else() {
-    let bag = Bag::start().await;
-    let bob = bag.person("bob").await;
+    let app = TestApp::start().await;
+    let bob = app.person("bob").await;
     for name in ["Heat", "Ronin"] {
-        bag.movie(&bob, name).await;
+        app.movie(&bob, name).await;
     }
-    let before = state(&bag);
-    let ann = bag.person("ann").await;
-    give_movies(&bag, &ann, 60).await;
+    let before = state(&app);
+    let ann = app.person("ann").await;
+    give_movies(&app, &ann, 60).await;
     for name in ["Alien", "ＡＬＩＥＮＳ", "Straße"] {
-        bag.movie(&ann, name).await;
+        app.movie(&ann, name).await;
     }
-    let record = leave(&bag, &ann).await;
+    let record = leave(&app, &ann).await;
     assert_eq!(record["eventName"], "INSERT");
-    assert_consistent(&bag);
+    assert_consistent(&app);
 
-    assert_eq!(deliver(&bag, &[&record]).await, [""; 0]);
-    assert_eq!(state(&bag), before, "the tables are as if Ann had never been here");
-    assert_gone(&bag, &ann);
-    assert_consistent(&bag);
-    bag.logged(&format!("\"purge_progress\" user_id={} movies=49 finished=false", ann.id)).await;
-    bag.logged(&format!("\"purge_progress\" user_id={} movies=0 finished=true", ann.id)).await;
+    assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
+    assert_eq!(state(&app), before, "the tables are as if Ann had never been here");
+    assert_gone(&app, &ann);
+    assert_consistent(&app);
+    app.logged(&format!("\"account_deletion_progress\" user_id={} movies=49 finished=false", ann.id)).await;
+    app.logged(&format!("\"account_deletion_progress\" user_id={} movies=0 finished=true", ann.id)).await;
 
     // Names and email are free again.
-    bag.movie(&bob, "aliens").await;
-    bag.movie(&bob, "STRASSE").await;
-    let again = bag.person("ann").await;
+    app.movie(&bob, "aliens").await;
+    app.movie(&bob, "STRASSE").await;
+    let again = app.person("ann").await;
     assert_ne!(again.id, ann.id);
-    assert_consistent(&bag);
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn from_the_moment_of_leaving_nothing_works_and_the_movies_stay_until_the_purge() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    bag.movie(&ann, "Heat").await;
-    leave(&bag, &ann).await;
-    let before = state(&bag);
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    app.movie(&ann, "Heat").await;
+    leave(&app, &ann).await;
+    let before = state(&app);
     expect_problem(
-        &bag.send(post("/api/movies", &movie("Ronin")).bearer(&ann.token)).await,
+        &app.send(post("/api/movies", &movie("Ronin")).bearer(&ann.token)).await,
         401,
         "invalid_token",
     );
-    expect_problem(&bag.log_in(&ann.email, PASSWORD).await, 401, "invalid_credentials");
-    expect_problem(&bag.sign_up(&ann.email).await, 409, "email_taken");
-    expect_problem(&bag.send(delete("/api/auth/account").bearer(&ann.token)).await, 401, "invalid_token");
-    assert_eq!(state(&bag), before);
-    assert_consistent(&bag);
+    expect_problem(&app.log_in(&ann.email, PASSWORD).await, 401, "invalid_credentials");
+    expect_problem(&app.sign_up(&ann.email).await, 409, "email_taken");
+    expect_problem(&app.send(delete("/api/auth/account").bearer(&ann.token)).await, 401, "invalid_token");
+    assert_eq!(state(&app), before);
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn a_purge_makes_the_requests_that_are_documented_with_49_movies_a_transaction() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     let movies = |number: usize| {
         let transaction = format!("TransactWriteItems {}", 2 * number + 1);
         ["Query MoviesTable/owner".to_owned(), "BatchGetItem MoviesTable".to_owned(), transaction]
@@ -92,53 +92,53 @@ async fn a_purge_makes_the_requests_that_are_documented_with_49_movies_a_transac
         (49, [movies(49).to_vec(), empty.clone()].concat()),
         (120, [movies(49), movies(49), movies(22)].concat()),
     ] {
-        let ann = bag.person(&format!("ann{number}")).await;
-        give_movies(&bag, &ann, number).await;
-        let record = leave(&bag, &ann).await;
-        bag.proxy.clear_calls();
-        assert_eq!(deliver(&bag, &[&record]).await, [""; 0]);
-        let start = vec!["GetItem DeparturesTable".to_owned()];
-        assert_eq!(requests(&bag), [start, expected, user.to_vec()].concat(), "{number} movies");
-        assert_gone(&bag, &ann);
+        let ann = app.person(&format!("ann{number}")).await;
+        give_movies(&app, &ann, number).await;
+        let record = leave(&app, &ann).await;
+        app.proxy.clear_calls();
+        assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
+        let start = vec!["GetItem AccountDeletionsTable".to_owned()];
+        assert_eq!(requests(&app), [start, expected, user.to_vec()].concat(), "{number} movies");
+        assert_gone(&app, &ann);
     }
-    assert_consistent(&bag);
+    assert_consistent(&app);
 }
 
 /// Everything in the tables but the counters of failed tries, which end by themselves.
-fn state(bag: &Bag) -> BTreeMap<String, Value> {
-    let mut state = bag.contents();
-    for departure in departures(bag) {
-        state.insert(format!("{DEPARTURES} {}", departure["user_id"]["S"]), departure);
+fn state(app: &TestApp) -> BTreeMap<String, Value> {
+    let mut state = app.contents();
+    for account_deletion in account_deletions(app) {
+        state.insert(format!("{ACCOUNT_DELETIONS} {}", account_deletion["user_id"]["S"]), account_deletion);
     }
     state
 }
 
-fn departures(bag: &Bag) -> Vec<Value> {
-    bag.database.items(DEPARTURES).expect("items")
+fn account_deletions(app: &TestApp) -> Vec<Value> {
+    app.database.items(ACCOUNT_DELETIONS).expect("items")
 }
 
-fn departure(bag: &Bag, person: &Person) -> Option<Value> {
-    departures(bag).into_iter().find(|departure| departure["user_id"]["S"] == person.id)
+fn account_deletion(app: &TestApp, person: &TestUser) -> Option<Value> {
+    account_deletions(app).into_iter().find(|account_deletion| account_deletion["user_id"]["S"] == person.id)
 }
 
 /// Panics if any item still names a user, or the user's email.
-fn assert_gone(bag: &Bag, person: &Person) {
-    for (key, item) in state(bag) {
+fn assert_gone(app: &TestApp, person: &TestUser) {
+    for (key, item) in state(app) {
         let text = format!("{key} {item}");
         assert!(!text.contains(&person.id) && !text.contains(&person.email), "left behind: {text}");
     }
 }
 
 /// Gives somebody so many movies: one that is really created, and copies of it.
-async fn give_movies(bag: &Bag, owner: &Person, number: usize) {
+async fn give_movies(app: &TestApp, owner: &TestUser, number: usize) {
     if number == 0 {
         return;
     }
     let name = name_of(owner, 0);
-    let created = bag.movie(owner, &name).await;
+    let created = app.movie(owner, &name).await;
     let id = Uuid::try_parse(created["id"].as_str().expect("an id")).expect("a UUID").as_u128();
-    let original = bag.item(MOVIES, &format!("movie#{}", Uuid::from_u128(id))).expect("a movie");
-    let original_claim = bag.item(MOVIES, &format!("name#{name}")).expect("a claim");
+    let original = app.item(MOVIES, &format!("movie#{}", Uuid::from_u128(id))).expect("a movie");
+    let original_claim = app.item(MOVIES, &format!("name#{name}")).expect("a claim");
     let copies = (1..number).flat_map(|copy| {
         let id = Uuid::from_u128(id + copy as u128).to_string();
         let name = name_of(owner, copy);
@@ -151,33 +151,33 @@ async fn give_movies(bag: &Bag, owner: &Person, number: usize) {
         claim["movie_id"]["S"] = json!(id);
         [movie, claim]
     });
-    bag.database.put_items(MOVIES, copies.collect()).expect("copies");
-    bag.edit_user(&owner.id, |user| user["movie_count"]["N"] = json!(number.to_string()));
+    app.database.put_items(MOVIES, copies.collect()).expect("copies");
+    app.edit_user(&owner.id, |user| user["movie_count"]["N"] = json!(number.to_string()));
 }
 
 /// The name of such a movie, which is its canonical name, too.
-fn name_of(owner: &Person, number: usize) -> String {
+fn name_of(owner: &TestUser, number: usize) -> String {
     let (who, _) = owner.email.split_once('@').expect("an email");
     format!("movie {number} of {who}")
 }
 
 /// Somebody leaves. The record of it in the stream.
-async fn leave(bag: &Bag, person: &Person) -> Value {
-    let response = bag.send(delete("/api/auth/account").bearer(&person.token)).await;
+async fn leave(app: &TestApp, person: &TestUser) -> Value {
+    let response = app.send(delete("/api/auth/account").bearer(&person.token)).await;
     assert_eq!((response.status, response.json()), (202, json!({"id": person.id})), "{}", response.body);
     let of_them = |record: &Value| record["dynamodb"]["Keys"] == json!({"user_id": {"S": person.id}});
-    stream(bag).into_iter().find(of_them).expect("a record")
+    stream(app).into_iter().find(of_them).expect("a record")
 }
 
 /// All records of the stream, the oldest first.
-fn stream(bag: &Bag) -> Vec<Value> {
-    let mut reader = StreamReader::new(&bag.database, DEPARTURES).expect("a reader");
+fn stream(app: &TestApp) -> Vec<Value> {
+    let mut reader = StreamReader::new(&app.database, ACCOUNT_DELETIONS).expect("a reader");
     reader.next_records().expect("records")
 }
 
 /// Hands records to the function, as Lambda does. The sequence numbers of those that failed.
-async fn deliver(bag: &Bag, records: &[&Value]) -> Vec<String> {
-    failures(bag.function(PURGE).await.invoke(&json!({"Records": records})).await)
+async fn deliver(app: &TestApp, records: &[&Value]) -> Vec<String> {
+    failures(app.function(PURGE).await.invoke(&json!({"Records": records})).await)
 }
 
 /// The sequence numbers of the records that failed.
@@ -189,10 +189,10 @@ fn failures(outcome: Outcome) -> Vec<String> {
 }
 
 /// Waits for an error in the log with this text.
-async fn logged_error(bag: &Bag, text: &str) -> String {
+async fn logged_error(app: &TestApp, text: &str) -> String {
     let found = async {
         loop {
-            let lines = bag.logs();
+            let lines = app.logs();
             if let Some(line) = lines.iter().find(|line| line.contains("ERROR") && line.contains(text)) {
                 return line.clone();
             }
@@ -200,7 +200,7 @@ async fn logged_error(bag: &Bag, text: &str) -> String {
         }
     };
     let waited = tokio::time::timeout(Duration::from_secs(10), found).await;
-    waited.unwrap_or_else(|_| panic!("no error has {text:?}: {:#?}", bag.logs()))
+    waited.unwrap_or_else(|_| panic!("no error has {text:?}: {:#?}", app.logs()))
 }
 
 fn sequence_number(record: &Value) -> String {
@@ -208,8 +208,8 @@ fn sequence_number(record: &Value) -> String {
 }
 
 /// The requests of the function since the calls were cleared: each with its table or its number of items.
-fn requests(bag: &Bag) -> Vec<String> {
-    let calls = bag.proxy.calls_of(PURGE).into_iter();
+fn requests(app: &TestApp) -> Vec<String> {
+    let calls = app.proxy.calls_of(PURGE).into_iter();
     calls
         .map(|call| match (call.transaction_items.len(), call.index) {
             (0, None) => format!("{} {}", call.operation, call.tables.join(" ")),
@@ -219,6 +219,6 @@ fn requests(bag: &Bag) -> Vec<String> {
         .collect()
 }
 
-fn user_item(bag: &Bag, person: &Person) -> Option<Value> {
-    bag.item(USERS, &format!("user#{}", person.id))
+fn user_item(app: &TestApp, person: &TestUser) -> Option<Value> {
+    app.item(USERS, &format!("user#{}", person.id))
 }

@@ -7,8 +7,8 @@ use local::gateway::{HttpRequest, HttpResponse};
 use serde_json::json;
 
 use crate::{
-    bag::{Bag, PASSWORD, USERS, delete, post, put},
     consistency::assert_consistent,
+    test_app::{PASSWORD, TestApp, USERS, delete, post, put},
     tokens::{
         assert_refused,
         every_operation::{Operation, owner},
@@ -51,8 +51,8 @@ impl Ending {
     }
 
     /// Ends the sessions.
-    async fn happen(self, bag: &Bag, token: &str) -> HttpResponse {
-        let response = bag.send(self.request(token)).await;
+    async fn happen(self, app: &TestApp, token: &str) -> HttpResponse {
+        let response = app.send(self.request(token)).await;
         assert_eq!(response.status, self.success(), "{self:?}: {}", response.body);
         response
     }
@@ -73,18 +73,18 @@ fn token(response: &HttpResponse) -> String {
 }
 
 /// Refused on every operation of `openapi.yaml` that needs a token, and nothing changes.
-async fn assert_dead(bag: &Bag, token: &str, movie_id: &str, why: &str) {
-    let before = bag.contents();
+async fn assert_dead(app: &TestApp, token: &str, movie_id: &str, why: &str) {
+    let before = app.contents();
     for operation in Operation::all() {
-        let response = bag.send(operation.request(movie_id).bearer(token)).await;
+        let response = app.send(operation.request(movie_id).bearer(token)).await;
         assert_refused(&response, "invalid_token", &format!("{} after {why}", operation.name));
     }
-    assert_eq!(bag.contents(), before, "{why}");
+    assert_eq!(app.contents(), before, "{why}");
 }
 
 /// Accepted on every operation of `openapi.yaml` that needs a token; what ends the movie or the session comes last. Only
 /// logging out and changing the password are left out: they would end the session before.
-async fn assert_alive(bag: &Bag, token: &str, movie_id: &str, why: &str) {
+async fn assert_alive(app: &TestApp, token: &str, movie_id: &str, why: &str) {
     let mut operations = Operation::all();
     let last = ["delete-movie", "delete-account"];
     operations.retain(|operation| !["logout", "change-password"].contains(&operation.name));
@@ -92,7 +92,7 @@ async fn assert_alive(bag: &Bag, token: &str, movie_id: &str, why: &str) {
         .sort_by_key(|operation| last.iter().position(|name| *name == operation.name).map(|place| place + 1));
     assert!(operations.len() >= 5, "operations that are tried: {}", operations.len());
     for operation in operations {
-        let response = bag.send(operation.request(movie_id).bearer(token)).await;
+        let response = app.send(operation.request(movie_id).bearer(token)).await;
         let status = if operation.name == "delete-account" { 202 } else { 200 };
         assert_eq!(response.status, status, "{} after {why}: {}", operation.name, response.body);
     }
@@ -100,70 +100,70 @@ async fn assert_alive(bag: &Bag, token: &str, movie_id: &str, why: &str) {
 
 #[tokio::test]
 async fn every_earlier_token_is_dead_on_every_route_at_once() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     let operations = Operation::all().len();
     assert!(operations >= 7, "operations that need a token: {operations}");
     for ending in ENDINGS {
-        let (person, movie_id) = owner(&bag, ending.operation()).await;
-        let elsewhere = bag.session(&person.email).await;
+        let (person, movie_id) = owner(&app, ending.operation()).await;
+        let elsewhere = app.session(&person.email).await;
         // The last thing before it, as a rule in the same second.
-        let last = bag.session(&person.email).await;
-        ending.happen(&bag, &person.token).await;
+        let last = app.session(&person.email).await;
+        ending.happen(&app, &person.token).await;
         for token in [&person.token, &elsewhere, &last] {
-            assert_dead(&bag, token, &movie_id, ending.operation()).await;
+            assert_dead(&app, token, &movie_id, ending.operation()).await;
         }
         // Whatever the second: it is no time that decides. The clocks of two machines may differ by five seconds.
         for seconds in [0, 1, 4] {
             let later = forge(&person.token, &json!({}), &json!({"iat": issued(&last) + seconds}));
-            assert_dead(&bag, &later, &movie_id, ending.operation()).await;
+            assert_dead(&app, &later, &movie_id, ending.operation()).await;
         }
-        assert_consistent(&bag);
+        assert_consistent(&app);
     }
 }
 
 #[tokio::test]
 async fn a_token_issued_afterwards_works_on_every_route() {
     for ending in [Ending::Logout, Ending::ChangePassword] {
-        let bag = Bag::start().await;
-        let (mut person, movie_id) = owner(&bag, "ann").await;
-        ending.happen(&bag, &person.token).await;
-        let response = bag.log_in(&person.email, ending.password()).await;
+        let app = TestApp::start().await;
+        let (mut person, movie_id) = owner(&app, "ann").await;
+        ending.happen(&app, &person.token).await;
+        let response = app.log_in(&person.email, ending.password()).await;
         person.token = token(&response);
-        assert_alive(&bag, &person.token, &movie_id, ending.operation()).await;
-        assert_consistent(&bag);
+        assert_alive(&app, &person.token, &movie_id, ending.operation()).await;
+        assert_consistent(&app);
     }
     // These end the session that they are tried with.
     for ending in [Ending::Logout, Ending::ChangePassword] {
         for again in [Ending::Logout, Ending::ChangePassword] {
-            let bag = Bag::start().await;
-            let person = bag.person("ann").await;
-            ending.happen(&bag, &person.token).await;
-            bag.edit_user(&person.id, |user| user["password_hash"] = json!({"S": hash_of(PASSWORD)}));
-            again.happen(&bag, &bag.session(&person.email).await).await;
+            let app = TestApp::start().await;
+            let person = app.person("ann").await;
+            ending.happen(&app, &person.token).await;
+            app.edit_user(&person.id, |user| user["password_hash"] = json!({"S": hash_of(PASSWORD)}));
+            again.happen(&app, &app.session(&person.email).await).await;
         }
     }
 }
 
 #[tokio::test]
 async fn the_token_that_a_change_of_the_password_returns_works_on_every_route() {
-    let bag = Bag::start().await;
-    let (person, movie_id) = owner(&bag, "ann").await;
-    let returned = token(&Ending::ChangePassword.happen(&bag, &person.token).await);
-    assert_alive(&bag, &returned, &movie_id, "the change that returned it").await;
-    assert_dead(&bag, &returned, &movie_id, "leaving").await;
-    assert_consistent(&bag);
+    let app = TestApp::start().await;
+    let (person, movie_id) = owner(&app, "ann").await;
+    let returned = token(&Ending::ChangePassword.happen(&app, &person.token).await);
+    assert_alive(&app, &returned, &movie_id, "the change that returned it").await;
+    assert_dead(&app, &returned, &movie_id, "deleting").await;
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn after_leaving_there_is_no_new_token() {
-    let bag = Bag::start().await;
-    let (person, movie_id) = owner(&bag, "ann").await;
-    Ending::Leaving.happen(&bag, &person.token).await;
-    assert_eq!(bag.log_in(&person.email, PASSWORD).await.status, 401);
+    let app = TestApp::start().await;
+    let (person, movie_id) = owner(&app, "ann").await;
+    Ending::Leaving.happen(&app, &person.token).await;
+    assert_eq!(app.log_in(&person.email, PASSWORD).await.status, 401);
     // Not even one that is signed with our own key for the epoch that the user has now.
     let forged = forge(&person.token, &json!({}), &json!({"epoch": 1}));
-    assert_dead(&bag, &forged, &movie_id, "leaving").await;
-    assert_eq!(bag.item(USERS, &format!("user#{}", person.id)).expect("the user")["session_epoch"]["N"], "1");
+    assert_dead(&app, &forged, &movie_id, "deleting").await;
+    assert_eq!(app.item(USERS, &format!("user#{}", person.id)).expect("the user")["session_epoch"]["N"], "1");
 }
 
 /// A quick hash of a password.

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::{
-    bag::{Bag, PASSWORD, movie, post, put},
     consistency::assert_consistent,
+    test_app::{PASSWORD, TestApp, movie, post, put},
     tokens::{
         Algorithm, assert_refused, decoded,
         every_operation::{Operation, owner},
@@ -18,8 +18,8 @@ const CURRENT_KEY: &str = "JWT_SECRET_KEY";
 const PREVIOUS_KEY: &str = "JWT_PREVIOUS_SECRET_KEY";
 
 /// The operations that sign or check tokens.
-fn operations(bag: &Bag) -> Vec<String> {
-    let functions = bag.template.functions().iter();
+fn operations(app: &TestApp) -> Vec<String> {
+    let functions = app.template.functions().iter();
     functions
         .filter(|function| function.environment.contains_key(CURRENT_KEY))
         .map(|function| function.operation.clone())
@@ -27,16 +27,16 @@ fn operations(bag: &Bag) -> Vec<String> {
 }
 
 /// Gives these functions these keys.
-async fn deploy(bag: &mut Bag, operations: &[String], current: &str, previous: &str) {
+async fn deploy(app: &mut TestApp, operations: &[String], current: &str, previous: &str) {
     let operations: Vec<&str> = operations.iter().map(String::as_str).collect();
-    bag.redeploy(&operations, &[(CURRENT_KEY, current), (PREVIOUS_KEY, previous)]).await;
+    app.redeploy(&operations, &[(CURRENT_KEY, current), (PREVIOUS_KEY, previous)]).await;
     for operation in operations {
-        bag.function(operation).await.ready().await.expect("it starts");
+        app.function(operation).await.ready().await.expect("it starts");
     }
 }
 
-async fn system(current: &str, previous: &str) -> Bag {
-    Bag::start_with(1, &[(CURRENT_KEY, current), (PREVIOUS_KEY, previous)]).await
+async fn system(current: &str, previous: &str) -> TestApp {
+    TestApp::start_with(1, &[(CURRENT_KEY, current), (PREVIOUS_KEY, previous)]).await
 }
 
 fn key_id(token: &str) -> Value {
@@ -44,22 +44,22 @@ fn key_id(token: &str) -> Value {
 }
 
 /// Refused as signed with no key that is configured.
-async fn assert_unknown(bag: &Bag, token: &str) {
-    let response = bag.account(token).await;
+async fn assert_unknown(app: &TestApp, token: &str) {
+    let response = app.account(token).await;
     assert_refused(&response, "invalid_token", "its key is gone");
     let request_id = response.json()["request_id"].as_str().expect("an id").to_owned();
-    bag.logged_with(&[&request_id, "reason=unknown_key"]).await;
+    app.logged_with(&[&request_id, "reason=unknown_key"]).await;
 }
 
 #[tokio::test]
 async fn tokens_of_both_keys_are_taken_everywhere_and_new_ones_are_of_the_new_key() {
-    let mut bag = system(OLD, "").await;
-    let (ann, anns_movie) = owner(&bag, "ann").await;
-    let (bob, bobs_movie) = owner(&bag, "bob").await;
-    let all = operations(&bag);
+    let mut app = system(OLD, "").await;
+    let (ann, anns_movie) = owner(&app, "ann").await;
+    let (bob, bobs_movie) = owner(&app, "bob").await;
+    let all = operations(&app);
     assert!(all.len() >= 8, "{all:?}");
-    deploy(&mut bag, &all, NEXT, OLD).await;
-    let new = bag.session(&bob.email).await;
+    deploy(&mut app, &all, NEXT, OLD).await;
+    let new = app.session(&bob.email).await;
     assert_ne!(key_id(&new), key_id(&ann.token));
     assert_eq!(key_id(&bob.token), key_id(&ann.token));
     for (token, movie_id) in [(&ann.token, &anns_movie), (&new, &bobs_movie)] {
@@ -67,7 +67,7 @@ async fn tokens_of_both_keys_are_taken_everywhere_and_new_ones_are_of_the_new_ke
             if ["change-password", "logout", "delete-account", "delete-movie"].contains(&operation.name) {
                 continue;
             }
-            let response = bag.send(operation.request(movie_id).bearer(token)).await;
+            let response = app.send(operation.request(movie_id).bearer(token)).await;
             // The second one of the two creates has the name of the first.
             let taken = operation.name.ends_with("-movie") && response.status == 409;
             assert!(response.status == 200 || taken, "{}: {}", operation.name, response.body);
@@ -75,40 +75,40 @@ async fn tokens_of_both_keys_are_taken_everywhere_and_new_ones_are_of_the_new_ke
     }
     // The change of the password begins a session of the new key, and the other two end all, whatever their key.
     let body = json!({"current_password": PASSWORD, "new_password": "a bag full of new movies"});
-    let changed = bag.send(put("/api/auth/password", &body).bearer(&ann.token)).await;
+    let changed = app.send(put("/api/auth/password", &body).bearer(&ann.token)).await;
     let fresh = changed.json()["token"].as_str().expect("a token").to_owned();
     assert_eq!(key_id(&fresh), key_id(&new));
-    assert_refused(&bag.account(&ann.token).await, "invalid_token", "the password was changed");
-    assert_eq!(bag.send(post("/api/auth/logout", &json!({})).bearer(&bob.token)).await.status, 200);
-    assert_refused(&bag.account(&new).await, "invalid_token", "the user logged out");
-    assert_consistent(&bag);
+    assert_refused(&app.account(&ann.token).await, "invalid_token", "the password was changed");
+    assert_eq!(app.send(post("/api/auth/logout", &json!({})).bearer(&bob.token)).await.status, 200);
+    assert_refused(&app.account(&new).await, "invalid_token", "the user logged out");
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn without_the_previous_key_its_tokens_are_refused() {
-    let mut bag = system(OLD, "").await;
-    let ann = bag.person("ann").await;
-    let all = operations(&bag);
-    let before = bag.contents();
+    let mut app = system(OLD, "").await;
+    let ann = app.person("ann").await;
+    let all = operations(&app);
+    let before = app.contents();
     // The second is what a deployment's secret says.
     for no_key in ["", "none"] {
-        deploy(&mut bag, &all, NEXT, no_key).await;
-        assert_unknown(&bag, &ann.token).await;
+        deploy(&mut app, &all, NEXT, no_key).await;
+        assert_unknown(&app, &ann.token).await;
     }
     let create = post("/api/movies", &movie("Alien")).bearer(&ann.token);
-    assert_refused(&bag.send(create).await, "invalid_token", "its key is gone");
-    assert_eq!(bag.contents(), before);
-    assert_eq!(bag.account(&bag.session(&ann.email).await).await.status, 200);
+    assert_refused(&app.send(create).await, "invalid_token", "its key is gone");
+    assert_eq!(app.contents(), before);
+    assert_eq!(app.account(&app.session(&ann.email).await).await.status, 200);
 }
 
 #[tokio::test]
 async fn a_token_is_verified_with_the_key_that_it_names_and_with_no_other() {
-    let mut bag = system(OLD, "").await;
-    let ann = bag.person("ann").await;
-    let all = operations(&bag);
-    deploy(&mut bag, &all, NEXT, OLD).await;
-    let new = bag.session(&ann.email).await;
-    let before = bag.contents();
+    let mut app = system(OLD, "").await;
+    let ann = app.person("ann").await;
+    let all = operations(&app);
+    deploy(&mut app, &all, NEXT, OLD).await;
+    let new = app.session(&ann.email).await;
+    let before = app.contents();
     let signed = |secret: &str, token: &str, kid: Value| {
         forge_with(secret, Algorithm::Hs256, token, &json!({"kid": kid}), &json!({}))
     };
@@ -123,36 +123,36 @@ async fn a_token_is_verified_with_the_key_that_it_names_and_with_no_other() {
             (NEXT, &Value::Null, Some("reason=unknown_key")),
             (NEXT, &json!("AAAAAAAAAAA"), Some("reason=unknown_key")),
         ] {
-            let response = bag.account(&signed(secret, token, kid.clone())).await;
+            let response = app.account(&signed(secret, token, kid.clone())).await;
             match reason {
                 None => assert_eq!(response.status, 200, "{}", response.body),
                 Some(reason) => {
                     assert_refused(&response, "invalid_token", reason);
                     let request_id = response.json()["request_id"].as_str().expect("an id").to_owned();
-                    bag.logged_with(&[&request_id, reason]).await;
+                    app.logged_with(&[&request_id, reason]).await;
                 }
             }
         }
     }
-    assert_eq!(bag.contents(), before);
+    assert_eq!(app.contents(), before);
 }
 
 /// Step by step. In each step somebody works on with the session that they have, whatever has been deployed already.
 #[tokio::test]
 async fn the_runbook_changes_the_key_without_ending_a_session() {
-    let mut bag = system(OLD, "").await;
-    let ann = bag.person("ann").await;
-    let all = operations(&bag);
-    deploy(&mut bag, &all, OLD, "").await;
+    let mut app = system(OLD, "").await;
+    let ann = app.person("ann").await;
+    let all = operations(&app);
+    deploy(&mut app, &all, OLD, "").await;
     let (some, others) = all.split_at(all.len() / 2);
     let mut sessions = vec![ann.token.clone()];
 
     for (current, previous) in [(OLD, NEXT), (NEXT, OLD)] {
         // A deployment does not change all functions at the same moment.
-        deploy(&mut bag, some, current, previous).await;
-        everybody_works_on(&bag, &ann.email, &mut sessions).await;
-        deploy(&mut bag, others, current, previous).await;
-        everybody_works_on(&bag, &ann.email, &mut sessions).await;
+        deploy(&mut app, some, current, previous).await;
+        everybody_works_on(&app, &ann.email, &mut sessions).await;
+        deploy(&mut app, others, current, previous).await;
+        everybody_works_on(&app, &ann.email, &mut sessions).await;
     }
     let of_the_old: Vec<String> =
         sessions.iter().filter(|token| key_id(token) == key_id(&ann.token)).cloned().collect();
@@ -162,25 +162,25 @@ async fn the_runbook_changes_the_key_without_ending_a_session() {
     assert!(!of_the_new.is_empty(), "step 2 changes what signs");
 
     // After a week nobody has a token of the old key any more, and it goes.
-    deploy(&mut bag, &all, NEXT, "").await;
+    deploy(&mut app, &all, NEXT, "").await;
     let mut sessions = of_the_new;
-    everybody_works_on(&bag, &ann.email, &mut sessions).await;
+    everybody_works_on(&app, &ann.email, &mut sessions).await;
     for token in &of_the_old {
-        assert_unknown(&bag, token).await;
+        assert_unknown(&app, token).await;
     }
-    assert_consistent(&bag);
+    assert_consistent(&app);
 }
 
 /// A new session begins, and it and all earlier ones are taken by functions that were deployed early and late.
-async fn everybody_works_on(bag: &Bag, email: &str, sessions: &mut Vec<String>) {
-    sessions.push(bag.session(email).await);
+async fn everybody_works_on(app: &TestApp, email: &str, sessions: &mut Vec<String>) {
+    sessions.push(app.session(email).await);
     for token in sessions.iter() {
         for operation in Operation::all() {
             let id = "019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7";
             if ["change-password", "logout", "delete-account"].contains(&operation.name) {
                 continue;
             }
-            let response = bag.send(operation.request(id).bearer(token)).await;
+            let response = app.send(operation.request(id).bearer(token)).await;
             assert!([200, 404, 409].contains(&response.status), "{}: {}", operation.name, response.body);
         }
     }
@@ -189,16 +189,16 @@ async fn everybody_works_on(bag: &Bag, email: &str, sessions: &mut Vec<String>) 
 /// If the key is known to somebody else, every session of it ends with one deployment.
 #[tokio::test]
 async fn a_key_that_became_known_is_worth_nothing_after_one_deployment() {
-    let mut bag = system(OLD, "").await;
-    let ann = bag.person("ann").await;
-    let all = operations(&bag);
-    deploy(&mut bag, &all, NEXT, "").await;
+    let mut app = system(OLD, "").await;
+    let ann = app.person("ann").await;
+    let all = operations(&app);
+    deploy(&mut app, &all, NEXT, "").await;
     let forged = forge_with(OLD, Algorithm::Hs256, &ann.token, &json!({}), &json!({"epoch": 0}));
     for token in [&ann.token, &forged] {
-        assert_unknown(&bag, token).await;
+        assert_unknown(&app, token).await;
     }
-    let new = bag.session(&ann.email).await;
-    assert_eq!(bag.account(&new).await.status, 200);
+    let new = app.session(&ann.email).await;
+    assert_eq!(app.account(&new).await.status, 200);
     let forged = forge_with(OLD, Algorithm::Hs256, &new, &json!({}), &json!({}));
-    assert_refused(&bag.account(&forged).await, "invalid_token", "signed with the old key");
+    assert_refused(&app.account(&forged).await, "invalid_token", "signed with the old key");
 }

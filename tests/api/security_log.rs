@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::{
-    bag::{ATTEMPTS, Bag, PASSWORD, TOKEN_KEY, USERS, delete, get, movie, post, put},
-    contract, emitted,
+    contract, emf,
+    test_app::{PASSWORD, PASSWORD_ATTEMPTS, TOKEN_KEY, TestApp, USERS, delete, get, movie, post, put},
     tokens::{
         Algorithm::{Hs256, Hs512},
         forge, forge_with, issued,
@@ -19,18 +19,18 @@ use crate::{
 const NEW: &str = "a bag full of new movies";
 
 /// A system that logs as it does on Lambda.
-async fn start() -> Bag {
-    Bag::start_with(1, &[emitted::JSON]).await
+async fn start() -> TestApp {
+    TestApp::start_with(1, &[emf::JSON]).await
 }
 
 /// Sends a request and gives its lines of the log: the event of the security log, if there is one, and the end.
-async fn logged(bag: &Bag, request: &HttpRequest) -> (HttpResponse, Option<Value>, Value) {
-    let (operation, event) = bag.event(request);
-    let response = bag.send_event(&operation, &event).await;
+async fn logged(app: &TestApp, request: &HttpRequest) -> (HttpResponse, Option<Value>, Value) {
+    let (operation, event) = app.event(request);
+    let response = app.send_event(&operation, &event).await;
     let id = event["requestContext"]["requestId"].as_str().expect("an id");
     // It comes after all others of the request.
-    bag.logged_with(&[id, "request completed"]).await;
-    let lines = bag.logs().into_iter().filter(|line| line.contains(id));
+    app.logged_with(&[id, "request completed"]).await;
+    let lines = app.logs().into_iter().filter(|line| line.contains(id));
     let lines =
         lines.map(|line| serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")));
     let (mut events, mut ends): (Vec<Value>, Vec<Value>) =
@@ -44,8 +44,8 @@ async fn logged(bag: &Bag, request: &HttpRequest) -> (HttpResponse, Option<Value
 }
 
 /// The request is logged as exactly this event of exactly this user, and nothing more is said.
-async fn assert_event(bag: &Bag, request: HttpRequest, status: u16, event: &Value, user: Option<&str>) {
-    let (response, line, end) = logged(bag, &request).await;
+async fn assert_event(app: &TestApp, request: HttpRequest, status: u16, event: &Value, user: Option<&str>) {
+    let (response, line, end) = logged(app, &request).await;
     assert_eq!(response.status, status, "{event}: {}", response.body);
     let mut line = line.unwrap_or_else(|| panic!("there is no {event}"));
     let span = line["span"].take();
@@ -65,9 +65,9 @@ async fn assert_event(bag: &Bag, request: HttpRequest, status: u16, event: &Valu
 }
 
 /// The same for a token that is refused for a reason.
-async fn assert_token_refused(bag: &Bag, token: &str, reason: &str, user: Option<&str>) {
+async fn assert_token_refused(app: &TestApp, token: &str, reason: &str, user: Option<&str>) {
     let event = json!({"security_event": "token_refused", "reason": reason});
-    assert_event(bag, get("/api/auth/account").bearer(token), 401, &event, user).await;
+    assert_event(app, get("/api/auth/account").bearer(token), 401, &event, user).await;
 }
 
 fn login(email: &str, password: &str) -> HttpRequest {
@@ -79,66 +79,68 @@ fn change(current: &str, new: &str) -> HttpRequest {
 }
 
 /// Makes everybody wait who has failed before.
-fn block(bag: &Bag) {
-    for counter in bag.items(ATTEMPTS, "").iter().filter(|counter| counter["blocked_until"].is_object()) {
+fn block(app: &TestApp) {
+    for counter in
+        app.items(PASSWORD_ATTEMPTS, "").iter().filter(|counter| counter["blocked_until"].is_object())
+    {
         let key = counter["pk"]["S"].as_str().expect("a key");
         let end = shared::app::now().unix_milliseconds() + 3_600_000;
-        bag.edit(ATTEMPTS, key, |counter| counter["blocked_until"] = json!({"N": end.to_string()}));
+        app.edit(PASSWORD_ATTEMPTS, key, |counter| counter["blocked_until"] = json!({"N": end.to_string()}));
     }
 }
 
 #[tokio::test]
 async fn logins_are_logged_with_their_user_where_there_is_one() {
-    let bag = start().await;
-    let ann = bag.person("ann").await;
+    let app = start().await;
+    let ann = app.person("ann").await;
     let event = |name: &str| json!({"security_event": name});
     let id = Some(ann.id.as_str());
-    assert_event(&bag, login(&ann.email, PASSWORD), 200, &event("logged_in"), id).await;
-    assert_event(&bag, login(&ann.email, "a wrong password"), 401, &event("login_failed"), id).await;
-    assert_event(&bag, login("nobody@example.com", PASSWORD), 401, &event("login_failed"), None).await;
-    assert_event(&bag, login("not an address", PASSWORD), 401, &event("login_failed"), None).await;
-    block(&bag);
-    let (response, line, _) = logged(&bag, &login(&ann.email, PASSWORD)).await;
+    assert_event(&app, login(&ann.email, PASSWORD), 200, &event("logged_in"), id).await;
+    assert_event(&app, login(&ann.email, "a wrong password"), 401, &event("login_failed"), id).await;
+    assert_event(&app, login("nobody@example.com", PASSWORD), 401, &event("login_failed"), None).await;
+    assert_event(&app, login("not an address", PASSWORD), 401, &event("login_failed"), None).await;
+    block(&app);
+    let (response, line, _) = logged(&app, &login(&ann.email, PASSWORD)).await;
     let line = line.expect("an event");
     assert_eq!((response.status, &line["security_event"]), (429, &json!("attempt_blocked")), "{line}");
-    assert_event(&bag, login("nobody@example.com", PASSWORD), 429, &event("attempt_blocked"), None).await;
+    assert_event(&app, login("nobody@example.com", PASSWORD), 429, &event("attempt_blocked"), None).await;
 }
 
 #[tokio::test]
 async fn what_users_do_with_their_account_is_logged_with_their_id() {
-    let bag = start().await;
-    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
+    let app = start().await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     let event = |name: &str| json!({"security_event": name});
     let id = Some(ann.id.as_str());
     let wrong = change("a wrong password", NEW).bearer(&ann.token);
-    assert_event(&bag, wrong.clone(), 403, &event("password_check_failed"), id).await;
-    block(&bag);
-    assert_event(&bag, wrong, 429, &event("attempt_blocked"), id).await;
-    bag.forget_attempts();
+    assert_event(&app, wrong.clone(), 403, &event("password_check_failed"), id).await;
+    block(&app);
+    assert_event(&app, wrong, 429, &event("attempt_blocked"), id).await;
+    app.forget_attempts();
     let right = change(PASSWORD, NEW).bearer(&ann.token);
-    assert_event(&bag, right, 200, &event("password_changed"), id).await;
+    assert_event(&app, right, 200, &event("password_changed"), id).await;
 
     let id = Some(bob.id.as_str());
     let logout = post("/api/auth/logout", &json!({})).bearer(&bob.token);
-    assert_event(&bag, logout, 200, &event("logged_out"), id).await;
-    let session = bag.session(&bob.email).await;
+    assert_event(&app, logout, 200, &event("logged_out"), id).await;
+    let session = app.session(&bob.email).await;
     let not_fresh = forge(&session, &json!({}), &json!({"iat": issued(&session) - 700}));
     let refused = json!({"security_event": "token_refused", "reason": "not_fresh"});
     let leave = |token: &str| delete("/api/auth/account").bearer(token);
-    assert_event(&bag, leave(&not_fresh), 403, &refused, id).await;
-    assert_event(&bag, leave(&session), 202, &event("leaving_begun"), id).await;
+    assert_event(&app, leave(&not_fresh), 403, &refused, id).await;
+    assert_event(&app, leave(&session), 202, &event("account_deletion_requested"), id).await;
 }
 
 #[tokio::test]
 async fn a_refused_token_is_logged_with_its_reason_and_with_its_user_if_the_signature_is_ours() {
-    let bag = start().await;
-    let (ann, gone, out) = (bag.person("ann").await, bag.person("gone").await, bag.person("out").await);
+    let app = start().await;
+    let (ann, gone, out) = (app.person("ann").await, app.person("gone").await, app.person("out").await);
     let (token, none, now) = (ann.token.as_str(), json!({}), issued(&ann.token));
     let with_header = |changes: Value| forge(token, &changes, &none);
     let with_claims = |changes: Value| forge(token, &none, &changes);
     let other_key = "another key, which is long enough to be one";
-    bag.remove(USERS, &format!("user#{}", gone.id));
-    bag.edit_user(&out.id, |user| user["session_epoch"] = json!({"N": "1"}));
+    app.remove(USERS, &format!("user#{}", gone.id));
+    app.edit_user(&out.id, |user| user["session_epoch"] = json!({"N": "1"}));
     let nobody = Uuid::from_u128(7).to_string();
     for (token, reason, user) in [
         ("x".to_owned(), "malformed", None),
@@ -155,33 +157,33 @@ async fn a_refused_token_is_logged_with_its_reason_and_with_its_user_if_the_sign
         (gone.token.clone(), "user_gone", Some(&gone.id)),
         (out.token.clone(), "revoked", Some(&out.id)),
     ] {
-        assert_token_refused(&bag, &token, reason, user.map(String::as_str)).await;
+        assert_token_refused(&app, &token, reason, user.map(String::as_str)).await;
     }
     let missing = json!({"security_event": "token_refused", "reason": "missing"});
-    assert_event(&bag, get("/api/auth/account"), 401, &missing, None).await;
+    assert_event(&app, get("/api/auth/account"), 401, &missing, None).await;
     let basic = get("/api/auth/account").header("authorization", format!("Basic {token}"));
-    assert_event(&bag, basic, 401, &missing, None).await;
+    assert_event(&app, basic, 401, &missing, None).await;
 }
 
 #[tokio::test]
 async fn a_forbidden_write_is_logged_with_who_tried_it() {
-    let bag = start().await;
-    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
-    let id = bag.movie(&ann, "Alien").await["id"].as_str().expect("an id").to_owned();
+    let app = start().await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    let id = app.movie(&ann, "Alien").await["id"].as_str().expect("an id").to_owned();
     let path = format!("/api/movies/{id}");
     let event = json!({"security_event": "write_forbidden"});
     for request in
         [put(&path, &json!({"name": "Mine"})), put(&path, &json!({"genres": ["Mine"]})), delete(&path)]
     {
-        assert_event(&bag, request.bearer(&bob.token), 403, &event, Some(&bob.id)).await;
+        assert_event(&app, request.bearer(&bob.token), 403, &event, Some(&bob.id)).await;
     }
 }
 
 #[tokio::test]
 async fn what_is_no_matter_of_proofs_or_rights_is_no_event() {
-    let bag = start().await;
-    let ann = bag.person("ann").await;
-    let path = format!("/api/movies/{}", bag.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
+    let app = start().await;
+    let ann = app.person("ann").await;
+    let path = format!("/api/movies/{}", app.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
     let unknown = "/api/movies/019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7";
     for (request, status, user) in [
         (get("/api/movies"), 200, false),
@@ -199,8 +201,8 @@ async fn what_is_no_matter_of_proofs_or_rights_is_no_event() {
         (login(&ann.email, &"x".repeat(2_000)), 400, false),
         (change(PASSWORD, "short").bearer(&ann.token), 400, true),
     ] {
-        let (operation, _) = bag.event(&request);
-        let (response, event, end) = logged(&bag, &request).await;
+        let (operation, _) = app.event(&request);
+        let (response, event, end) = logged(&app, &request).await;
         assert_eq!((response.status, &event), (status, &None), "{operation}: {}", response.body);
         assert_eq!(end["status"], status);
         assert_eq!(end.get("user_id"), user.then(|| json!(ann.id)).as_ref(), "{operation}");
@@ -210,7 +212,7 @@ async fn what_is_no_matter_of_proofs_or_rights_is_no_event() {
 /// Whatever operation a token is refused at, the log tells it in the same way.
 #[tokio::test]
 async fn every_operation_that_needs_a_token_logs_that_there_is_none() {
-    let bag = start().await;
+    let app = start().await;
     let mut operations = 0;
     for (method, path, definition) in contract::operations() {
         if definition["security"].as_array().is_some_and(Vec::is_empty) {
@@ -219,7 +221,7 @@ async fn every_operation_that_needs_a_token_logs_that_there_is_none() {
         let request = HttpRequest::new(method, &path.replace("{id}", "019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7"));
         for (request, reason) in [(request.clone(), "missing"), (request.bearer("x"), "malformed")] {
             let event = json!({"security_event": "token_refused", "reason": reason});
-            assert_event(&bag, request, 401, &event, None).await;
+            assert_event(&app, request, 401, &event, None).await;
         }
         operations += 1;
     }

@@ -5,23 +5,23 @@ mod fields;
 
 use local::gateway::HttpResponse;
 use serde_json::{Value, json};
-use shared::auth::password::{Hasher, PasswordAttempt, PasswordHash};
+use shared::auth::password::{Hasher, PasswordHash, SubmittedPassword};
 use uuid::Uuid;
 
 use crate::{
-    bag::{Bag, MOVIES, PASSWORD, USERS, post},
     expect::refusal,
+    test_app::{MOVIES, PASSWORD, TestApp, USERS, post},
 };
 
 /// Signs up with any body that is JSON.
-async fn sign_up_with(bag: &Bag, body: &Value) -> HttpResponse {
-    bag.send(post("/api/auth/signup", body)).await
+async fn sign_up_with(app: &TestApp, body: &Value) -> HttpResponse {
+    app.send(post("/api/auth/signup", body)).await
 }
 
 #[tokio::test]
 async fn a_new_user_gets_an_id_and_is_stored_with_a_claim_on_the_email() {
-    let bag = Bag::start().await;
-    let response = bag.sign_up("Ann@Example.com").await;
+    let app = TestApp::start().await;
+    let response = app.sign_up("Ann@Example.com").await;
     assert_eq!(response.status, 200, "{}", response.body);
     insta::assert_json_snapshot!(response.json(), {".id" => "[id]"}, @r#"
     {
@@ -34,7 +34,7 @@ async fn a_new_user_gets_an_id_and_is_stored_with_a_claim_on_the_email() {
     let id = response.json()["id"].as_str().expect("an id").to_owned();
     assert_eq!(Uuid::parse_str(&id).expect("a UUID").get_version_num(), 7);
 
-    let (users, claims) = (bag.items(USERS, "user#"), bag.items(USERS, "email#"));
+    let (users, claims) = (app.items(USERS, "user#"), app.items(USERS, "email#"));
     insta::assert_json_snapshot!(users, {
         "[].id.S" => "[id]", "[].pk.S" => "[key]", "[].created_at.S" => "[time]", "[].password_hash.S" => "[hash]",
     }, @r#"
@@ -72,14 +72,14 @@ async fn a_new_user_gets_an_id_and_is_stored_with_a_claim_on_the_email() {
     "#);
     assert_eq!((&users[0]["id"]["S"], &users[0]["pk"]["S"]), (&json!(id), &json!(format!("user#{id}"))));
     assert_eq!(claims, [json!({"pk": {"S": "email#ann@example.com"}, "user_id": {"S": id}})]);
-    assert_eq!(bag.contents().len(), 2);
+    assert_eq!(app.contents().len(), 2);
 }
 
 #[tokio::test]
 async fn the_time_of_signing_up_is_stored_with_milliseconds_and_fits_the_id() {
-    let bag = Bag::start().await;
-    bag.sign_up("ann@example.com").await;
-    let user = bag.items(USERS, "user#").remove(0);
+    let app = TestApp::start().await;
+    app.sign_up("ann@example.com").await;
+    let user = app.items(USERS, "user#").remove(0);
     let created_at = user["created_at"]["S"].as_str().expect("a time");
     let time = shared::model::Timestamp::parse(created_at).expect("RFC 3339 with milliseconds");
     let id = Uuid::parse_str(user["id"]["S"].as_str().expect("an id")).expect("a UUID");
@@ -90,10 +90,10 @@ async fn the_time_of_signing_up_is_stored_with_milliseconds_and_fits_the_id() {
 
 #[tokio::test]
 async fn the_password_is_stored_as_a_salted_bcrypt_hash_of_the_configured_cost() {
-    let bag = Bag::start_with(1, &[("BCRYPT_COST", "5")]).await;
-    bag.sign_up("ann@example.com").await;
-    bag.sign_up("bob@example.com").await;
-    let hashes: Vec<String> = bag
+    let app = TestApp::start_with(1, &[("BCRYPT_COST", "5")]).await;
+    app.sign_up("ann@example.com").await;
+    app.sign_up("bob@example.com").await;
+    let hashes: Vec<String> = app
         .items(USERS, "user#")
         .iter()
         .map(|user| user["password_hash"]["S"].as_str().expect("a hash").to_owned())
@@ -102,7 +102,7 @@ async fn the_password_is_stored_as_a_salted_bcrypt_hash_of_the_configured_cost()
         assert_eq!((&hash[..7], hash.len()), ("$2b$05$", 60));
         let stored = PasswordHash::from_stored(hash.clone());
         let verify = |text: &str| {
-            Hasher::new(5, 5).verify(&PasswordAttempt::new(text.to_owned()), Some(&stored)).expect("a hash")
+            Hasher::new(5, 5).verify(&SubmittedPassword::new(text.to_owned()), Some(&stored)).expect("a hash")
         };
         assert!(verify(PASSWORD), "the stored hash is not of the password");
         assert!(!verify(&PASSWORD.to_uppercase()), "the stored hash fits another password");
@@ -112,10 +112,10 @@ async fn the_password_is_stored_as_a_salted_bcrypt_hash_of_the_configured_cost()
 
 #[tokio::test]
 async fn an_email_can_be_used_once_without_regard_to_case() {
-    let bag = Bag::start().await;
-    bag.sign_up("Ann@Example.com").await;
-    let before = bag.contents();
-    let response = bag.sign_up("ann@example.com").await;
+    let app = TestApp::start().await;
+    app.sign_up("Ann@Example.com").await;
+    let before = app.contents();
+    let response = app.sign_up("ann@example.com").await;
     insta::assert_json_snapshot!(response.json(), {".request_id" => "[id]"}, @r#"
     {
       "code": "email_taken",
@@ -128,17 +128,17 @@ async fn an_email_can_be_used_once_without_regard_to_case() {
     "#);
     assert_eq!(response.header("cache-control"), Some("no-store"));
     for same in ["Ann@Example.com", "ann@example.com", "ANN@EXAMPLE.COM", "ann@EXAMPLE.com"] {
-        assert_eq!(refusal(&bag.sign_up(same).await), (409, "email_taken".to_owned()), "{same}");
-        assert_eq!(bag.contents(), before);
+        assert_eq!(refusal(&app.sign_up(same).await), (409, "email_taken".to_owned()), "{same}");
+        assert_eq!(app.contents(), before);
     }
     for other in ["ann1@example.com", "ann@example.org"] {
-        assert_eq!(bag.sign_up(other).await.status, 200, "{other}");
+        assert_eq!(app.sign_up(other).await.status, 200, "{other}");
     }
 }
 
 #[tokio::test]
 async fn nothing_but_email_and_password_can_be_set() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     for name in [
         "id",
         "pk",
@@ -154,11 +154,11 @@ async fn nothing_but_email_and_password_can_be_set() {
         "__proto__",
     ] {
         let response =
-            sign_up_with(&bag, &json!({"email": "ann@example.com", "password": PASSWORD, name: "leaving"}))
+            sign_up_with(&app, &json!({"email": "ann@example.com", "password": PASSWORD, name: "deleting"}))
                 .await;
         assert_eq!(refusal(&response), (400, "validation_failed".to_owned()), "{name}");
         let expected = json!([{"field": name, "message": "is not a known field"}]);
         assert_eq!(response.json()["errors"], expected);
     }
-    assert_eq!((bag.count(USERS, ""), bag.count(MOVIES, "")), (0, 0));
+    assert_eq!((app.count(USERS, ""), app.count(MOVIES, "")), (0, 0));
 }

@@ -12,17 +12,17 @@ use local::gateway::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 use crate::{
-    bag::{Bag, PASSWORD, Person, movie},
     contract,
     expect::expect_problem,
+    test_app::{PASSWORD, TestApp, TestUser, movie},
 };
 
 /// A system with somebody and a movie of theirs in it.
 struct Scene {
-    bag: Bag,
-    ann: Person,
+    app: TestApp,
+    ann: TestUser,
     /// Somebody whose password and whose sessions come to an end.
-    carol: Person,
+    carol: TestUser,
     movie: Value,
 }
 
@@ -37,17 +37,17 @@ struct Taker {
 
 impl Scene {
     async fn start() -> Self {
-        let bag = Bag::start().await;
-        let ann = bag.person("ann").await;
-        let carol = bag.person("carol").await;
-        let movie = bag.movie(&ann, "Alien").await;
-        Self { bag, ann, carol, movie }
+        let app = TestApp::start().await;
+        let ann = app.person("ann").await;
+        let carol = app.person("carol").await;
+        let movie = app.movie(&ann, "Alien").await;
+        Self { app, ann, carol, movie }
     }
 
     /// Every operation that takes a body; `openapi.yaml` says which.
     fn takers(&self) -> Vec<Taker> {
         let path_of_movie = format!("/api/movies/{}", self.movie["id"].as_str().expect("an id"));
-        let taker = |operation, method, path: &str, body: Value, sender: Option<&Person>| Taker {
+        let taker = |operation, method, path: &str, body: Value, sender: Option<&TestUser>| Taker {
             operation,
             method,
             path: path.to_owned(),
@@ -74,18 +74,18 @@ impl Scene {
 
     /// Sends what must be refused with this status and code, and checks that it left no trace.
     async fn refused(&self, taker: &Taker, request: HttpRequest, status: u16, code: &str) -> HttpResponse {
-        let before = self.bag.contents();
-        let response = self.bag.send(request).await;
+        let before = self.app.contents();
+        let response = self.app.send(request).await;
         expect_problem(&response, status, code);
-        assert_eq!(self.bag.contents(), before, "{} has changed something", taker.operation);
+        assert_eq!(self.app.contents(), before, "{} has changed something", taker.operation);
         // A process that ends is not replaced, so this is still the one that answered before.
-        assert_eq!(self.bag.function(taker.operation).await.running_instances(), 1);
+        assert_eq!(self.app.function(taker.operation).await.running_instances(), 1);
         response
     }
 
     /// Sends what must be taken.
     async fn taken(&self, request: HttpRequest) {
-        let response = self.bag.send(request).await;
+        let response = self.app.send(request).await;
         assert_eq!(response.status, 200, "{}", response.body);
     }
 }

@@ -8,11 +8,11 @@ mod settings;
 
 use local::gateway::HttpResponse;
 
-use crate::{bag::Bag, emitted};
+use crate::{emf, test_app::TestApp};
 
 /// A system that logs as it does on Lambda.
-async fn start() -> Bag {
-    Bag::start_with(1, &[emitted::JSON]).await
+async fn start() -> TestApp {
+    TestApp::start_with(1, &[emf::JSON]).await
 }
 
 /// A text of a response's JSON.

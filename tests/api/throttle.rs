@@ -1,4 +1,4 @@
-//! Back-off for those who guess passwords, at both doors: `login` and `change-password`.
+//! Back-off for those who guess passwords, at both endpoints: `login` and `change-password`.
 //!
 //! Time is moved by changing the counters in the table.
 
@@ -15,7 +15,9 @@ use std::time::Duration;
 use local::gateway::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
-use crate::bag::{ATTEMPTS, Bag, MOVIES, PASSWORD, Person, USERS, hashing::TELL_OF_HASHES, post, put};
+use crate::test_app::{
+    MOVIES, PASSWORD, PASSWORD_ATTEMPTS, TestApp, TestUser, USERS, hashing::TELL_OF_HASHES, post, put,
+};
 
 /// An address that guesses come from, and that of the account's owner.
 const STRANGER: &str = "198.51.100.66";
@@ -27,14 +29,14 @@ const SOURCE_LIMIT: u64 = 1_000;
 
 /// Where a password can be tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Door {
+enum PasswordEndpoint {
     Login,
     ChangePassword,
 }
 
-const DOORS: [Door; 2] = [Door::Login, Door::ChangePassword];
+const DOORS: [PasswordEndpoint; 2] = [PasswordEndpoint::Login, PasswordEndpoint::ChangePassword];
 
-impl Door {
+impl PasswordEndpoint {
     fn operation(self) -> &'static str {
         match self {
             Self::Login => "login",
@@ -59,25 +61,25 @@ impl Door {
     }
 }
 
-/// A system with one account whose password is tried at one door.
-struct House {
-    bag: Bag,
-    door: Door,
-    ann: Person,
+/// A system with one account whose password is tried at one endpoint.
+struct ThrottleTest {
+    app: TestApp,
+    endpoint: PasswordEndpoint,
+    ann: TestUser,
 }
 
-impl House {
-    async fn new(door: Door) -> Self {
-        let bag = Bag::start_with(1, &[TELL_OF_HASHES]).await;
-        let ann = bag.person("ann").await;
-        Self { bag, door, ann }
+impl ThrottleTest {
+    async fn new(endpoint: PasswordEndpoint) -> Self {
+        let app = TestApp::start_with(1, &[TELL_OF_HASHES]).await;
+        let ann = app.person("ann").await;
+        Self { app, endpoint, ann }
     }
 
     /// A try of a password from an address.
     fn attempt(&self, password: &str, source: &str) -> HttpRequest {
-        match self.door {
-            Door::Login => login(&self.ann.email, password, source),
-            Door::ChangePassword => {
+        match self.endpoint {
+            PasswordEndpoint::Login => login(&self.ann.email, password, source),
+            PasswordEndpoint::ChangePassword => {
                 let body = json!({"current_password": password, "new_password": PASSWORD});
                 put("/api/auth/password", &body).bearer(&self.ann.token).source_ip(source)
             }
@@ -91,8 +93,8 @@ impl House {
 
     /// A wrong password that is looked at and refused.
     async fn fail(&self, source: &str) -> HttpResponse {
-        let response = self.bag.send(self.guess(source)).await;
-        assert_eq!(response.status, self.door.refusal(), "{:?}: {}", self.door, response.body);
+        let response = self.app.send(self.guess(source)).await;
+        assert_eq!(response.status, self.endpoint.refusal(), "{:?}: {}", self.endpoint, response.body);
         assert_eq!(response.json()["code"], "invalid_credentials");
         response
     }
@@ -108,17 +110,17 @@ impl House {
     /// A try that is turned away without a look at the password, and leaves everything as it was.
     async fn blocked(&self, request: HttpRequest) -> HttpResponse {
         let before = self.counted();
-        let response = self.bag.send(request).await;
+        let response = self.app.send(request).await;
         expect_blocked(&response);
-        assert_eq!(self.bag.rounds(&response).await, 0, "{:?}: a blocked try was hashed", self.door);
-        assert_eq!(self.counted(), before, "{:?}: a blocked try was counted", self.door);
+        assert_eq!(self.app.rounds(&response).await, 0, "{:?}: a blocked try was hashed", self.endpoint);
+        assert_eq!(self.counted(), before, "{:?}: a blocked try was counted", self.endpoint);
         response
     }
 
     /// The right password, which is taken.
     async fn succeed(&mut self, source: &str) -> HttpResponse {
-        let response = self.bag.send(self.attempt(PASSWORD, source)).await;
-        assert_eq!(response.status, 200, "{:?}: {}", self.door, response.body);
+        let response = self.app.send(self.attempt(PASSWORD, source)).await;
+        assert_eq!(response.status, 200, "{:?}: {}", self.endpoint, response.body);
         response.json()["token"].as_str().expect("a token").clone_into(&mut self.ann.token);
         response
     }
@@ -126,7 +128,7 @@ impl House {
     /// Everything in the tables that says something. A window in which nothing is counted does not, and neither does how
     /// long one is kept.
     fn counted(&self) -> Vec<Value> {
-        let mut items = [USERS, ATTEMPTS, MOVIES].map(|table| self.bag.items(table, "")).concat();
+        let mut items = [USERS, PASSWORD_ATTEMPTS, MOVIES].map(|table| self.app.items(table, "")).concat();
         items.retain(|item| item["failures"]["N"] != "0");
         for window in items.iter_mut().filter(|item| item["attempt"].is_null()) {
             window["expires_at"].take();
@@ -136,7 +138,7 @@ impl House {
 
     /// The counters of accounts with addresses.
     fn strict(&self) -> Vec<Value> {
-        let counters = self.bag.items(ATTEMPTS, "").into_iter();
+        let counters = self.app.items(PASSWORD_ATTEMPTS, "").into_iter();
         counters.filter(|counter| !counter["attempt"].is_null()).collect()
     }
 
@@ -155,19 +157,19 @@ impl House {
     /// Lets every account wait, with every address that it has failures from, until this time.
     fn block_until(&self, milliseconds: i64) {
         for counter in self.strict() {
-            self.bag.edit(ATTEMPTS, key(&counter), |counter| {
+            self.app.edit(PASSWORD_ATTEMPTS, key(&counter), |counter| {
                 counter["blocked_until"] = json!({"N": milliseconds.to_string()});
             });
         }
     }
 
-    /// The counters of the hour that have this limit and belong to this door.
+    /// The counters of the hour that have this limit and belong to this endpoint.
     fn windows(&self, limit: u64) -> Vec<Value> {
-        let calls = self.bag.proxy.calls_of(self.door.operation());
+        let calls = self.app.proxy.calls_of(self.endpoint.operation());
         let mut keys: Vec<String> = calls.iter().filter_map(|call| window(&call.body, limit)).collect();
         keys.sort();
         keys.dedup();
-        keys.iter().filter_map(|key| self.bag.item(ATTEMPTS, key)).collect()
+        keys.iter().filter_map(|key| self.app.item(PASSWORD_ATTEMPTS, key)).collect()
     }
 
     /// The failures in the counters of the hour that have this limit.
@@ -178,7 +180,7 @@ impl House {
     /// Says how many failures the counters of this hour that have this limit have.
     fn set_windows(&self, limit: u64, count: u64) {
         for counter in self.windows(limit) {
-            self.bag.edit(ATTEMPTS, key(&counter), |counter| {
+            self.app.edit(PASSWORD_ATTEMPTS, key(&counter), |counter| {
                 counter["failures"] = json!({"N": count.to_string()});
             });
         }
@@ -187,7 +189,7 @@ impl House {
     /// Lets the hour end: the counters of the next one have other keys.
     fn let_the_hour_pass(&self) {
         for counter in [self.windows(ACCOUNT_LIMIT), self.windows(SOURCE_LIMIT)].concat() {
-            self.bag.remove(ATTEMPTS, key(&counter));
+            self.app.remove(PASSWORD_ATTEMPTS, key(&counter));
         }
     }
 }

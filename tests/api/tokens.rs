@@ -10,7 +10,7 @@ use local::gateway::HttpResponse;
 use serde_json::Value;
 use sha2::{Sha256, Sha384, Sha512};
 
-use crate::bag::TOKEN_KEY;
+use crate::test_app::TOKEN_KEY;
 
 /// What a forger can sign with who knows the key (RFC 7518 section 3.2).
 #[derive(Clone, Copy)]

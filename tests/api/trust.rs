@@ -15,8 +15,8 @@ use tokio_rustls::{
 };
 
 use crate::{
-    bag::{Bag, get},
-    emitted,
+    emf,
+    test_app::{TestApp, get},
 };
 
 /// An authority, and a server with a certificate of it in front of the database of a system.
@@ -28,7 +28,7 @@ struct TlsDatabase {
 }
 
 impl TlsDatabase {
-    async fn start(bag: &Bag, caller: &str) -> Self {
+    async fn start(app: &TestApp, caller: &str) -> Self {
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key"));
@@ -48,7 +48,7 @@ impl TlsDatabase {
         let acceptor = TlsAcceptor::from(Arc::new(server));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let behind = bag.proxy.endpoint_for(caller);
+        let behind = app.proxy.endpoint_for(caller);
         let behind =
             behind.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("an address");
         let behind = behind.0.to_owned();
@@ -70,8 +70,8 @@ impl TlsDatabase {
 }
 
 /// Starts `list-movies` with this database and these variables.
-async fn start(bag: &Bag, endpoint: &str, variables: &[(&str, &Path)]) -> Function {
-    let mut options: FunctionOptions = bag.options("list-movies");
+async fn start(app: &TestApp, endpoint: &str, variables: &[(&str, &Path)]) -> Function {
+    let mut options: FunctionOptions = app.options("list-movies");
     options.environment.retain(|(name, _)| name != "AWS_ENDPOINT_URL_DYNAMODB");
     options.environment.push(("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), endpoint.to_owned()));
     let variables = variables.iter().map(|(name, path)| ((*name).to_owned(), path.display().to_string()));
@@ -80,8 +80,8 @@ async fn start(bag: &Bag, endpoint: &str, variables: &[(&str, &Path)]) -> Functi
 }
 
 /// The status of a list.
-async fn status(bag: &Bag, function: &Function) -> u64 {
-    match function.invoke(&bag.event(&get("/api/movies")).1).await {
+async fn status(app: &TestApp, function: &Function) -> u64 {
+    match function.invoke(&app.event(&get("/api/movies")).1).await {
         Outcome::Response(response) => response["statusCode"].as_u64().expect("a status"),
         other => panic!("{other:?}"),
     }
@@ -89,9 +89,9 @@ async fn status(bag: &Bag, function: &Function) -> u64 {
 
 #[tokio::test]
 async fn exactly_the_given_roots_are_trusted() {
-    let bag = Bag::start_with(1, &[emitted::JSON]).await;
+    let app = TestApp::start_with(1, &[emf::JSON]).await;
     let (database, other) =
-        (TlsDatabase::start(&bag, "list-movies").await, TlsDatabase::start(&bag, "list-movies").await);
+        (TlsDatabase::start(&app, "list-movies").await, TlsDatabase::start(&app, "list-movies").await);
     let folder = tempfile::tempdir().expect("a folder");
     let file = |name: &str, content: &str| {
         let path = folder.path().join(name);
@@ -111,17 +111,17 @@ async fn exactly_the_given_roots_are_trusted() {
         // The system's, which know nothing of this authority.
         (vec![], 503),
     ] {
-        bag.proxy.clear_calls();
-        let function = start(&bag, &database.endpoint, &variables).await;
-        assert_eq!(status(&bag, &function).await, expected, "{variables:?}: {:#?}", function.logs());
-        let asked = bag.proxy.calls_of("list-movies").len();
+        app.proxy.clear_calls();
+        let function = start(&app, &database.endpoint, &variables).await;
+        assert_eq!(status(&app, &function).await, expected, "{variables:?}: {:#?}", function.logs());
+        let asked = app.proxy.calls_of("list-movies").len();
         assert_eq!(asked, usize::from(expected == 200), "{variables:?}: what is not believed is not asked");
     }
 }
 
 #[tokio::test]
 async fn roots_that_cannot_be_read_stop_a_function_at_start() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);
     std::fs::write(path("text"), "no certificate").expect("a file");
@@ -137,7 +137,7 @@ async fn roots_that_cannot_be_read_stop_a_function_at_start() {
         ("SSL_CERT_DIR", path("missing"), unread),
         ("SSL_CERT_DIR", path("empty"), none),
     ] {
-        let function = start(&bag, "https://localhost:1", &[(name, &path)]).await;
+        let function = start(&app, "https://localhost:1", &[(name, &path)]).await;
         let Err(Outcome::Crashed { status, logs }) = function.ready().await else {
             panic!("{name} = {} is taken", path.display())
         };
@@ -145,7 +145,7 @@ async fn roots_that_cannot_be_read_stop_a_function_at_start() {
         let expected = format!("Error: cannot start: the environment variable {name} {problem}");
         assert!(logs.starts_with(&expected), "{name} = {}: {logs}", path.display());
         // Without TLS there is nothing to trust.
-        let function = start(&bag, &bag.proxy.endpoint_for("list-movies"), &[(name, &path)]).await;
+        let function = start(&app, &app.proxy.endpoint_for("list-movies"), &[(name, &path)]).await;
         assert_eq!(function.ready().await, Ok(()), "{name} = {}", path.display());
     }
 }

@@ -7,9 +7,9 @@ mod rename;
 use serde_json::{Value, json};
 
 use crate::{
-    bag::{Bag, MOVIES, Person, USERS, get, post, put},
     consistency::assert_consistent,
     expect::{expect_faults, expect_problem, whole},
+    test_app::{MOVIES, TestApp, TestUser, USERS, get, post, put},
 };
 
 /// The path of a movie that was answered.
@@ -23,10 +23,10 @@ fn key(movie: &Value) -> String {
 }
 
 /// A movie of somebody's that has been there for a while.
-async fn old_movie(bag: &Bag, owner: &Person, name: &str) -> Value {
-    let mut movie = bag.movie(owner, name).await;
+async fn old_movie(app: &TestApp, owner: &TestUser, name: &str) -> Value {
+    let mut movie = app.movie(owner, name).await;
     let long_ago = json!("2020-02-29T23:59:59.999Z");
-    bag.edit(MOVIES, &key(&movie), |item| {
+    app.edit(MOVIES, &key(&movie), |item| {
         item["created_at"]["S"] = long_ago.clone();
         item["updated_at"]["S"] = long_ago.clone();
     });
@@ -37,10 +37,10 @@ async fn old_movie(bag: &Bag, owner: &Person, name: &str) -> Value {
 
 #[tokio::test]
 async fn every_subset_of_the_fields_changes_just_those() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
     for subset in 1..8_usize {
-        let old = old_movie(&bag, &ann, &format!("Alien {subset}")).await;
+        let old = old_movie(&app, &ann, &format!("Alien {subset}")).await;
         let (mut body, mut expected) = (json!({}), old.clone());
         let changes = [
             ("name", json!(format!(" Aliens {subset} ")), json!(format!("Aliens {subset}"))),
@@ -53,33 +53,33 @@ async fn every_subset_of_the_fields_changes_just_those() {
                 expected[field] = kept;
             }
         }
-        let response = bag.send(put(&path(&old), &body).bearer(&ann.token)).await;
+        let response = app.send(put(&path(&old), &body).bearer(&ann.token)).await;
         assert_eq!(response.status, 200, "{body}: {}", response.body);
         let new = response.json();
         assert!(new["updated_at"].as_str() > old["updated_at"].as_str(), "{new}");
         expected["updated_at"] = new["updated_at"].clone();
         assert_eq!(new, expected, "{body}");
-        assert_eq!(bag.send(get(&path(&old))).await.json(), new, "read your own write");
+        assert_eq!(app.send(get(&path(&old))).await.json(), new, "read your own write");
 
-        let item = bag.item(MOVIES, &key(&old)).expect("the movie");
+        let item = app.item(MOVIES, &key(&old)).expect("the movie");
         let name_key = new["name"].as_str().expect("a name").to_lowercase();
         assert_eq!(item["name_key"]["S"], name_key);
-        let claim = bag.item(MOVIES, &format!("name#{name_key}")).expect("the claim");
+        let claim = app.item(MOVIES, &format!("name#{name_key}")).expect("the claim");
         assert_eq!(claim["movie_id"]["S"], new["id"]);
         assert_eq!((&item["name"]["S"], &item["updated_at"]["S"]), (&new["name"], &new["updated_at"]));
     }
-    assert_eq!((bag.count(MOVIES, "movie#"), bag.count(MOVIES, "name#")), (7, 7));
-    let count = bag.item(USERS, &format!("user#{}", ann.id)).expect("ann")["movie_count"]["N"].clone();
+    assert_eq!((app.count(MOVIES, "movie#"), app.count(MOVIES, "name#")), (7, 7));
+    let count = app.item(USERS, &format!("user#{}", ann.id)).expect("ann")["movie_count"]["N"].clone();
     assert_eq!(count, "7");
 }
 
 #[tokio::test]
 async fn the_changed_movie_is_answered_whole() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let old = old_movie(&bag, &ann, "Alien").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let old = old_movie(&app, &ann, "Alien").await;
     let body = json!({"name": "Aliens", "genres": ["Action"]});
-    let response = bag.send(put(&path(&old), &body).bearer(&ann.token)).await;
+    let response = app.send(put(&path(&old), &body).bearer(&ann.token)).await;
     insta::assert_json_snapshot!(whole(&response), {
         ".body.id" => "[id]",
         ".body.added_by" => "[user id]",
@@ -122,16 +122,16 @@ async fn the_changed_movie_is_answered_whole() {
         "catalog": {"S": "movies"},
     });
     let claim = json!({"pk": {"S": "name#aliens"}, "movie_id": {"S": old["id"]}});
-    assert_eq!(bag.items(MOVIES, ""), [stored, claim]);
-    assert_eq!(bag.send(get("/api/movies")).await.json(), json!([new]));
+    assert_eq!(app.items(MOVIES, ""), [stored, claim]);
+    assert_eq!(app.send(get("/api/movies")).await.json(), json!([new]));
 }
 
 #[tokio::test]
 async fn faulty_bodies_change_nothing() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let movie = bag.movie(&ann, "Alien").await;
-    let before = bag.contents();
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let movie = app.movie(&ann, "Alien").await;
+    let before = app.contents();
     let least = ("body", "must have at least one of name, casts, genres");
     let unknown = "is not a known field";
     for (body, faults) in [
@@ -171,23 +171,23 @@ async fn faulty_bodies_change_nothing() {
             ],
         ),
     ] {
-        let response = bag.send(put(&path(&movie), &body).bearer(&ann.token)).await;
+        let response = app.send(put(&path(&movie), &body).bearer(&ann.token)).await;
         expect_faults(&response, faults);
-        assert_eq!(bag.contents(), before, "{body}");
+        assert_eq!(app.contents(), before, "{body}");
     }
 }
 
 #[tokio::test]
 async fn what_was_answered_can_be_sent_back() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
     let body = json!({"name": "e\u{301}".repeat(100), "casts": ["\"\\"], "genres": ["🎬".repeat(50)]});
-    let mut movie = bag.send(post("/api/movies", &body).bearer(&ann.token)).await.json();
+    let mut movie = app.send(post("/api/movies", &body).bearer(&ann.token)).await.json();
     let back = json!({"name": movie["name"], "casts": movie["casts"], "genres": movie["genres"]});
-    let response = bag.send(put(&path(&movie), &back).bearer(&ann.token)).await;
+    let response = app.send(put(&path(&movie), &back).bearer(&ann.token)).await;
     movie["updated_at"] = response.json()["updated_at"].clone();
     assert_eq!((response.status, response.json()), (200, movie));
-    expect_problem(&bag.send(put("/api/movies/x", &back).bearer(&ann.token)).await, 404, "movie_not_found");
+    expect_problem(&app.send(put("/api/movies/x", &back).bearer(&ann.token)).await, 404, "movie_not_found");
 }
 
 /// The clock of the machine that made the last change was ahead.
@@ -195,13 +195,13 @@ async fn what_was_answered_can_be_sent_back() {
 async fn updated_at_never_moves_back() {
     const AHEAD: &str = "2099-01-01T00:00:00.000Z";
     for body in [json!({"genres": ["Horror"]}), json!({"name": "ALIEN"}), json!({"name": "Aliens"})] {
-        let bag = Bag::start().await;
-        let ann = bag.person("ann").await;
-        let movie = bag.movie(&ann, "Alien").await;
-        bag.edit(MOVIES, &key(&movie), |item| item["updated_at"]["S"] = json!(AHEAD));
-        let response = bag.send(put(&path(&movie), &body).bearer(&ann.token)).await;
+        let app = TestApp::start().await;
+        let ann = app.person("ann").await;
+        let movie = app.movie(&ann, "Alien").await;
+        app.edit(MOVIES, &key(&movie), |item| item["updated_at"]["S"] = json!(AHEAD));
+        let response = app.send(put(&path(&movie), &body).bearer(&ann.token)).await;
         assert_eq!((response.status, &response.json()["updated_at"]), (200, &json!(AHEAD)), "{body}");
-        assert_eq!(bag.send(get(&path(&movie))).await.json(), response.json(), "{body}");
-        assert_consistent(&bag);
+        assert_eq!(app.send(get(&path(&movie))).await.json(), response.json(), "{body}");
+        assert_consistent(&app);
     }
 }

@@ -16,7 +16,7 @@ Call = Callable[[Purge], Act]
 # What the emulator does not enforce, and why. A call whose statement is listed here has to succeed without it.
 NOT_ENFORCED = {
     "ListStreams": "the emulator's mapping reads the stream without asking the role's policies",
-    "ReadStreamOfDepartures": "the emulator's mapping reads the stream without asking the role's policies",
+    "ReadStreamOfAccountDeletions": "the emulator's mapping reads the stream without asking the role's policies",
     "SendDeadLetter": "the emulator's mapping writes to the queue without asking the role's policies",
     "WriteLogs": "the emulator writes the functions' logs itself",
 }
@@ -89,7 +89,7 @@ def of_movie(method: str, rename: bool = False) -> Call:
 
 
 def by_record(purge: Purge) -> Act:
-    """Works off the departure that a record names."""
+    """Works off the account deletion that a record names."""
     person = purge.leave()
 
     def act() -> bool:
@@ -115,7 +115,7 @@ def out_of_time(purge: Purge) -> Act:
     def act() -> bool:
         with purge.in_a_hurry(), purge.tables.counted_too_high(person.id):
             failed = failures(purge.stack.invoke(purge.function.name, {"Records": [record(person.id)]}))
-        woken = [item["pass"] for item in purge.tables.items("DeparturesTable") if item["user_id"] == person.id] == [1]
+        woken = [item["run_count"] for item in purge.tables.items("AccountDeletionsTable") if item["user_id"] == person.id] == [1]
         if bool(failed) == woken:
             raise Failure(f"the purge reported {failed}, and woke the next run: {woken}")
         return woken
@@ -170,7 +170,7 @@ CALLS: dict[str, dict[str, Call]] = {
         "DeleteFailures": change_password,
     },
     "logout": {"GetUserOfToken": LOG_OUT, "EndSessionsOfUser": LOG_OUT},
-    "delete-account": {"GetUserOfToken": LEAVE, "MarkUserAsLeaving": LEAVE, "PutDeparture": LEAVE},
+    "delete-account": {"GetUserOfToken": LEAVE, "MarkUserAsDeleting": LEAVE, "PutAccountDeletion": LEAVE},
     "list-movies": {"QueryCatalog": LIST},
     "get-movie": {"GetMovie": GET},
     "create-movie": {"GetUserOfToken": create, "CountMovieOfUser": create, "PutMovieAndNameClaim": create},
@@ -194,11 +194,11 @@ CALLS: dict[str, dict[str, Call]] = {
         "QueryOwner": by_record,
         "BatchGetMovies": by_record,
         "DeleteMoviesAndNameClaims": by_record,
-        "GetDeparture": by_record,
-        "UpdateDeparture": out_of_time,
-        "DeleteDeparture": by_record,
-        "ScanDepartures": hourly,
-        "ReadStreamOfDepartures": woken,
+        "GetAccountDeletion": by_record,
+        "UpdateAccountDeletion": out_of_time,
+        "DeleteAccountDeletion": by_record,
+        "ScanAccountDeletions": hourly,
+        "ReadStreamOfAccountDeletions": woken,
         "ListStreams": woken,
         "SendDeadLetter": gives_up,
     },

@@ -91,7 +91,7 @@ class Purge:
     def gives_up(self) -> bool:
         """Whether the queue gets a record that grows too old because the function may not run.
 
-        Afterwards everything is as before, and the schedule has worked off the departure, which was still there.
+        Afterwards everything is as before, and the schedule has worked off the account deletion, which was still there.
         """
         # The stream is read in order, so that nothing older is under way any more once somebody new is gone.
         earlier = self.leave()
@@ -105,9 +105,9 @@ class Purge:
         stream = self.mapping()["EventSourceArn"]
         batch = letter["DDBStreamBatchInfo"]
         if (batch["streamArn"], batch["batchSize"]) != (stream, 1) or self.is_gone(person):
-            raise Failure(f"the queue was to get one record of {stream}, whose departure stays: {letter}")
+            raise Failure(f"the queue was to get one record of {stream}, whose account deletion stays: {letter}")
         if self.stack.invoke(self.schedule(), {})["error"] or not self.is_gone(person):
-            raise Failure("the schedule was to work off the departure whose record was given up")
+            raise Failure("the schedule was to work off the account deletion whose record was given up")
         return True
 
     def letter(self) -> dict[str, Any] | None:
@@ -132,11 +132,11 @@ def failures(answer: dict[str, Any]) -> list[str]:
 
 
 def poison(purge: Purge) -> None:
-    """A departure that names nobody harms no other."""
-    purge.tables.put_departure("nobody")
+    """An account deletion that names nobody harms no other."""
+    purge.tables.put_account_deletion("nobody")
     bob = purge.leave()
     gone = within(SECONDS, lambda: purge.is_gone(bob))
-    check(gone, "a departure whose key names nobody holds up no other in the stream")
+    check(gone, "an account deletion whose key names nobody holds up no other in the stream")
     logged = within(SECONDS, lambda: purge.stack.logged("a record failed"))
     check(logged, "the function logs that it failed")
     with purge.mapping_set(False):
@@ -148,7 +148,7 @@ def poison(purge: Purge) -> None:
         answer = purge.stack.invoke(purge.schedule(), {})
         worked_off = not answer["error"] and purge.is_gone(cem)
         check(worked_off, "the hourly run works off who is left, in spite of it", answer)
-    purge.tables.delete_departure("nobody")
+    purge.tables.delete_account_deletion("nobody")
     mapping = purge.mapping()
     retries = (mapping["FunctionResponseTypes"], mapping["MaximumRetryAttempts"], mapping["BisectBatchOnFunctionError"])
     five_times = retries == (["ReportBatchItemFailures"], 5, True)
@@ -156,4 +156,4 @@ def poison(purge: Purge) -> None:
     check(not purge.letter(), "so far the queue of dead letters is empty")
     note("the emulator does not read which records are reported, so it neither tries them again nor gives them up")
     given_up = purge.gives_up()
-    check(given_up, "a record that grows too old reaches that queue, and the hourly run works its departure off")
+    check(given_up, "a record that grows too old reaches that queue, and the hourly run carries that account deletion out")

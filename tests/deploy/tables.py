@@ -18,7 +18,7 @@ def kept(stack: Stack) -> dict[str, str]:
 
 
 class Tables:
-    """Tables of data by their names in the template: `UsersTable`, `MoviesTable`, `DeparturesTable`.
+    """Tables of data by their names in the template: `UsersTable`, `MoviesTable`, `AccountDeletionsTable`.
 
     The stack's that outlive it, or others.
     """
@@ -67,10 +67,10 @@ class Tables:
             ExpressionAttributeValues={":hash": {"S": password_hash}},
         )
 
-    def put_departure(self, user_id: str) -> None:
-        """Puts a departure as the function would write it."""
-        item = {"user_id": {"S": user_id}, "since": {"S": "2026-01-01T00:00:00.000Z"}, "pass": {"N": "0"}}
-        self.client.put_item(TableName=self.names["DeparturesTable"], Item=item)
+    def put_account_deletion(self, user_id: str) -> None:
+        """Puts an account deletion as the function would write it."""
+        item = {"user_id": {"S": user_id}, "requested_at": {"S": "2026-01-01T00:00:00.000Z"}, "run_count": {"N": "0"}}
+        self.client.put_item(TableName=self.names["AccountDeletionsTable"], Item=item)
 
     @contextmanager
     def counted_too_high(self, user_id: str) -> Iterator[None]:
@@ -89,6 +89,6 @@ class Tables:
             ExpressionAttributeValues={":change": {"N": str(change)}},
         )
 
-    def delete_departure(self, user_id: str) -> None:
-        """Deletes a departure."""
-        self.client.delete_item(TableName=self.names["DeparturesTable"], Key={"user_id": {"S": user_id}})
+    def delete_account_deletion(self, user_id: str) -> None:
+        """Deletes an account deletion."""
+        self.client.delete_item(TableName=self.names["AccountDeletionsTable"], Key={"user_id": {"S": user_id}})

@@ -129,10 +129,10 @@ mod tests {
     use super::*;
     use crate::template::Template;
 
-    const DEPARTURES: &str = r#"
+    const ACCOUNT_DELETIONS: &str = r#"
 Parameters: {Retries: {Type: Number, Default: 5}}
 Resources:
-  DeparturesTable:
+  AccountDeletionsTable:
     Type: AWS::DynamoDB::Table
     Properties:
       AttributeDefinitions: [{AttributeName: user_id, AttributeType: S}]
@@ -141,10 +141,10 @@ Resources:
   PurgeAccountFunction:
     Type: AWS::Serverless::Function
     Properties: {CodeUri: target/lambda/purge-account/}
-  Departures:
+  AccountDeletions:
     Type: AWS::Lambda::EventSourceMapping
     Properties:
-      EventSourceArn: !GetAtt DeparturesTable.StreamArn
+      EventSourceArn: !GetAtt AccountDeletionsTable.StreamArn
       FunctionName: !Ref PurgeAccountFunction
       StartingPosition: TRIM_HORIZON
       BatchSize: 10
@@ -157,10 +157,10 @@ Resources:
 
     #[test]
     fn a_mapping_is_read_with_its_filter_and_its_retries() {
-        let template = Template::parse(DEPARTURES).expect("a valid template");
+        let template = Template::parse(ACCOUNT_DELETIONS).expect("a valid template");
         let expected = StreamMapping {
-            logical_id: "Departures".to_owned(),
-            table: "DeparturesTable".to_owned(),
+            logical_id: "AccountDeletions".to_owned(),
+            table: "AccountDeletionsTable".to_owned(),
             operation: "purge-account".to_owned(),
             batch_size: 10,
             event_names: vec!["INSERT".to_owned(), "MODIFY".to_owned()],
@@ -177,7 +177,7 @@ Resources:
 
     #[test]
     fn what_a_mapping_leaves_out_is_as_in_lambda() {
-        let (head, _) = DEPARTURES.split_once("      StartingPosition").expect("the mapping's head");
+        let (head, _) = ACCOUNT_DELETIONS.split_once("      StartingPosition").expect("the mapping's head");
         let by_arn = head.replace("!Ref PurgeAccountFunction", "!GetAtt PurgeAccountFunction.Arn");
         for text in [head, by_arn.as_str()] {
             let template = Template::parse(text).expect("a valid template");
@@ -186,7 +186,7 @@ Resources:
             assert!(!mapping.bisects && !mapping.reports_failures);
             assert!(mapping.wants(&json!({"eventName": "REMOVE"})));
         }
-        let endless = DEPARTURES.replace("!Ref Retries", "-1");
+        let endless = ACCOUNT_DELETIONS.replace("!Ref Retries", "-1");
         let endless = Template::parse(&endless).expect("a valid template");
         assert_eq!(endless.stream_mappings()[0].retries, None);
         let off = Template::parse(&format!("{head}      Enabled: false\n")).expect("a valid template");
@@ -195,17 +195,17 @@ Resources:
 
     #[test]
     fn a_mapping_that_cannot_be_followed_is_named_with_its_place() {
-        let place = "Resources.Departures.Properties";
+        let place = "Resources.AccountDeletions.Properties";
         let cases = [
             (
-                "DeparturesTable.StreamArn",
-                "DeparturesTable.Arn",
+                "AccountDeletionsTable.StreamArn",
+                "AccountDeletionsTable.Arn",
                 "EventSourceArn: the StreamArn of a table is needed",
             ),
             (
                 "      StreamSpecification: {StreamViewType: KEYS_ONLY}\n",
                 "",
-                "EventSourceArn: the table DeparturesTable has no stream",
+                "EventSourceArn: the table AccountDeletionsTable has no stream",
             ),
             ("!Ref PurgeAccountFunction", "purge", "FunctionName: there is no such function"),
             ("BatchSize: 10", "BatchSize: 0", "BatchSize: 0 is not a positive whole number"),
@@ -217,7 +217,7 @@ Resources:
             ),
         ];
         for (written, broken, message) in cases {
-            let error = Template::parse(&DEPARTURES.replace(written, broken)).expect_err(message);
+            let error = Template::parse(&ACCOUNT_DELETIONS.replace(written, broken)).expect_err(message);
             assert_eq!(format!("{error:#}"), format!("{place}.{message}"));
         }
     }

@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(
             missing_without(&template).as_deref(),
             Some(
-                "Nothing is delivered meanwhile: the stream of DeparturesTable does not wake purge-account."
+                "Nothing is delivered meanwhile: the stream of AccountDeletionsTable does not wake purge-account."
             )
         );
     }

@@ -48,9 +48,9 @@ impl Password {
 }
 
 /// A password that somebody claims is right. Any text may be tried.
-pub struct PasswordAttempt(String);
+pub struct SubmittedPassword(String);
 
-impl PasswordAttempt {
+impl SubmittedPassword {
     /// Takes a text as it came.
     #[must_use]
     pub fn new(text: String) -> Self {
@@ -125,11 +125,11 @@ impl Hasher {
     /// lower cost. So the time tells nothing, whichever way the configured cost has moved.
     pub fn verify(
         self,
-        attempt: &PasswordAttempt,
+        attempt: &SubmittedPassword,
         hash: Option<&PasswordHash>,
     ) -> Result<bool, HashingFailed> {
         let Some(hash) = hash else {
-            waste(attempt, self.ceiling)?;
+            dummy_verify(attempt, self.ceiling)?;
             return Ok(false);
         };
         let cost = hash.cost()?;
@@ -138,7 +138,7 @@ impl Hasher {
             return Ok(true);
         }
         for cost in self.top_up(cost) {
-            waste(attempt, cost)?;
+            dummy_verify(attempt, cost)?;
         }
         Ok(false)
     }
@@ -152,7 +152,7 @@ impl Hasher {
     /// Makes a new hash of a password that proved right, if the one it was compared with was made at another cost.
     pub fn renew(
         self,
-        proven: &PasswordAttempt,
+        proven: &SubmittedPassword,
         hash: &PasswordHash,
     ) -> Result<Option<PasswordHash>, HashingFailed> {
         if hash.cost()? == self.cost {
@@ -163,14 +163,14 @@ impl Hasher {
 }
 
 /// Hashes an attempt at a cost for nothing.
-fn waste(attempt: &PasswordAttempt, cost: u32) -> Result<(), HashingFailed> {
+fn dummy_verify(attempt: &SubmittedPassword, cost: u32) -> Result<(), HashingFailed> {
     tracing::debug!(rounds = rounds(cost), "bcrypt");
-    bcrypt::verify(&attempt.0, &hash_of_nobody(cost))?;
+    bcrypt::verify(&attempt.0, &dummy_hash(cost))?;
     Ok(())
 }
 
 /// Returns a well-formed hash of this cost that belongs to nobody.
-fn hash_of_nobody(cost: u32) -> String {
+fn dummy_hash(cost: u32) -> String {
     format!("$2b${cost:02}${:.<22}{:.<31}", "", "")
 }
 

@@ -23,7 +23,7 @@ use crate::{
     app,
     error::ApiError,
     model::{Timestamp, email::CanonicalEmail},
-    store::{Attempts, Backoff, StoreError},
+    store::{Backoff, PasswordAttempts, StoreError},
 };
 
 /// How many failures of one account from one address have no wait before the next try.
@@ -69,7 +69,7 @@ impl PasswordEndpoint {
 #[derive(Clone)]
 pub struct Throttle {
     endpoint: PasswordEndpoint,
-    attempts: Attempts,
+    attempts: PasswordAttempts,
     /// The counters are named with it, so that the table shows neither emails nor addresses.
     key: Hmac<Sha256>,
 }
@@ -84,7 +84,7 @@ impl fmt::Debug for Throttle {
 #[must_use]
 pub struct Admission<'a> {
     endpoint: PasswordEndpoint,
-    attempts: &'a Attempts,
+    attempts: &'a PasswordAttempts,
     strict: String,
     windows: Vec<String>,
 }
@@ -93,7 +93,7 @@ impl Throttle {
     /// Keeps the counters of an endpoint in `attempts`, under names that only those who have `secret` can make.
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "HMAC takes keys of every length")]
-    pub fn new(endpoint: PasswordEndpoint, attempts: Attempts, secret: &[u8]) -> Self {
+    pub fn new(endpoint: PasswordEndpoint, attempts: PasswordAttempts, secret: &[u8]) -> Self {
         Self {
             endpoint,
             attempts,

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::faults::Faults;
 use crate::{
-    auth::password::{Password, PasswordAttempt},
+    auth::password::{Password, SubmittedPassword},
     error::ApiError,
     model::{Email, Invalid, MovieName, movie::TextList},
 };
@@ -124,7 +124,7 @@ impl Field for Password {
     }
 }
 
-impl Field for PasswordAttempt {
+impl Field for SubmittedPassword {
     fn from_value(value: Value, field: &str, faults: &mut Faults) -> Option<Self> {
         checked(value, field, faults, |text| credential(text).map(Self::new))
     }

@@ -5,7 +5,7 @@ pub mod fields;
 pub mod json;
 mod request;
 mod response;
-mod screen;
+mod sanitize;
 mod serve;
 
 pub use fields::{Fields, FromBody, field_fault};
@@ -15,4 +15,4 @@ pub use response::{accepted, created, movie, movies, ok, revalidated};
 pub use serve::serve;
 
 /// What a handler answers with.
-pub type Answer = Result<Response<Body>, crate::error::ApiError>;
+pub type HandlerResult = Result<Response<Body>, crate::error::ApiError>;

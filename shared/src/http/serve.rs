@@ -6,12 +6,12 @@ use futures_util::FutureExt;
 use lambda_http::{
     Adapter, Context, LambdaEvent, RequestExt, Service,
     http::{HeaderValue, StatusCode, header},
-    request::RequestContext,
+    request::RequestContext as GatewayContext,
     service_fn,
     tracing::{self, Instrument, field::Empty},
 };
 
-use super::{Answer, Body, Error, Request, Response, screen::ScreenedEvent};
+use super::{Body, Error, HandlerResult, Request, Response, sanitize::SanitizedEvent};
 use crate::{
     app, audit,
     error::{ApiError, Cause, chain},
@@ -32,15 +32,15 @@ struct OutOfTime;
 pub async fn serve<Handler, Handling>(operation: &'static str, handler: Handler) -> Result<(), Error>
 where
     Handler: Fn(Request) -> Handling,
-    Handling: Future<Output = Answer> + Send,
+    Handling: Future<Output = HandlerResult> + Send,
 {
     let reporter = &Reporter::new(operation);
     let mut adapter = Adapter::from(service_fn(|request: Request| answer(reporter, &handler, request)));
-    let screened = service_fn(move |event: LambdaEvent<ScreenedEvent>| {
-        let (ScreenedEvent(request), context) = event.into_parts();
+    let sanitized = service_fn(move |event: LambdaEvent<SanitizedEvent>| {
+        let (SanitizedEvent(request), context) = event.into_parts();
         adapter.call(LambdaEvent::new(request, context))
     });
-    lambda_http::lambda_runtime::run(screened).await
+    lambda_http::lambda_runtime::run(sanitized).await
 }
 
 fn answer<'a, Handler, Handling>(
@@ -50,9 +50,9 @@ fn answer<'a, Handler, Handling>(
 ) -> impl Future<Output = Result<Response<Body>, Error>> + Send + use<'a, Handler, Handling>
 where
     Handler: Fn(Request) -> Handling,
-    Handling: Future<Output = Answer> + Send + 'a,
+    Handling: Future<Output = HandlerResult> + Send + 'a,
 {
-    let call = Call::of(&request);
+    let call = RequestContext::of(&request);
     // Of the highest level, so that whatever is logged says which request it is about.
     let (route, request_id) = (&call.invocation.route, &call.invocation.request_id);
     let span = tracing::error_span!("request", route, request_id, user_id = Empty);
@@ -69,7 +69,7 @@ where
         answer.inspect_err(audit::refused)
     };
     async move {
-        let completion = |answer: &Answer| completion(reporter.operation(), answer);
+        let completion = |answer: &HandlerResult| completion(reporter.operation(), answer);
         let answer = reporter.observe(&call.invocation, handling, completion).await;
         Ok(call.response(answer))
     }
@@ -77,17 +77,17 @@ where
 }
 
 /// What is known of a call before its handler runs.
-struct Call {
+struct RequestContext {
     invocation: Invocation,
     time_left: Duration,
 }
 
-impl Call {
+impl RequestContext {
     fn of(request: &Request) -> Self {
         let unknown = Context::default();
         let lambda = request.lambda_context_ref().unwrap_or(&unknown);
         let mut invocation = Invocation::of(lambda);
-        if let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() {
+        if let Some(GatewayContext::ApiGatewayV2(context)) = request.request_context_ref() {
             invocation.route.clone_from(&context.route_key);
             if let Some(request_id) = &context.request_id {
                 // The one that the client gets, too.
@@ -99,7 +99,7 @@ impl Call {
         Self { invocation, time_left: time_left.saturating_sub(TIME_TO_ANSWER) }
     }
 
-    fn response(&self, answer: Answer) -> Response<Body> {
+    fn response(&self, answer: HandlerResult) -> Response<Body> {
         let mut response = answer.unwrap_or_else(|error| error.into_response(&self.invocation.request_id));
         let headers = response.headers_mut();
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -110,7 +110,7 @@ impl Call {
 }
 
 /// How a request ended, as its line tells it. Counts what the answer counts as.
-fn completion(operation: &str, answer: &Answer) -> Completion {
+fn completion(operation: &str, answer: &HandlerResult) -> Completion {
     let status = answer.as_ref().map_or_else(ApiError::status, Response::status);
     let error = answer.as_ref().err();
     let cause = error.and_then(ApiError::cause);
@@ -145,11 +145,11 @@ mod tests {
     use lambda_http::{Context, RequestExt};
     use serde_json::Value;
 
-    use super::{Answer, Body, Error, Reporter, Request, Response, answer};
+    use super::{Body, Error, HandlerResult, Reporter, Request, Response, answer};
 
     async fn answered<Handling>(handler: impl Fn(Request) -> Handling) -> (u16, Value)
     where
-        Handling: Future<Output = Answer> + Send + 'static,
+        Handling: Future<Output = HandlerResult> + Send + 'static,
     {
         let mut context = Context::default();
         // Half a second is kept for the answer, so the handler gets a hundredth of a second.

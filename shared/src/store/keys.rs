@@ -7,7 +7,7 @@ use crate::model::email::CanonicalEmail;
 /// The attribute that is the partition key of `Users`, `Movies` and `PasswordAttempts`.
 pub(super) const PARTITION: &str = "pk";
 
-/// The attribute that is the partition key of `Departures`, and all that its stream carries.
+/// The attribute that is the partition key of `AccountDeletions`, and all that its stream carries.
 pub(super) const USER_ID: &str = "user_id";
 
 /// The index of all movies by canonical name.

@@ -23,10 +23,10 @@ pub enum Metric {
     InternalErrors,
     /// Those of them that are because of the database: it failed, refused, was too slow or held something corrupt.
     DatabaseErrors,
-    /// Departures that were left when an hourly purge began.
-    PurgeBacklog,
+    /// Account deletions that were left when an hourly purge began.
+    PendingAccountDeletions,
     /// The age in seconds of the oldest of these; 0 if there was none.
-    OldestDepartureAge,
+    OldestAccountDeletionAge,
     /// What DynamoDB charged for reading.
     ReadCapacityUnits,
     /// What DynamoDB charged for writing.
@@ -58,10 +58,10 @@ impl Metric {
             | Self::ServerErrors
             | Self::InternalErrors
             | Self::DatabaseErrors
-            | Self::PurgeBacklog
+            | Self::PendingAccountDeletions
             | Self::ReadCapacityUnits
             | Self::WriteCapacityUnits => Unit::Count,
-            Self::OldestDepartureAge => Unit::Seconds,
+            Self::OldestAccountDeletionAge => Unit::Seconds,
         }
     }
 
@@ -75,8 +75,8 @@ impl Metric {
             | Self::ServerErrors
             | Self::InternalErrors
             | Self::DatabaseErrors
-            | Self::PurgeBacklog
-            | Self::OldestDepartureAge => Dimensions::Stage,
+            | Self::PendingAccountDeletions
+            | Self::OldestAccountDeletionAge => Dimensions::Stage,
             Self::ReadCapacityUnits | Self::WriteCapacityUnits => Dimensions::StageAndOperation,
         }
     }

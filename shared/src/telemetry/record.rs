@@ -66,7 +66,7 @@ mod tests {
             measure(Metric::ReadCapacityUnits, 0.5);
             tokio::task::yield_now().await;
             measure(Metric::ReadCapacityUnits, 1.0);
-            measure(Metric::PurgeBacklog, 0.0);
+            measure(Metric::PendingAccountDeletions, 0.0);
             Record::taken().0
         });
         let other = Record::around(async {
@@ -75,7 +75,10 @@ mod tests {
             Record::taken().0
         });
         let (one, other) = tokio::join!(one, other);
-        assert_eq!(Vec::from_iter(one), [(Metric::PurgeBacklog, 0.0), (Metric::ReadCapacityUnits, 1.5)]);
+        assert_eq!(
+            Vec::from_iter(one),
+            [(Metric::PendingAccountDeletions, 0.0), (Metric::ReadCapacityUnits, 1.5)]
+        );
         assert_eq!(Vec::from_iter(other), [(Metric::Signups, 1.0)]);
     }
 

@@ -16,8 +16,8 @@ use super::{
     meaning, of_type, text, watched,
 };
 use crate::{
-    bag::{Bag, PASSWORD, get, movie, post},
-    emitted,
+    emf,
+    test_app::{PASSWORD, TestApp, get, movie, post},
 };
 
 /// A metric of AWS's own, of the one resource that a dimension names.
@@ -63,8 +63,8 @@ impl Watch {
     }
 
     /// What CloudWatch takes from the lines that the functions of a system have written so far.
-    fn emitted(&mut self, minute: usize, bag: &Bag) {
-        for metric in emitted::measurements(&emitted::documents(bag)) {
+    fn emitted(&mut self, minute: usize, app: &TestApp) {
+        for metric in emf::measurements(&emf::documents(app)) {
             self.datapoints.add((metric.namespace, metric.name, metric.dimensions), minute, metric.value);
         }
     }
@@ -126,19 +126,19 @@ fn every_function_and_our_own_500s_are_watched_and_nothing_else_is() {
 #[tokio::test]
 async fn writes_of_one_user_that_keep_conflicting_roll_nothing_back() {
     let mut watch = Watch::new();
-    let bag = Bag::start_with(6, &[emitted::JSON]).await;
-    let (bag, ann) = (&bag, &bag.person("ann").await);
-    bag.proxy.inject(Rule::always(Fault::TransactionConflict { position: 2 }).from("create-movie"));
+    let app = TestApp::start_with(6, &[emf::JSON]).await;
+    let (app, ann) = (&app, &app.person("ann").await);
+    app.proxy.inject(Rule::always(Fault::TransactionConflict { position: 2 }).from("create-movie"));
     let creates = (0..12).map(|number| async move {
         let create = post("/api/movies", &movie(&format!("Alien {number}"))).bearer(&ann.token);
-        emitted::send(bag, &create).await.0.status
+        emf::send(app, &create).await.0.status
     });
     let statuses = join_all(creates).await;
     // Whether it is told as "too many" or as "not now", it is no fault of the release.
     assert!(statuses.iter().all(|status| [429, 503].contains(status)), "{statuses:?}");
     for minute in 0..10 {
         watch.answered(minute, statuses.clone());
-        watch.emitted(minute, bag);
+        watch.emitted(minute, app);
         watch.called(minute, "create-movie", &Outcome::Response(json!({})));
     }
     assert_eq!(watch.rollbacks(), [""; 0]);
@@ -147,14 +147,14 @@ async fn writes_of_one_user_that_keep_conflicting_roll_nothing_back() {
 #[tokio::test]
 async fn a_database_that_throttles_rolls_nothing_back_but_is_told() {
     let mut watch = Watch::new();
-    let bag = Bag::start_with(1, &[emitted::JSON]).await;
-    bag.proxy.inject(Rule::always(Fault::Throttle));
-    let (response, _) = emitted::send(&bag, &get("/api/movies")).await;
+    let app = TestApp::start_with(1, &[emf::JSON]).await;
+    app.proxy.inject(Rule::always(Fault::Throttle));
+    let (response, _) = emf::send(&app, &get("/api/movies")).await;
     assert_eq!(response.status, 503);
     for minute in 0..10 {
         for _ in 0..20 {
             watch.answered(minute, [503]);
-            watch.emitted(minute, &bag);
+            watch.emitted(minute, &app);
         }
     }
     assert_eq!(watch.rollbacks(), [""; 0]);
@@ -183,10 +183,10 @@ fn calls_that_lambda_turns_away_roll_nothing_back_but_are_told() {
 #[tokio::test]
 async fn a_release_whose_function_exits_at_start_is_rolled_back() {
     let template = Watch::new().template;
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     for function in template.functions() {
         let operation = function.operation.as_str();
-        let mut options = bag.options(operation);
+        let mut options = app.options(operation);
         options.environment.retain(|(name, _)| !name.ends_with("_TABLE"));
         let mut watch = Watch::new();
         let broken = Function::start(options).await.expect("a process");
@@ -202,13 +202,13 @@ async fn a_release_whose_function_exits_at_start_is_rolled_back() {
 #[tokio::test]
 async fn a_release_whose_function_runs_out_of_time_is_rolled_back() {
     let mut watch = Watch::new();
-    let bag = Bag::start_with(1, &[("BCRYPT_COST", "15")]).await;
+    let app = TestApp::start_with(1, &[("BCRYPT_COST", "15")]).await;
     // A hash that takes longer than the function may: nothing else can run meanwhile, so nothing answers in time.
-    let options = FunctionOptions { timeout: Duration::from_millis(600), ..bag.options("signup") };
+    let options = FunctionOptions { timeout: Duration::from_millis(600), ..app.options("signup") };
     let slow = Function::start(options).await.expect("a process");
     for number in 0..3 {
         let body = json!({"email": format!("ann{number}@example.com"), "password": PASSWORD});
-        let outcome = slow.invoke(&bag.event(&post("/api/auth/signup", &body)).1).await;
+        let outcome = slow.invoke(&app.event(&post("/api/auth/signup", &body)).1).await;
         assert_eq!(outcome, Outcome::TimedOut);
         watch.called(0, "signup", &outcome);
     }
@@ -218,14 +218,14 @@ async fn a_release_whose_function_runs_out_of_time_is_rolled_back() {
 #[tokio::test]
 async fn a_release_that_answers_500_is_rolled_back() {
     let mut watch = Watch::new();
-    let bag = Bag::start_with(1, &[emitted::JSON]).await;
-    bag.proxy.inject(Rule::always(Fault::AccessDenied));
+    let app = TestApp::start_with(1, &[emf::JSON]).await;
+    app.proxy.inject(Rule::always(Fault::AccessDenied));
     for _ in 0..3 {
-        let (response, _) = emitted::send(&bag, &get("/api/movies")).await;
+        let (response, _) = emf::send(&app, &get("/api/movies")).await;
         assert_eq!(response.status, 500);
         watch.called(0, "list-movies", &Outcome::Response(json!({})));
     }
-    watch.emitted(0, &bag);
+    watch.emitted(0, &app);
     assert_eq!(watch.rollbacks(), ["internal-errors"]);
 }
 

@@ -4,15 +4,15 @@ use serde_json::{Value, json};
 
 use super::{NEW, change, token};
 use crate::{
-    bag::{ATTEMPTS, Bag, PASSWORD, put},
     consistency::assert_consistent,
     expect::{expect_faults, expect_problem},
+    test_app::{PASSWORD, PASSWORD_ATTEMPTS, TestApp, put},
 };
 
 #[tokio::test]
 async fn a_new_password_has_8_to_72_bytes_and_is_kept_as_it_is() {
-    let bag = Bag::start().await;
-    let mut ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let mut ann = app.person("ann").await;
     let mut current = PASSWORD.to_owned();
     for new in [
         "a2345f78".to_owned(),
@@ -24,22 +24,22 @@ async fn a_new_password_has_8_to_72_bytes_and_is_kept_as_it_is() {
         "ann@example.com and more".to_owned(),
         "e\u{301}e\u{301}e\u{301}".to_owned(),
     ] {
-        ann.token = token(&bag.send(change(&ann, &current, &new)).await);
-        assert_eq!(bag.log_in(&ann.email, &new).await.status, 200, "{new}");
-        bag.forget_attempts();
+        ann.token = token(&app.send(change(&ann, &current, &new)).await);
+        assert_eq!(app.log_in(&ann.email, &new).await.status, 200, "{new}");
+        app.forget_attempts();
         current = new;
     }
     for other in ["ééé", "e\u{301}e\u{301}e\u{301} "] {
-        expect_problem(&bag.log_in(&ann.email, other).await, 401, "invalid_credentials");
+        expect_problem(&app.log_in(&ann.email, other).await, 401, "invalid_credentials");
     }
-    assert_consistent(&bag);
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn a_new_password_that_is_short_long_misread_or_easily_guessed_is_refused() {
-    let bag = Bag::start().await;
-    let ann = bag.person("Moviefan77").await;
-    let before = bag.contents();
+    let app = TestApp::start().await;
+    let ann = app.person("Moviefan77").await;
+    let before = app.contents();
     let (short, long) = ("must have at least 8 bytes", "must have at most 72 bytes");
     let (nul, common) = ("must not contain a NUL character", "is one of the most common passwords");
     let name = "must not be the name part of the email";
@@ -60,26 +60,26 @@ async fn a_new_password_that_is_short_long_misread_or_easily_guessed_is_refused(
         ("Moviefan77", name),
         ("MOVIEFAN77", name),
     ] {
-        let response = bag.send(change(&ann, PASSWORD, new)).await;
+        let response = app.send(change(&ann, PASSWORD, new)).await;
         expect_faults(&response, &[("new_password", message)]);
         assert_eq!(response.header("cache-control"), Some("no-store"));
-        assert_eq!(bag.contents(), before, "{new}");
+        assert_eq!(app.contents(), before, "{new}");
     }
-    assert_eq!(bag.account(&ann.token).await.status, 200);
-    assert!(strict_counters(&bag).is_empty(), "a password that cannot be set was counted as a wrong one");
+    assert_eq!(app.account(&ann.token).await.status, 200);
+    assert!(strict_counters(&app).is_empty(), "a password that cannot be set was counted as a wrong one");
 }
 
 /// The counters of one account from one address.
-fn strict_counters(bag: &Bag) -> Vec<Value> {
-    let counters = bag.items(ATTEMPTS, "").into_iter();
+fn strict_counters(app: &TestApp) -> Vec<Value> {
+    let counters = app.items(PASSWORD_ATTEMPTS, "").into_iter();
     counters.filter(|counter| counter["blocked_until"].is_object()).collect()
 }
 
 #[tokio::test]
 async fn only_type_and_size_of_the_current_password_are_checked() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let before = bag.contents();
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let before = app.contents();
     let impossible = [
         String::new(),
         "short".to_owned(),
@@ -95,9 +95,9 @@ async fn only_type_and_size_of_the_current_password_are_checked() {
         "é".repeat(512),
     ];
     for current in impossible {
-        expect_problem(&bag.send(change(&ann, &current, NEW)).await, 403, "invalid_credentials");
-        assert_eq!(bag.contents(), before, "{current}");
-        bag.forget_attempts();
+        expect_problem(&app.send(change(&ann, &current, NEW)).await, 403, "invalid_credentials");
+        assert_eq!(app.contents(), before, "{current}");
+        app.forget_attempts();
     }
     let size = "must have at most 1024 bytes";
     for (current, message) in [
@@ -109,18 +109,18 @@ async fn only_type_and_size_of_the_current_password_are_checked() {
         (json!({"S": PASSWORD}), "must be a string"),
     ] {
         let body = json!({"current_password": current, "new_password": NEW});
-        let response = bag.send(put("/api/auth/password", &body).bearer(&ann.token)).await;
+        let response = app.send(put("/api/auth/password", &body).bearer(&ann.token)).await;
         expect_faults(&response, &[("current_password", message)]);
-        assert_eq!(bag.contents(), before);
+        assert_eq!(app.contents(), before);
     }
-    assert_eq!(bag.count(ATTEMPTS, ""), 0, "what could not be read was counted as a wrong password");
+    assert_eq!(app.count(PASSWORD_ATTEMPTS, ""), 0, "what could not be read was counted as a wrong password");
 }
 
 #[tokio::test]
 async fn all_faulty_fields_are_told_at_once() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let before = bag.contents();
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let before = app.contents();
     let required = "is required";
     for (body, faults) in [
         (json!({}), vec![("current_password", required), ("new_password", required)]),
@@ -140,20 +140,20 @@ async fn all_faulty_fields_are_told_at_once() {
             vec![("email", "is not a known field"), ("id", "is not a known field")],
         ),
     ] {
-        let response = bag.send(put("/api/auth/password", &body).bearer(&ann.token)).await;
+        let response = app.send(put("/api/auth/password", &body).bearer(&ann.token)).await;
         expect_faults(&response, &faults);
-        assert_eq!(bag.contents(), before);
+        assert_eq!(app.contents(), before);
     }
 }
 
 #[tokio::test]
 async fn what_bcrypt_would_cut_to_the_current_password_is_not_it() {
-    let bag = Bag::start().await;
-    let mut ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let mut ann = app.person("ann").await;
     let longest = "0123456789ab".repeat(6);
-    ann.token = token(&bag.send(change(&ann, PASSWORD, &longest)).await);
+    ann.token = token(&app.send(change(&ann, PASSWORD, &longest)).await);
     for wrong in [format!("{longest}x"), format!("{longest}\0"), longest[..71].to_owned()] {
-        expect_problem(&bag.send(change(&ann, &wrong, NEW)).await, 403, "invalid_credentials");
+        expect_problem(&app.send(change(&ann, &wrong, NEW)).await, 403, "invalid_credentials");
     }
-    token(&bag.send(change(&ann, &longest, NEW)).await);
+    token(&app.send(change(&ann, &longest, NEW)).await);
 }

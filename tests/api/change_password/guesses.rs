@@ -4,37 +4,37 @@ use serde_json::{Value, json};
 
 use super::{NEW, change, token};
 use crate::{
-    bag::{ATTEMPTS, Bag, PASSWORD, post},
     expect::{expect_problem, whole},
+    test_app::{PASSWORD, PASSWORD_ATTEMPTS, TestApp, post},
 };
 
 /// The one counter of an account with an address.
-fn strict_counter(bag: &Bag) -> Value {
-    let mut counters = bag.items(ATTEMPTS, "");
+fn strict_counter(app: &TestApp) -> Value {
+    let mut counters = app.items(PASSWORD_ATTEMPTS, "");
     counters.retain(|counter| counter["blocked_until"].is_object());
     assert_eq!(counters.len(), 1, "{counters:?}");
     counters.remove(0)
 }
 
 /// Makes the wait that has begun end at another time, so many milliseconds from now.
-fn move_wait(bag: &Bag, milliseconds: i64) {
-    let key = strict_counter(bag)["pk"]["S"].as_str().expect("a key").to_owned();
+fn move_wait(app: &TestApp, milliseconds: i64) {
+    let key = strict_counter(app)["pk"]["S"].as_str().expect("a key").to_owned();
     let end = shared::app::now().unix_milliseconds() + milliseconds;
-    bag.edit(ATTEMPTS, &key, |counter| counter["blocked_until"] = json!({"N": end.to_string()}));
+    app.edit(PASSWORD_ATTEMPTS, &key, |counter| counter["blocked_until"] = json!({"N": end.to_string()}));
 }
 
 #[tokio::test]
 async fn five_wrong_tries_make_the_next_one_wait_whatever_it_is() {
-    let bag = Bag::start().await;
-    let mut ann = bag.person("ann").await;
-    let before = bag.contents();
+    let app = TestApp::start().await;
+    let mut ann = app.person("ann").await;
+    let before = app.contents();
     for _ in 0..5 {
-        expect_problem(&bag.send(change(&ann, "a wrong password", NEW)).await, 403, "invalid_credentials");
+        expect_problem(&app.send(change(&ann, "a wrong password", NEW)).await, 403, "invalid_credentials");
     }
     let hour = 3_600_000;
-    move_wait(&bag, hour);
-    bag.proxy.clear_calls();
-    let response = bag.send(change(&ann, PASSWORD, NEW)).await;
+    move_wait(&app, hour);
+    app.proxy.clear_calls();
+    let response = app.send(change(&ann, PASSWORD, NEW)).await;
     insta::assert_json_snapshot!(whole(&response), {
         ".body.request_id" => "[id]", ".headers[\"retry-after\"]" => "[seconds]",
     }, @r#"
@@ -59,16 +59,16 @@ async fn five_wrong_tries_make_the_next_one_wait_whatever_it_is() {
     let seconds: i64 = response.header("retry-after").expect("a time").parse().expect("seconds");
     assert!((1..=3_601).contains(&seconds), "{seconds}");
     assert!(
-        bag.proxy.calls_of("change-password").iter().all(|call| call.operation == "GetItem"),
+        app.proxy.calls_of("change-password").iter().all(|call| call.operation == "GetItem"),
         "a try that has to wait counts, too"
     );
-    assert_eq!(bag.contents(), before);
-    assert_eq!(bag.account(&ann.token).await.status, 200, "live sessions are not affected");
+    assert_eq!(app.contents(), before);
+    assert_eq!(app.account(&ann.token).await.status, 200, "live sessions are not affected");
 
     // The wait is over.
-    move_wait(&bag, -1);
-    ann.token = token(&bag.send(change(&ann, PASSWORD, NEW)).await);
-    let mut counters = bag.items(ATTEMPTS, "");
+    move_wait(&app, -1);
+    ann.token = token(&app.send(change(&ann, PASSWORD, NEW)).await);
+    let mut counters = app.items(PASSWORD_ATTEMPTS, "");
     assert!(!counters.iter().any(|counter| counter["blocked_until"].is_object()), "a right one forgives");
     // But the account and the address have had six tries in this hour, or in this and the one before.
     counters.retain(|counter| counter["failures"]["N"] != "0");
@@ -77,19 +77,19 @@ async fn five_wrong_tries_make_the_next_one_wait_whatever_it_is() {
 
 #[tokio::test]
 async fn guesses_at_a_change_block_no_login_and_nobody_elsewhere() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
     for _ in 0..6 {
-        bag.send(change(&ann, "a wrong password", NEW)).await;
-        move_wait(&bag, -1);
+        app.send(change(&ann, "a wrong password", NEW)).await;
+        move_wait(&app, -1);
     }
-    assert_eq!(strict_counter(&bag)["failures"]["N"], "6");
-    move_wait(&bag, 3_600_000);
-    assert_eq!(bag.log_in(&ann.email, PASSWORD).await.status, 200);
-    expect_problem(&bag.send(change(&ann, PASSWORD, NEW)).await, 429, "too_many_attempts");
+    assert_eq!(strict_counter(&app)["failures"]["N"], "6");
+    move_wait(&app, 3_600_000);
+    assert_eq!(app.log_in(&ann.email, PASSWORD).await.status, 200);
+    expect_problem(&app.send(change(&ann, PASSWORD, NEW)).await, 429, "too_many_attempts");
     // Another address has counters of its own.
     let login = post("/api/auth/login", &json!({"email": ann.email, "password": PASSWORD}));
-    assert_eq!(bag.send(login.source_ip("198.51.100.7")).await.status, 200);
+    assert_eq!(app.send(login.source_ip("198.51.100.7")).await.status, 200);
     let elsewhere = change(&ann, PASSWORD, NEW).source_ip("198.51.100.7");
-    token(&bag.send(elsewhere.header("x-forwarded-for", "203.0.113.10")).await);
+    token(&app.send(elsewhere.header("x-forwarded-for", "203.0.113.10")).await);
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::{
-    bag::{Bag, MOVIES, movie, post},
     expect::{expect_faults, expect_problem, whole},
+    test_app::{MOVIES, TestApp, movie, post},
 };
 
 /// A movie with one field other than usual.
@@ -20,8 +20,8 @@ fn texts(count: usize, text: &str) -> Value {
 
 #[tokio::test]
 async fn values_at_their_bounds_are_taken() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
     let cases = [
         with("name", json!("a")),
         with("name", json!("🎬".repeat(200))),
@@ -38,14 +38,14 @@ async fn values_at_their_bounds_are_taken() {
         json!({"name": r#"<b>"quotes" & \back\slashes</b>"#, "casts": ["\"\\/"], "genres": ["\u{2028}é"]}),
     ];
     for body in &cases {
-        let response = bag.send(post("/api/movies", body).bearer(&ann.token)).await;
+        let response = app.send(post("/api/movies", body).bearer(&ann.token)).await;
         assert_eq!(response.status, 200, "{}", response.body);
         let created = response.json();
         for field in ["name", "casts", "genres"] {
             assert_eq!(created[field], trimmed(&body[field]), "{field}");
         }
     }
-    assert_eq!((bag.count(MOVIES, "movie#"), bag.count(MOVIES, "name#")), (cases.len(), cases.len()));
+    assert_eq!((app.count(MOVIES, "movie#"), app.count(MOVIES, "name#")), (cases.len(), cases.len()));
 }
 
 fn trimmed(value: &Value) -> Value {
@@ -58,9 +58,9 @@ fn trimmed(value: &Value) -> Value {
 
 #[tokio::test]
 async fn values_beyond_their_bounds_are_refused() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let before = bag.contents();
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let before = app.contents();
     let control = "must not contain control characters";
     let direction = "must not contain bidirectional formatting characters";
     let invisible = "must contain a visible character";
@@ -103,30 +103,30 @@ async fn values_beyond_their_bounds_are_refused() {
         ("genres", json!(["Drama", "é".repeat(51)]), ("genres[1]", "must have at most 50 characters")),
         ("genres", json!(["\u{7f}"]), ("genres[0]", control)),
     ] {
-        let response = bag.send(post("/api/movies", &with(field, value.clone())).bearer(&ann.token)).await;
+        let response = app.send(post("/api/movies", &with(field, value.clone())).bearer(&ann.token)).await;
         expect_faults(&response, &[fault]);
-        assert_eq!(bag.contents(), before, "{field}: {value}");
+        assert_eq!(app.contents(), before, "{field}: {value}");
     }
 }
 
 #[tokio::test]
 async fn every_field_is_required() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
     for field in ["name", "casts", "genres"] {
         let mut body = movie("Alien");
         body.as_object_mut().expect("an object").remove(field);
-        let response = bag.send(post("/api/movies", &body).bearer(&ann.token)).await;
+        let response = app.send(post("/api/movies", &body).bearer(&ann.token)).await;
         expect_faults(&response, &[(field, "is required")]);
     }
-    assert_eq!(bag.count(MOVIES, ""), 0);
+    assert_eq!(app.count(MOVIES, ""), 0);
 }
 
 #[tokio::test]
 async fn what_the_server_decides_cannot_be_sent() {
-    let bag = Bag::start().await;
-    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
-    let before = bag.contents();
+    let app = TestApp::start().await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    let before = app.contents();
     for (field, value) in [
         ("id", json!("019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7")),
         ("added_by", json!(bob.id)),
@@ -141,21 +141,21 @@ async fn what_the_server_decides_cannot_be_sent() {
         ("", json!(1)),
         ("__proto__", json!({"name": "Alien"})),
     ] {
-        let response = bag.send(post("/api/movies", &with(field, value)).bearer(&ann.token)).await;
+        let response = app.send(post("/api/movies", &with(field, value)).bearer(&ann.token)).await;
         expect_faults(&response, &[(field, "is not a known field")]);
-        assert_eq!(bag.contents(), before, "{field}");
+        assert_eq!(app.contents(), before, "{field}");
     }
 }
 
 #[tokio::test]
 async fn all_faults_are_told_at_once() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
     let body = json!({
         "id": 1, "added_by": "me", "name": " ",
         "casts": ["ok", 7, "", "a\u{1}", "é".repeat(101)], "genres": texts(21, "Drama"),
     });
-    let response = bag.send(post("/api/movies", &body).bearer(&ann.token)).await;
+    let response = app.send(post("/api/movies", &body).bearer(&ann.token)).await;
     insta::assert_json_snapshot!(whole(&response), {".body.request_id" => "[request id]"}, @r#"
     {
       "body": {
@@ -208,15 +208,15 @@ async fn all_faults_are_told_at_once() {
       "status": 400
     }
     "#);
-    assert_eq!(bag.count(MOVIES, ""), 0);
+    assert_eq!(app.count(MOVIES, ""), 0);
 }
 
 #[tokio::test]
 async fn a_taken_name_is_told_as_such() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let taken = bag.movie(&ann, "Alien").await;
-    let response = bag.send(post("/api/movies", &movie("alien")).bearer(&ann.token)).await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let taken = app.movie(&ann, "Alien").await;
+    let response = app.send(post("/api/movies", &movie("alien")).bearer(&ann.token)).await;
     expect_problem(&response, 409, "movie_name_taken");
     assert_eq!(response.json()["movie_id"], taken["id"]);
     insta::assert_json_snapshot!(whole(&response), {
@@ -242,6 +242,6 @@ async fn a_taken_name_is_told_as_such() {
     }
     "#);
     // What is wrong with the fields is told before what is wrong with the world.
-    let response = bag.send(post("/api/movies", &with("casts", json!([]))).bearer(&ann.token)).await;
+    let response = app.send(post("/api/movies", &with("casts", json!([]))).bearer(&ann.token)).await;
     expect_faults(&response, &[("casts", "must have 1 to 100 items")]);
 }

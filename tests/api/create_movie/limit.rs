@@ -5,24 +5,24 @@ use local::fault_proxy::{Fault, Gate, Rule};
 use serde_json::json;
 
 use crate::{
-    bag::{Bag, MOVIES, USERS, delete, movie, post},
     consistency::assert_consistent,
     expect::{expect_problem, refusal, whole},
+    test_app::{MOVIES, TestApp, USERS, delete, movie, post},
 };
 
 #[tokio::test]
 async fn the_movie_after_the_thousandth_is_refused() {
     const LIMIT: usize = 1_000;
-    let bag = Bag::start_with(4, &[]).await;
-    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
+    let app = TestApp::start_with(4, &[]).await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     let create =
-        |number: usize| bag.send(post("/api/movies", &movie(&format!("Movie {number}"))).bearer(&ann.token));
+        |number: usize| app.send(post("/api/movies", &movie(&format!("Movie {number}"))).bearer(&ann.token));
     for first in (0..LIMIT).step_by(4) {
         for response in join_all((first..first + 4).map(create)).await {
             assert_eq!(response.status, 200, "{}", response.body);
         }
     }
-    bag.proxy.clear_calls();
+    app.proxy.clear_calls();
     let response = create(LIMIT).await;
     insta::assert_json_snapshot!(whole(&response), {".body.request_id" => "[request id]"}, @r#"
     {
@@ -42,35 +42,35 @@ async fn the_movie_after_the_thousandth_is_refused() {
       "status": 403
     }
     "#);
-    assert_eq!(bag.proxy.calls().len(), 3, "the session, the transaction, and the reason of its failure");
+    assert_eq!(app.proxy.calls().len(), 3, "the session, the transaction, and the reason of its failure");
     expect_problem(&create(7).await, 403, "movie_limit_reached");
-    let account = bag.account(&ann.token).await.json();
+    let account = app.account(&ann.token).await.json();
     assert_eq!((&account["movie_count"], &account["movie_limit"]), (&json!(LIMIT), &json!(LIMIT)));
-    bag.movie(&bob, "One of Bob's").await;
-    assert_eq!(bag.count(MOVIES, "movie#"), LIMIT + 1);
+    app.movie(&bob, "One of Bob's").await;
+    assert_eq!(app.count(MOVIES, "movie#"), LIMIT + 1);
 
-    let own = bag.items(MOVIES, "movie#").into_iter().find(|movie| movie["added_by"]["S"] == ann.id);
+    let own = app.items(MOVIES, "movie#").into_iter().find(|movie| movie["added_by"]["S"] == ann.id);
     let path = format!("/api/movies/{}", own.expect("a movie")["id"]["S"].as_str().expect("an id"));
-    assert_eq!(bag.send(delete(&path).bearer(&ann.token)).await.status, 200);
+    assert_eq!(app.send(delete(&path).bearer(&ann.token)).await.status, 200);
     assert_eq!(create(LIMIT).await.status, 200, "a deleted movie makes room");
     expect_problem(&create(LIMIT + 1).await, 403, "movie_limit_reached");
-    assert_consistent(&bag);
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn of_fifty_creates_with_one_place_left_one_succeeds() {
     const MANY: usize = 50;
-    let mut bag = Bag::start_with(1, &[("MOVIES_PER_USER", "3")]).await;
-    let ann = bag.person("ann").await;
-    bag.movie(&ann, "Movie A").await;
-    bag.movie(&ann, "Movie B").await;
-    bag.kill("create-movie").await;
-    bag.start_many("create-movie", MANY).await;
+    let mut app = TestApp::start_with(1, &[("MOVIES_PER_USER", "3")]).await;
+    let ann = app.person("ann").await;
+    app.movie(&ann, "Movie A").await;
+    app.movie(&ann, "Movie B").await;
+    app.kill("create-movie").await;
+    app.start_many("create-movie", MANY).await;
     let gate = Gate::new();
     let hold = Rule { times: MANY, ..Rule::once(Fault::Hold(gate.clone())) };
-    bag.proxy.inject(hold.from("create-movie").on("TransactWriteItems"));
+    app.proxy.inject(hold.from("create-movie").on("TransactWriteItems"));
     let creates = (0..MANY)
-        .map(|number| bag.send(post("/api/movies", &movie(&format!("Movie {number}"))).bearer(&ann.token)));
+        .map(|number| app.send(post("/api/movies", &movie(&format!("Movie {number}"))).bearer(&ann.token)));
     let opened = async {
         gate.reached_by(MANY).await;
         gate.open();
@@ -80,34 +80,34 @@ async fn of_fifty_creates_with_one_place_left_one_succeeds() {
         responses.iter().filter(|response| refusal(response) == (403, "movie_limit_reached".to_owned()));
     assert_eq!(refused.count(), MANY - 1, "all but one are refused");
     assert_eq!(responses.iter().filter(|response| response.status == 200).count(), 1);
-    assert_eq!(bag.item(USERS, &format!("user#{}", ann.id)).expect("ann")["movie_count"]["N"], "3");
-    assert_consistent(&bag);
+    assert_eq!(app.item(USERS, &format!("user#{}", ann.id)).expect("ann")["movie_count"]["N"], "3");
+    assert_consistent(&app);
 }
 
 /// A lower limit takes nothing away from those who have more.
 #[tokio::test]
 async fn a_lowered_limit_refuses_new_movies_only() {
-    let mut bag = Bag::start().await;
-    let ann = bag.person("ann").await;
+    let mut app = TestApp::start().await;
+    let ann = app.person("ann").await;
     for name in ["Alien", "Brazil", "Cabaret"] {
-        bag.movie(&ann, name).await;
+        app.movie(&ann, name).await;
     }
-    bag.redeploy(&["create-movie", "get-account"], &[("MOVIES_PER_USER", "2")]).await;
-    let response = bag.send(post("/api/movies", &movie("Dune")).bearer(&ann.token)).await;
+    app.redeploy(&["create-movie", "get-account"], &[("MOVIES_PER_USER", "2")]).await;
+    let response = app.send(post("/api/movies", &movie("Dune")).bearer(&ann.token)).await;
     expect_problem(&response, 403, "movie_limit_reached");
-    let account = bag.account(&ann.token).await.json();
+    let account = app.account(&ann.token).await.json();
     assert_eq!((&account["movie_count"], &account["movie_limit"]), (&json!(3), &json!(2)));
-    assert_consistent(&bag);
+    assert_consistent(&app);
 }
 
 /// The limit is not the reason that a user hears who is gone by the time of the write.
 #[tokio::test]
 async fn an_owner_who_leaves_at_the_limit_is_refused_as_gone() {
-    let bag = Bag::start_with(1, &[("MOVIES_PER_USER", "1")]).await;
-    let ann = bag.person("ann").await;
-    bag.movie(&ann, "Alien").await;
+    let app = TestApp::start_with(1, &[("MOVIES_PER_USER", "1")]).await;
+    let ann = app.person("ann").await;
+    app.movie(&ann, "Alien").await;
     let create = post("/api/movies", &movie("Brazil")).bearer(&ann.token);
-    let leave = || bag.edit_user(&ann.id, |user| user["status"] = json!({"S": "leaving"}));
-    let response = bag.send_interrupted(create, "TransactWriteItems", leave).await;
+    let leave = || app.edit_user(&ann.id, |user| user["status"] = json!({"S": "deleting"}));
+    let response = app.send_interrupted(create, "TransactWriteItems", leave).await;
     expect_problem(&response, 401, "invalid_token");
 }

@@ -3,14 +3,14 @@
 use serde_json::json;
 
 use crate::{
-    bag::{Bag, MOVIES, get, movie, post},
     expect::{expect_faults, expect_problem},
+    test_app::{MOVIES, TestApp, get, movie, post},
 };
 
 #[tokio::test]
 async fn a_taken_name_is_refused_in_every_spelling() {
-    let bag = Bag::start().await;
-    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
+    let app = TestApp::start().await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     for (name, spellings) in [
         (
             "The Matrix",
@@ -32,13 +32,13 @@ async fn a_taken_name_is_refused_in_every_spelling() {
         ("Film ﬁve²", &["FILM FIVE2"]),
         ("ｶﾞﾒﾗ", &["ガメラ"]),
     ] {
-        bag.movie(&ann, name).await;
-        let before = bag.contents();
+        app.movie(&ann, name).await;
+        let before = app.contents();
         for spelling in spellings {
             for person in [&ann, &bob] {
-                let response = bag.send(post("/api/movies", &movie(spelling)).bearer(&person.token)).await;
+                let response = app.send(post("/api/movies", &movie(spelling)).bearer(&person.token)).await;
                 expect_problem(&response, 409, "movie_name_taken");
-                assert_eq!(bag.contents(), before, "{spelling:?}");
+                assert_eq!(app.contents(), before, "{spelling:?}");
             }
         }
     }
@@ -46,36 +46,36 @@ async fn a_taken_name_is_refused_in_every_spelling() {
 
 #[tokio::test]
 async fn names_that_only_resemble_one_another_are_different() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
     let names = ["Alien", "Aliens", "Alién", "A lien", "Alien!", "Аlien", "Alien 3", "movie#1", "name#alien"];
     for name in names {
-        bag.movie(&ann, name).await;
+        app.movie(&ann, name).await;
     }
-    assert_eq!((bag.count(MOVIES, "movie#"), bag.count(MOVIES, "name#")), (names.len(), names.len()));
+    assert_eq!((app.count(MOVIES, "movie#"), app.count(MOVIES, "name#")), (names.len(), names.len()));
 }
 
 #[tokio::test]
 async fn a_canonical_name_has_at_most_1000_bytes() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let before = bag.contents();
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let before = app.contents();
     // This one character is written out as 18 letters in 33 bytes.
     let fits = format!("{}{}", "\u{fdfa}".repeat(30), "a".repeat(10));
-    let response = bag.send(post("/api/movies", &movie(&format!("{fits}a"))).bearer(&ann.token)).await;
+    let response = app.send(post("/api/movies", &movie(&format!("{fits}a"))).bearer(&ann.token)).await;
     expect_faults(&response, &[("name", "is too long once its characters are written out")]);
-    assert_eq!(bag.contents(), before);
+    assert_eq!(app.contents(), before);
 
-    let created = bag.movie(&ann, &fits).await;
+    let created = app.movie(&ann, &fits).await;
     assert_eq!(created["name"], fits);
-    assert_eq!(bag.items(MOVIES, "movie#")[0]["name_key"]["S"].as_str().map(str::len), Some(1000));
+    assert_eq!(app.items(MOVIES, "movie#")[0]["name_key"]["S"].as_str().map(str::len), Some(1000));
     // It must also survive in the list and its cursors.
-    bag.movie(&ann, "a").await;
-    bag.movie(&ann, "\u{10ffff}").await;
+    app.movie(&ann, "a").await;
+    app.movie(&ann, "\u{10ffff}").await;
     let mut target = "/api/movies?limit=1".to_owned();
     let mut names = Vec::new();
     loop {
-        let page = bag.send(get(&target)).await;
+        let page = app.send(get(&target)).await;
         names.push(page.json()[0]["name"].clone());
         let Some(link) = page.header("link") else { break };
         target = link.split(['<', '>']).nth(1).expect("a target").to_owned();
@@ -85,12 +85,12 @@ async fn a_canonical_name_has_at_most_1000_bytes() {
 
 #[tokio::test]
 async fn a_name_without_anything_to_see_is_refused() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let before = bag.contents();
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let before = app.contents();
     for name in ["\u{200b}", "\u{ad}\u{200d}", "\u{2060} \u{feff}", "\u{fe0f}"] {
-        let response = bag.send(post("/api/movies", &movie(name)).bearer(&ann.token)).await;
+        let response = app.send(post("/api/movies", &movie(name)).bearer(&ann.token)).await;
         expect_faults(&response, &[("name", "must contain a visible character")]);
-        assert_eq!(bag.contents(), before, "{name:?}");
+        assert_eq!(app.contents(), before, "{name:?}");
     }
 }

@@ -3,7 +3,7 @@
 use futures_util::future::{join, join_all};
 use local::fault_proxy::Fault;
 
-use super::{Case, PATHS, Path, Stage, assert_problem, until};
+use super::{Case, FaultTest, PATHS, Scenario, assert_problem, until};
 use crate::consistency::assert_consistent;
 
 #[tokio::test]
@@ -14,11 +14,11 @@ async fn throttling_for_ever_is_503() {
 /// Another user's transaction has the claim in hand: the email at a signup, the name of a movie otherwise.
 #[tokio::test]
 async fn conflicts_with_others_for_ever_are_503_and_never_409() {
-    let paths = [Path::Signup, Path::Create, Path::Rename, Path::Delete];
-    let ends = paths.map(|path| async move {
-        let (stage, case) = prepared(path).await;
-        stage.inject(Fault::TransactionConflict { position: 1 }, path.requests().len() - 1, usize::MAX);
-        ends_in_503(&stage, &case).await;
+    let scenarios = [Scenario::Signup, Scenario::Create, Scenario::Rename, Scenario::Delete];
+    let ends = scenarios.map(|scenario| async move {
+        let (test, case) = prepared(scenario).await;
+        test.inject(Fault::TransactionConflict { position: 1 }, scenario.requests().len() - 1, usize::MAX);
+        ends_in_503(&test, &case).await;
     });
     join_all(ends).await;
 }
@@ -26,22 +26,22 @@ async fn conflicts_with_others_for_ever_are_503_and_never_409() {
 /// The user's other requests have the user or the movie in hand, which nobody else writes to.
 #[tokio::test]
 async fn conflicts_with_oneself_for_ever_are_429() {
-    let paths = [
-        (Path::Create, 2),
-        (Path::Rename, 0),
-        (Path::Respell, 0),
-        (Path::Details, 0),
-        (Path::Delete, 0),
-        (Path::Delete, 2),
-        (Path::ChangePassword, 0),
-        (Path::Logout, 0),
-        (Path::Leave, 0),
+    let scenarios = [
+        (Scenario::Create, 2),
+        (Scenario::Rename, 0),
+        (Scenario::Respell, 0),
+        (Scenario::Details, 0),
+        (Scenario::Delete, 0),
+        (Scenario::Delete, 2),
+        (Scenario::ChangePassword, 0),
+        (Scenario::Logout, 0),
+        (Scenario::Leave, 0),
     ];
-    let ends = paths.map(|(path, position)| async move {
-        let (stage, case) = prepared(path).await;
-        stage.inject(Fault::TransactionConflict { position }, path.requests().len() - 1, usize::MAX);
-        let requests = ends_in(&stage, &case, 429, "too_many_concurrent_writes").await;
-        assert!(requests > path.requests().len(), "{} gave up at once", stage.name());
+    let ends = scenarios.map(|(scenario, position)| async move {
+        let (test, case) = prepared(scenario).await;
+        test.inject(Fault::TransactionConflict { position }, scenario.requests().len() - 1, usize::MAX);
+        let requests = ends_in(&test, &case, 429, "too_many_concurrent_writes").await;
+        assert!(requests > scenario.requests().len(), "{} gave up at once", test.name());
     });
     join_all(ends).await;
 }
@@ -65,78 +65,80 @@ async fn a_request_that_hangs_for_ever_is_503_before_lambda_ends_the_function() 
 async fn a_last_request_that_hangs_after_others_were_slow_is_503_before_lambda_ends_the_function() {
     // One request has six seconds, so three of them do not fit into the function's ten: what ends this is the limit
     // for the handler as a whole.
-    let slow = [Path::Rename, Path::Delete].map(|path| async move {
-        let (stage, case) = prepared(path).await;
+    let slow = [Scenario::Rename, Scenario::Delete].map(|scenario| async move {
+        let (test, case) = prepared(scenario).await;
         for (index, times) in [(0, 2), (1, 2), (2, usize::MAX)] {
             // A rule does not count the calls that an earlier one took.
-            stage.inject(Fault::Stall, index, times);
+            test.inject(Fault::Stall, index, times);
         }
-        ends_in_503(&stage, &case).await;
+        ends_in_503(&test, &case).await;
         until("the line of a function out of time", || {
-            stage.bag.logs().iter().any(|line| line.contains("the function ran out of time"))
+            test.app.logs().iter().any(|line| line.contains("the function ran out of time"))
         })
         .await;
     });
-    let throttled = [Path::Rename, Path::Delete].map(|path| async move {
-        let (stage, case) = prepared(path).await;
+    let throttled = [Scenario::Rename, Scenario::Delete].map(|scenario| async move {
+        let (test, case) = prepared(scenario).await;
         for (fault, index, times) in
             [(Fault::Throttle, 0, 2), (Fault::Throttle, 1, 2), (Fault::Stall, 2, usize::MAX)]
         {
-            stage.inject(fault, index, times);
+            test.inject(fault, index, times);
         }
-        ends_in_503(&stage, &case).await;
+        ends_in_503(&test, &case).await;
     });
     join(join_all(slow), join_all(throttled)).await;
 }
 
-/// At each of these requests, of every path, the fault comes and stays. All at the same time: what takes long is only
+/// At each of these requests, of every scenario, the fault comes and stays. All at the same time: what takes long is only
 /// waiting.
 async fn lasts(at: impl Fn(&str) -> bool, fault: impl Fn() -> Fault) {
     let cases = PATHS
         .into_iter()
-        .flat_map(|path| path.places().into_iter().map(move |index| (path, index, path.requests()[index])))
+        .flat_map(|scenario| {
+            scenario.places().into_iter().map(move |index| (scenario, index, scenario.requests()[index]))
+        })
         .filter(|(_, _, request)| at(request));
-    let ends = cases.map(|(path, index, _)| {
+    let ends = cases.map(|(scenario, index, _)| {
         let fault = fault();
         async move {
-            let (stage, case) = prepared(path).await;
-            stage.inject(fault, index, usize::MAX);
-            let requests = ends_in_503(&stage, &case).await;
-            assert!(requests > index + 1, "{} gave up at once", stage.name());
+            let (test, case) = prepared(scenario).await;
+            test.inject(fault, index, usize::MAX);
+            let requests = ends_in_503(&test, &case).await;
+            assert!(requests > index + 1, "{} gave up at once", test.name());
         }
     });
     join_all(ends).await;
 }
 
-async fn prepared(path: Path) -> (Stage, Case) {
-    let stage = Stage::new(path).await;
-    let case = stage.case(1).await;
+async fn prepared(scenario: Scenario) -> (FaultTest, Case) {
+    let test = FaultTest::new(scenario).await;
+    let case = test.case(1).await;
     // The function starts before it is measured.
-    stage.bag.function(path.operation()).await.ready().await.expect("it starts");
-    stage.bag.proxy.clear_calls();
-    (stage, case)
+    test.app.function(scenario.operation()).await.ready().await.expect("it starts");
+    test.app.proxy.clear_calls();
+    (test, case)
 }
 
-async fn ends_in_503(stage: &Stage, case: &Case) -> usize {
-    ends_in(stage, case, 503, "unavailable").await
+async fn ends_in_503(test: &FaultTest, case: &Case) -> usize {
+    ends_in(test, case, 503, "unavailable").await
 }
 
 /// The client gets this error, nothing has changed, and the same process works as soon as the fault is over.
 /// Returns the number of requests that it took to give up.
-async fn ends_in(stage: &Stage, case: &Case, status: u16, code: &str) -> usize {
-    let before = stage.bag.contents();
-    let response = stage.send(case).await;
+async fn ends_in(test: &FaultTest, case: &Case, status: u16, code: &str) -> usize {
+    let before = test.app.contents();
+    let response = test.send(case).await;
     assert_problem(&response, status, code);
-    assert_eq!(stage.bag.contents(), before, "{}", stage.name());
-    assert_consistent(&stage.bag);
+    assert_eq!(test.app.contents(), before, "{}", test.name());
+    assert_consistent(&test.app);
 
-    let requests = stage.requests().len();
-    stage.bag.proxy.clear_rules();
-    let function = stage.bag.function(stage.path.operation()).await;
-    assert_eq!(function.running_instances(), 1, "{}", stage.name());
-    let response = stage.send(case).await;
-    assert_eq!(response.status, stage.path.success(), "{}: {}", stage.name(), response.body);
-    assert!(stage.took_effect(case).await, "{}", stage.name());
-    assert_consistent(&stage.bag);
+    let requests = test.requests().len();
+    test.app.proxy.clear_rules();
+    let function = test.app.function(test.scenario.operation()).await;
+    assert_eq!(function.running_instances(), 1, "{}", test.name());
+    let response = test.send(case).await;
+    assert_eq!(response.status, test.scenario.success(), "{}: {}", test.name(), response.body);
+    assert!(test.took_effect(case).await, "{}", test.name());
+    assert_consistent(&test.app);
     requests
 }

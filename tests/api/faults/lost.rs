@@ -4,28 +4,28 @@ use futures_util::future::join_all;
 use local::fault_proxy::Fault;
 use serde_json::Value;
 
-use super::{PATHS, Path, Stage};
+use super::{FaultTest, PATHS, Scenario};
 use crate::consistency::assert_consistent;
 
 #[tokio::test]
 async fn a_write_whose_answer_is_lost_is_repeated_as_the_same_write_and_succeeds() {
-    join_all(PATHS.into_iter().filter(|path| path.writes()).map(loses_the_answer)).await;
+    join_all(PATHS.into_iter().filter(|scenario| scenario.writes()).map(loses_the_answer)).await;
 }
 
-async fn loses_the_answer(path: Path) {
-    let stage = Stage::new(path).await;
-    let name = stage.name();
-    let case = stage.case(1).await;
-    stage.bag.proxy.clear_calls();
-    let before = stage.bag.contents();
-    let write = path.requests().len() - 1;
-    stage.inject(Fault::LoseResponse, write, 1);
-    let response = stage.send(&case).await;
+async fn loses_the_answer(scenario: Scenario) {
+    let test = FaultTest::new(scenario).await;
+    let name = test.name();
+    let case = test.case(1).await;
+    test.app.proxy.clear_calls();
+    let before = test.app.contents();
+    let write = scenario.requests().len() - 1;
+    test.inject(Fault::LoseResponse, write, 1);
+    let response = test.send(&case).await;
 
-    assert_eq!(response.status, path.success(), "{name}: {}", response.body);
-    let calls = stage.bag.proxy.calls_of(path.operation());
+    assert_eq!(response.status, scenario.success(), "{name}: {}", response.body);
+    let calls = test.app.proxy.calls_of(scenario.operation());
     let (first, second) = (&calls[write], &calls[write + 1]);
-    assert_eq!(first.operation, path.requests()[write], "{name}");
+    assert_eq!(first.operation, scenario.requests()[write], "{name}");
     assert_eq!(first.body, second.body, "{name} sent something else the second time");
     assert_eq!(first.status, 200, "{name}: the first write was done");
     if first.operation == "TransactWriteItems" {
@@ -34,33 +34,33 @@ async fn loses_the_answer(path: Path) {
         assert_eq!(second.status, 200, "{name} met itself");
         assert_eq!(calls.len(), write + 2, "{name}");
     }
-    let added = stage.bag.contents().len().cast_signed() - before.len().cast_signed();
-    let expected = match path {
-        Path::Signup | Path::Create => 2,
-        Path::Delete => -2,
-        Path::Leave => 1,
+    let added = test.app.contents().len().cast_signed() - before.len().cast_signed();
+    let expected = match scenario {
+        Scenario::Signup | Scenario::Create => 2,
+        Scenario::Delete => -2,
+        Scenario::Leave => 1,
         _ => 0,
     };
     assert_eq!(added, expected, "{name}");
-    assert!(stage.took_effect(&case).await, "{name}");
-    assert_consistent(&stage.bag);
+    assert!(test.took_effect(&case).await, "{name}");
+    assert_consistent(&test.app);
 }
 
 #[tokio::test]
 async fn a_clients_own_second_request_is_no_retry() {
-    let refusals = [(Path::Signup, 409), (Path::Create, 409), (Path::Delete, 404)];
-    let twice = refusals.map(|(path, status)| async move {
-        let stage = Stage::new(path).await;
-        let case = stage.case(1).await;
-        assert_eq!(stage.send(&case).await.status, 200, "{}", stage.name());
-        let before = stage.bag.contents();
-        let response = stage.send(&case).await;
-        assert_eq!(response.status, status, "{}: {}", stage.name(), response.body);
-        assert_eq!(stage.bag.contents(), before, "{}", stage.name());
-        let tokens: Vec<Value> = stage
-            .bag
+    let refusals = [(Scenario::Signup, 409), (Scenario::Create, 409), (Scenario::Delete, 404)];
+    let twice = refusals.map(|(scenario, status)| async move {
+        let test = FaultTest::new(scenario).await;
+        let case = test.case(1).await;
+        assert_eq!(test.send(&case).await.status, 200, "{}", test.name());
+        let before = test.app.contents();
+        let response = test.send(&case).await;
+        assert_eq!(response.status, status, "{}: {}", test.name(), response.body);
+        assert_eq!(test.app.contents(), before, "{}", test.name());
+        let tokens: Vec<Value> = test
+            .app
             .proxy
-            .calls_of(path.operation())
+            .calls_of(scenario.operation())
             .into_iter()
             .filter(|call| call.operation == "TransactWriteItems")
             .map(|call| call.body["ClientRequestToken"].clone())

@@ -3,30 +3,31 @@
 use futures_util::future::join_all;
 use local::fault_proxy::Fault;
 
-use super::{PATHS, Path, Stage, assert_problem, until};
+use super::{FaultTest, PATHS, Scenario, assert_problem, until};
 use crate::consistency::assert_consistent;
 
 #[tokio::test]
 async fn denied_access_is_500_told_once_and_not_tried_again() {
-    join_all(PATHS.map(|path| is_refused(path, Fault::AccessDenied, "AccessDeniedException"))).await;
+    join_all(PATHS.map(|scenario| is_refused(scenario, Fault::AccessDenied, "AccessDeniedException"))).await;
 }
 
 #[tokio::test]
 async fn a_missing_table_is_500_told_once_and_not_tried_again() {
-    join_all(PATHS.map(|path| is_refused(path, Fault::TableMissing, "ResourceNotFoundException"))).await;
+    join_all(PATHS.map(|scenario| is_refused(scenario, Fault::TableMissing, "ResourceNotFoundException")))
+        .await;
 }
 
-async fn is_refused(path: Path, fault: Fault, exception: &str) {
-    let stage = Stage::new(path).await;
-    for index in path.places() {
-        let name = format!("{} at request {index}", stage.name());
-        let case = stage.case(index).await;
-        let before = stage.bag.contents();
-        let function = stage.bag.function(path.operation()).await;
+async fn is_refused(scenario: Scenario, fault: Fault, exception: &str) {
+    let test = FaultTest::new(scenario).await;
+    for index in scenario.places() {
+        let name = format!("{} at request {index}", test.name());
+        let case = test.case(index).await;
+        let before = test.app.contents();
+        let function = test.app.function(scenario.operation()).await;
         let logged = function.logs().len();
-        stage.bag.proxy.clear_calls();
-        stage.inject(fault.clone(), index, usize::MAX);
-        let response = stage.send(&case).await;
+        test.app.proxy.clear_calls();
+        test.inject(fault.clone(), index, usize::MAX);
+        let response = test.send(&case).await;
 
         assert_problem(&response, 500, "internal");
         let mut problem = response.json();
@@ -44,7 +45,7 @@ async fn is_refused(path: Path, fault: Fault, exception: &str) {
             }
             "#);
         }
-        let refused = stage.bag.proxy.calls_of(path.operation());
+        let refused = test.app.proxy.calls_of(scenario.operation());
         let refused: Vec<_> = refused.iter().filter(|call| call.status == 400).collect();
         assert!(!refused.is_empty(), "{name}");
         for (place, call) in refused.iter().enumerate() {
@@ -52,15 +53,15 @@ async fn is_refused(path: Path, fault: Fault, exception: &str) {
             assert!(!again, "{name}: tried again: {call:?}");
         }
         // What is under way at the same time comes to its end, and nothing else does.
-        if !matches!(path, Path::Login | Path::ChangePassword) {
-            assert_eq!(stage.requests(), path.requests()[..=index], "{name}");
+        if !matches!(scenario, Scenario::Login | Scenario::ChangePassword) {
+            assert_eq!(test.requests(), scenario.requests()[..=index], "{name}");
         }
-        assert_eq!(stage.bag.contents(), before, "{name}");
+        assert_eq!(test.app.contents(), before, "{name}");
 
-        stage.bag.proxy.clear_rules();
-        assert_eq!(stage.send(&case).await.status, path.success(), "{name}");
+        test.app.proxy.clear_rules();
+        assert_eq!(test.send(&case).await.status, scenario.success(), "{name}");
         assert_eq!(function.running_instances(), 1, "{name}");
-        assert_consistent(&stage.bag);
+        assert_consistent(&test.app);
 
         // The line of the second request comes after that of the first.
         let completed = |line: &&String| line.contains("request completed");

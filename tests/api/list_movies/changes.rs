@@ -4,7 +4,7 @@ use local::gateway::HttpRequest;
 use serde_json::{Value, json};
 
 use super::{movies, names, next, walk};
-use crate::bag::{Bag, delete, get, put};
+use crate::test_app::{TestApp, delete, get, put};
 
 fn path(movies: &[Value], name: &str) -> String {
     let movie = movies.iter().find(|movie| movie["name"] == name).expect("the movie");
@@ -13,68 +13,68 @@ fn path(movies: &[Value], name: &str) -> String {
 
 #[tokio::test]
 async fn movies_that_come_go_and_move_do_not_break_the_walk() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    movies(&bag, &ann, &["b", "d", "f", "h", "j", "l", "n"]).await;
-    let all = walk(&bag, "/api/movies").await.movies;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    movies(&app, &ann, &["b", "d", "f", "h", "j", "l", "n"]).await;
+    let all = walk(&app, "/api/movies").await.movies;
     let change = async |request: HttpRequest| {
-        let response = bag.send(request.bearer(&ann.token)).await;
+        let response = app.send(request.bearer(&ann.token)).await;
         assert_eq!(response.status, 200, "{}", response.body);
     };
 
-    let first = bag.send(get("/api/movies?limit=2")).await;
+    let first = app.send(get("/api/movies?limit=2")).await;
     assert_eq!(names(first.json().as_array().expect("an array")), ["b", "d"]);
     // The movie that the cursor names is deleted, and others come before and after it.
     change(delete(&path(&all, "d"))).await;
-    movies(&bag, &ann, &["a", "c", "e"]).await;
-    let second = bag.send(get(&next(&first).expect("a link"))).await;
+    movies(&app, &ann, &["a", "c", "e"]).await;
+    let second = app.send(get(&next(&first).expect("a link"))).await;
     assert_eq!(names(second.json().as_array().expect("an array")), ["e", "f"]);
 
     // The movie that the cursor names goes to the end, the next one to the beginning, and its name to another.
     change(put(&path(&all, "f"), &json!({"name": "z"}))).await;
     change(put(&path(&all, "h"), &json!({"name": "0"}))).await;
-    movies(&bag, &ann, &["H"]).await;
+    movies(&app, &ann, &["H"]).await;
     // A new spelling and new genres move nothing.
     change(put(&path(&all, "j"), &json!({"name": "J", "genres": ["War"]}))).await;
-    let rest = walk(&bag, &next(&second).expect("a link")).await;
+    let rest = walk(&app, &next(&second).expect("a link")).await;
     assert_eq!(names(&rest.movies), ["H", "J", "l", "n", "z"]);
     assert_eq!(rest.sizes, [2, 2, 1]);
 
-    let fresh = walk(&bag, "/api/movies?limit=3").await;
+    let fresh = walk(&app, "/api/movies?limit=3").await;
     assert_eq!(names(&fresh.movies), ["0", "a", "b", "c", "e", "H", "J", "l", "n", "z"]);
 }
 
 #[tokio::test]
 async fn a_walk_ends_when_everything_after_it_is_deleted() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    movies(&bag, &ann, &["a", "b", "c"]).await;
-    let all = walk(&bag, "/api/movies").await.movies;
-    let page = bag.send(get("/api/movies?limit=1")).await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    movies(&app, &ann, &["a", "b", "c"]).await;
+    let all = walk(&app, "/api/movies").await.movies;
+    let page = app.send(get("/api/movies?limit=1")).await;
     for name in ["a", "b", "c"] {
-        assert_eq!(bag.send(delete(&path(&all, name)).bearer(&ann.token)).await.status, 200);
+        assert_eq!(app.send(delete(&path(&all, name)).bearer(&ann.token)).await.status, 200);
     }
-    let last = bag.send(get(&next(&page).expect("a link"))).await;
+    let last = app.send(get(&next(&page).expect("a link"))).await;
     assert_eq!((last.status, last.json(), next(&last)), (200, json!([]), None));
 }
 
 /// A cursor is a place, not a permission, and lasts: the same page can be asked for again.
 #[tokio::test]
 async fn a_cursor_can_be_used_again_and_with_another_limit() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    movies(&bag, &ann, &["a", "b", "c", "d", "e"]).await;
-    let page = bag.send(get("/api/movies?limit=2")).await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    movies(&app, &ann, &["a", "b", "c", "d", "e"]).await;
+    let page = app.send(get("/api/movies?limit=2")).await;
     let target = next(&page).expect("a link");
-    let once = bag.send(get(&target)).await;
-    assert_eq!(bag.send(get(&target)).await.json(), once.json());
+    let once = app.send(get(&target)).await;
+    assert_eq!(app.send(get(&target)).await.json(), once.json());
     let cursor = target.split("cursor=").nth(1).expect("a cursor");
     for (query, expected) in [
         (format!("cursor={cursor}"), &["c", "d", "e"][..]),
         (format!("cursor={cursor}&limit=1"), &["c"]),
         (format!("limit=3&cursor={cursor}"), &["c", "d", "e"]),
     ] {
-        let page = bag.send(get("/api/movies").query(query)).await;
+        let page = app.send(get("/api/movies").query(query)).await;
         assert_eq!(names(page.json().as_array().expect("an array")), expected);
     }
 }

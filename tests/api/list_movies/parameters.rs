@@ -5,8 +5,8 @@ use local::gateway::HttpResponse;
 
 use super::{TRICKY, movies, next};
 use crate::{
-    bag::{Bag, get},
     expect::{expect_faults, expect_problem, whole},
+    test_app::{TestApp, get},
 };
 
 const LIMIT: (&str, &str) = ("limit", "must be a number from 1 to 500");
@@ -14,13 +14,13 @@ const LIMIT_ONCE: (&str, &str) = ("limit", "must be given once");
 const CURSOR_ONCE: (&str, &str) = ("cursor", "must be given once");
 const UNKNOWN: &str = "is not a known parameter";
 
-async fn list(bag: &Bag, query: &str) -> HttpResponse {
-    bag.send(get("/api/movies").query(query)).await
+async fn list(app: &TestApp, query: &str) -> HttpResponse {
+    app.send(get("/api/movies").query(query)).await
 }
 
 #[tokio::test]
 async fn faulty_parameters_are_told_all_at_once() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     for (query, faults) in [
         ("limit=0", &[LIMIT][..]),
         ("limit=501", &[LIMIT]),
@@ -53,10 +53,10 @@ async fn faulty_parameters_are_told_all_at_once() {
         // What is wrong with the parameters is told before what is wrong with the cursor.
         ("limit=0&cursor=garbage", &[LIMIT]),
     ] {
-        expect_faults(&list(&bag, query).await, faults);
+        expect_faults(&list(&app, query).await, faults);
     }
-    assert_eq!(bag.proxy.calls().len(), 0, "a faulty request costs no read");
-    let response = list(&bag, "limit=0&sort=year").await;
+    assert_eq!(app.proxy.calls().len(), 0, "a faulty request costs no read");
+    let response = list(&app, "limit=0&sort=year").await;
     insta::assert_json_snapshot!(whole(&response), {".body.request_id" => "[request id]"}, @r#"
     {
       "body": {
@@ -89,40 +89,40 @@ async fn faulty_parameters_are_told_all_at_once() {
 
 #[tokio::test]
 async fn no_query_makes_a_problem_document_large() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     for parameter in ["x=&", "%01=&", &format!("{}=&", "%01".repeat(120)), &format!("{}=&", "y".repeat(300))]
     {
         // API Gateway takes some 10 KB of request line and headers; this is the whole of it.
         let query = parameter.repeat(10_000 / parameter.len());
-        let response = list(&bag, &query).await;
+        let response = list(&app, &query).await;
         expect_problem(&response, 400, "validation_failed");
         let (bytes, faults) = (response.body.len(), response.json()["errors"].as_array().map_or(0, Vec::len));
         assert!(bytes <= 16 * 1024 && faults <= 50, "{parameter}: {bytes} bytes, {faults} faults");
     }
-    assert_eq!(bag.proxy.calls().len(), 0, "a faulty request costs no read");
+    assert_eq!(app.proxy.calls().len(), 0, "a faulty request costs no read");
 }
 
 #[tokio::test]
 async fn what_means_nothing_in_a_query_is_no_fault() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     for query in ["", "&", "&&limit=5&", "limit=%35", "%6Cimit=5"] {
-        assert_eq!(list(&bag, query).await.status, 200, "{query}");
+        assert_eq!(list(&app, query).await.status, 200, "{query}");
     }
 }
 
 /// The cursor of a page of one movie with a name that is not ASCII.
-async fn cursor(bag: &Bag) -> String {
-    let ann = bag.person("ann").await;
-    movies(bag, &ann, &TRICKY[6..9]).await;
-    let target = next(&bag.send(get("/api/movies?limit=1")).await).expect("a link");
+async fn cursor(app: &TestApp) -> String {
+    let ann = app.person("ann").await;
+    movies(app, &ann, &TRICKY[6..9]).await;
+    let target = next(&app.send(get("/api/movies?limit=1")).await).expect("a link");
     target.split("cursor=").nth(1).expect("a cursor").to_owned()
 }
 
 #[tokio::test]
 async fn a_cursor_that_was_not_given_out_is_refused() {
-    let bag = Bag::start().await;
-    let cursor = cursor(&bag).await;
-    bag.proxy.clear_calls();
+    let app = TestApp::start().await;
+    let cursor = cursor(&app).await;
+    app.proxy.clear_calls();
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(&cursor).expect("base64");
     let (content, _) = bytes.split_last_chunk::<4>().expect("a checksum");
     let forged = |content: &[u8]| {
@@ -167,14 +167,14 @@ async fn a_cursor_that_was_not_given_out_is_refused() {
         forged(&[&content[..17], b"\xff\xfe"].concat()),
     ];
     for cursor in refused.iter().chain(&versions) {
-        let response = list(&bag, &format!("cursor={cursor}")).await;
+        let response = list(&app, &format!("cursor={cursor}")).await;
         expect_problem(&response, 400, "invalid_cursor");
     }
-    assert_eq!(bag.proxy.calls().len(), 0, "a faulty request costs no read");
+    assert_eq!(app.proxy.calls().len(), 0, "a faulty request costs no read");
     for accepted in [cursor, of_lengths(1, 1), of_lengths(2048, 1024)] {
-        assert_eq!(list(&bag, &format!("cursor={accepted}")).await.status, 200, "{accepted}");
+        assert_eq!(list(&app, &format!("cursor={accepted}")).await.status, 200, "{accepted}");
     }
-    let response = list(&bag, "cursor=garbage").await;
+    let response = list(&app, "cursor=garbage").await;
     insta::assert_json_snapshot!(whole(&response), {".body.request_id" => "[request id]"}, @r#"
     {
       "body": {
@@ -198,14 +198,14 @@ async fn a_cursor_that_was_not_given_out_is_refused() {
 /// Every place of a real cursor; which other byte stands there is exhausted by a unit test.
 #[tokio::test]
 async fn a_cursor_with_one_other_byte_is_refused() {
-    let bag = Bag::start().await;
-    let cursor = cursor(&bag).await;
+    let app = TestApp::start().await;
+    let cursor = cursor(&app).await;
     for position in 0..cursor.len() {
         let byte = cursor.as_bytes()[position];
         let neighbour = if byte == b'A' { b'B' } else { b'A' };
         for other in [neighbour, byte ^ 0x20, b'*'].into_iter().filter(|other| *other != byte) {
             let (before, after) = (&cursor[..position], &cursor[position + 1..]);
-            let response = list(&bag, &format!("cursor={before}%{other:02X}{after}")).await;
+            let response = list(&app, &format!("cursor={before}%{other:02X}{after}")).await;
             expect_problem(&response, 400, "invalid_cursor");
         }
     }
@@ -214,8 +214,8 @@ async fn a_cursor_with_one_other_byte_is_refused() {
 /// Whoever can compute a checksum can make a cursor. It leads to a place in the list and nowhere else.
 #[tokio::test]
 async fn a_forged_cursor_grants_nothing() {
-    let bag = Bag::start().await;
-    let cursor = cursor(&bag).await;
+    let app = TestApp::start().await;
+    let cursor = cursor(&app).await;
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(&cursor).expect("base64");
     let key_length = usize::from(u16::from_be_bytes([bytes[1], bytes[2]]));
     let up_to_the_key = &bytes[..3 + key_length];
@@ -226,7 +226,7 @@ async fn a_forged_cursor_grants_nothing() {
         let content = [up_to_the_key, &length, name_key.as_bytes()].concat();
         let checksum = crc32fast::hash(&content).to_be_bytes();
         let forged = BASE64_URL_SAFE_NO_PAD.encode([&content[..], &checksum].concat());
-        let page = list(&bag, &format!("cursor={forged}")).await;
+        let page = list(&app, &format!("cursor={forged}")).await;
         assert_eq!((page.status, page.json().as_array().map(Vec::len)), (200, Some(listed)), "{name_key}");
     }
 }

@@ -3,7 +3,7 @@
 use local::gateway::HttpResponse;
 use serde_json::{Value, json};
 
-use crate::bag::{Bag, MOVIES, get};
+use crate::test_app::{MOVIES, TestApp, get};
 
 /// What came of following a list to its end.
 pub struct Walk {
@@ -21,30 +21,30 @@ pub fn next(page: &HttpResponse) -> Option<String> {
 }
 
 /// Follows `next` from this page to the end.
-pub async fn walk(bag: &Bag, target: &str) -> Walk {
-    walk_pages(bag, target, usize::MAX).await
+pub async fn walk(app: &TestApp, target: &str) -> Walk {
+    walk_pages(app, target, usize::MAX).await
 }
 
 /// Follows `next` from this page to the end, or over so many pages.
-pub async fn walk_pages(bag: &Bag, target: &str, pages: usize) -> Walk {
-    let before = bag.proxy.calls_of("list-movies").len();
+pub async fn walk_pages(app: &TestApp, target: &str, pages: usize) -> Walk {
+    let before = app.proxy.calls_of("list-movies").len();
     let (mut movies, mut sizes, mut target) = (Vec::new(), Vec::new(), Some(target.to_owned()));
     while let Some(this) = target
         && sizes.len() < pages
     {
-        let page = bag.send(get(&this)).await;
+        let page = app.send(get(&this)).await;
         let Value::Array(listed) = page.json() else { panic!("{this}: {}", page.body) };
         assert_eq!(page.status, 200);
         sizes.push(listed.len());
         movies.extend(listed);
         target = next(&page);
     }
-    Walk { movies, sizes, requests: bag.proxy.calls_of("list-movies").len() - before }
+    Walk { movies, sizes, requests: app.proxy.calls_of("list-movies").len() - before }
 }
 
 /// Copies the only movie there is, with other ids and names: far quicker than creating them, and as well made.
-pub fn copies(bag: &Bag, count: usize, name: impl Fn(usize) -> String) {
-    let original = bag.items(MOVIES, "movie#").pop().expect("a movie to copy");
+pub fn copies(app: &TestApp, count: usize, name: impl Fn(usize) -> String) {
+    let original = app.items(MOVIES, "movie#").pop().expect("a movie to copy");
     let copy = |number: usize| {
         let (id, name) = (format!("019a4c5e-0000-7000-8000-{number:012x}"), name(number));
         let mut item = original.clone();
@@ -54,5 +54,5 @@ pub fn copies(bag: &Bag, count: usize, name: impl Fn(usize) -> String) {
         item["name"]["S"] = json!(name);
         item
     };
-    bag.database.put_items(MOVIES, (1..=count).map(copy).collect()).expect("the copies");
+    app.database.put_items(MOVIES, (1..=count).map(copy).collect()).expect("the copies");
 }

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::renewal::hash_of_cost;
 use crate::{
-    bag::{Bag, PASSWORD, USERS, hashing::TELL_OF_HASHES, post, put},
     consistency::assert_consistent,
+    test_app::{PASSWORD, TestApp, USERS, hashing::TELL_OF_HASHES, post, put},
 };
 
 /// Everything a client sees of a response, but for the id of the request.
@@ -34,47 +34,47 @@ async fn refusals_cost_the_same_whichever_way_the_cost_has_moved() {
         ("6", "", ["4", "5", "6"]),
     ] {
         let settings = [("BCRYPT_COST", cost), ("BCRYPT_COST_CEILING", ceiling), TELL_OF_HASHES];
-        let bag = Bag::start_with(1, &settings).await;
+        let app = TestApp::start_with(1, &settings).await;
         let mut works = BTreeSet::new();
         for (number, stored) in stored.into_iter().enumerate() {
-            let person = bag.person(&format!("person{number}")).await;
+            let person = app.person(&format!("person{number}")).await;
             let hash = hash_of_cost(stored).await;
-            bag.edit_user(&person.id, |user| user["password_hash"] = hash);
+            app.edit_user(&person.id, |user| user["password_hash"] = hash);
             for password in ["a wrong password", "", &"x".repeat(73)] {
-                let refusal = bag.send(login(&person.email, password, works.len() + number)).await;
+                let refusal = app.send(login(&person.email, password, works.len() + number)).await;
                 assert_eq!(refusal.status, 401);
-                works.insert(bag.rounds(&refusal).await);
+                works.insert(app.rounds(&refusal).await);
             }
             let body = json!({"current_password": "a wrong password", "new_password": PASSWORD});
-            let refusal = bag.send(put("/api/auth/password", &body).bearer(&person.token)).await;
+            let refusal = app.send(put("/api/auth/password", &body).bearer(&person.token)).await;
             assert_eq!(refusal.status, 403);
-            works.insert(bag.rounds(&refusal).await);
+            works.insert(app.rounds(&refusal).await);
         }
-        let unknown = bag.send(login("unknown@example.com", "a wrong password", 99)).await;
+        let unknown = app.send(login("unknown@example.com", "a wrong password", 99)).await;
         assert_eq!(unknown.status, 401);
-        works.insert(bag.rounds(&unknown).await);
+        works.insert(app.rounds(&unknown).await);
         assert_eq!(works, BTreeSet::from([64]), "cost {cost}, ceiling {ceiling:?}: the rounds of cost 6");
     }
 }
 
 #[tokio::test]
 async fn a_refused_login_does_not_tell_why_by_its_answer_or_by_its_work() {
-    let bag = Bag::start_with(1, &[("BCRYPT_COST", "6"), TELL_OF_HASHES]).await;
-    let (ann, eve) = (bag.person("ann").await, bag.person("eve").await);
-    bag.edit_user(&eve.id, |user| user["status"] = json!({"S": "leaving"}));
-    let (old, older) = (bag.person("old").await, bag.person("older").await);
+    let app = TestApp::start_with(1, &[("BCRYPT_COST", "6"), TELL_OF_HASHES]).await;
+    let (ann, eve) = (app.person("ann").await, app.person("eve").await);
+    app.edit_user(&eve.id, |user| user["status"] = json!({"S": "deleting"}));
+    let (old, older) = (app.person("old").await, app.person("older").await);
     for (person, cost) in [(&old, "5"), (&older, "4")] {
         let hash = hash_of_cost(cost).await;
-        bag.edit_user(&person.id, |user| user["password_hash"] = hash);
+        app.edit_user(&person.id, |user| user["password_hash"] = hash);
     }
     // A claim whose user is gone.
     let orphan =
         json!({"pk": {"S": "email#nobody@example.com"}, "user_id": {"S": Uuid::from_u128(7).to_string()}});
-    bag.database.put_item(USERS, orphan).expect("an item");
-    let users = || [bag.items(USERS, "user#"), bag.items(USERS, "email#")].concat();
+    app.database.put_item(USERS, orphan).expect("an item");
+    let users = || [app.items(USERS, "user#"), app.items(USERS, "email#")].concat();
     let before = users();
 
-    let reference = bag.send(login(&ann.email, "a wrong password", 0)).await;
+    let reference = app.send(login(&ann.email, "a wrong password", 0)).await;
     insta::assert_json_snapshot!(reference.json(), {".request_id" => "[id]"}, @r#"
     {
       "code": "invalid_credentials",
@@ -88,7 +88,7 @@ async fn a_refused_login_does_not_tell_why_by_its_answer_or_by_its_work() {
     assert_eq!(reference.header("www-authenticate"), Some("Bearer realm=\"movie-bag\""));
     let longest = "x".repeat(1024);
     let repeated = format!("{PASSWORD}\0{PASSWORD}");
-    let mut works = BTreeSet::from([bag.rounds(&reference).await]);
+    let mut works = BTreeSet::from([app.rounds(&reference).await]);
     for (number, (email, password)) in [
         (ann.email.as_str(), ""),
         (&ann.email, "short"),
@@ -125,17 +125,17 @@ async fn a_refused_login_does_not_tell_why_by_its_answer_or_by_its_work() {
     .into_iter()
     .enumerate()
     {
-        let response = bag.send(login(email, password, number + 1)).await;
+        let response = app.send(login(email, password, number + 1)).await;
         assert_eq!(without_request_id(&response), without_request_id(&reference), "{email:?} {password:?}");
-        works.insert(bag.rounds(&response).await);
+        works.insert(app.rounds(&response).await);
     }
     assert_eq!(works, BTreeSet::from([64]), "the rounds of one hash of cost 6");
     assert_eq!(users(), before);
     for email in [&ann.email, &old.email, &older.email] {
-        assert_eq!(bag.log_in(email, PASSWORD).await.status, 200);
+        assert_eq!(app.log_in(email, PASSWORD).await.status, 200);
     }
     for key in ["email#nobody@example.com", &format!("email#{}", eve.email), &format!("user#{}", eve.id)] {
-        bag.remove(USERS, key);
+        app.remove(USERS, key);
     }
-    assert_consistent(&bag);
+    assert_consistent(&app);
 }

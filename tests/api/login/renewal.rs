@@ -7,9 +7,9 @@ use local::fault_proxy::{Fault, Gate, Rule};
 use serde_json::{Value, json};
 
 use crate::{
-    bag::{Bag, PASSWORD, Person, USERS, get, put},
     consistency::assert_consistent,
     expect::expect_problem,
+    test_app::{PASSWORD, TestApp, TestUser, USERS, get, put},
 };
 
 /// What the functions of these tests hash at.
@@ -20,9 +20,9 @@ const WRITES_BEFORE: usize = 4;
 
 /// A hash of [`PASSWORD`] of some cost, as an attribute.
 pub async fn hash_of_cost(cost: &str) -> Value {
-    let bag = Bag::start_with(1, &[("BCRYPT_COST", cost)]).await;
-    bag.sign_up("somebody@example.com").await;
-    let hash = bag.items(USERS, "user#").remove(0)["password_hash"].take();
+    let app = TestApp::start_with(1, &[("BCRYPT_COST", cost)]).await;
+    app.sign_up("somebody@example.com").await;
+    let hash = app.items(USERS, "user#").remove(0)["password_hash"].take();
     assert!(has_cost(&hash, cost), "{hash}");
     hash
 }
@@ -32,127 +32,127 @@ fn has_cost(hash: &Value, cost: &str) -> bool {
 }
 
 /// A system that hashes at [`COST`], and a user with this hash.
-async fn user_with(hash: &Value) -> (Bag, Person) {
-    let bag = Bag::start_with(1, &[("BCRYPT_COST", COST)]).await;
-    let ann = bag.person("ann").await;
-    bag.edit_user(&ann.id, |user| user["password_hash"] = hash.clone());
-    (bag, ann)
+async fn user_with(hash: &Value) -> (TestApp, TestUser) {
+    let app = TestApp::start_with(1, &[("BCRYPT_COST", COST)]).await;
+    let ann = app.person("ann").await;
+    app.edit_user(&ann.id, |user| user["password_hash"] = hash.clone());
+    (app, ann)
 }
 
-fn user(bag: &Bag) -> Value {
-    bag.items(USERS, "user#").remove(0)
+fn user(app: &TestApp) -> Value {
+    app.items(USERS, "user#").remove(0)
 }
 
 #[tokio::test]
 async fn a_login_renews_a_hash_of_a_lower_or_a_higher_cost() {
     for (cost, renewed) in [("4", true), ("5", true), ("6", false), ("7", true), ("8", true)] {
-        let (bag, ann) = user_with(&hash_of_cost(cost).await).await;
-        let before = user(&bag);
-        assert_eq!(bag.log_in(&ann.email, PASSWORD).await.status, 200, "{cost}");
-        let mut after = user(&bag);
+        let (app, ann) = user_with(&hash_of_cost(cost).await).await;
+        let before = user(&app);
+        assert_eq!(app.log_in(&ann.email, PASSWORD).await.status, 200, "{cost}");
+        let mut after = user(&app);
         assert_eq!(after["password_hash"] != before["password_hash"], renewed, "{cost}");
         assert!(has_cost(&after["password_hash"], if renewed { COST } else { cost }), "{after}");
 
         // It is the hash of the same password, and no other password is right.
-        assert_eq!(bag.log_in(&ann.email, PASSWORD).await.status, 200, "{cost}");
-        assert_eq!(bag.log_in(&ann.email, "a wrong password").await.status, 401, "{cost}");
-        assert_eq!(user(&bag), after, "{cost}: renewed once");
+        assert_eq!(app.log_in(&ann.email, PASSWORD).await.status, 200, "{cost}");
+        assert_eq!(app.log_in(&ann.email, "a wrong password").await.status, 401, "{cost}");
+        assert_eq!(user(&app), after, "{cost}: renewed once");
         // The sessions go on, and nothing else has changed.
-        assert_eq!(bag.send(get("/api/auth/account").bearer(&ann.token)).await.status, 200);
+        assert_eq!(app.send(get("/api/auth/account").bearer(&ann.token)).await.status, 200);
         after["password_hash"] = before["password_hash"].clone();
         assert_eq!(after, before, "{cost}");
-        assert_consistent(&bag);
+        assert_consistent(&app);
     }
 }
 
 #[tokio::test]
 async fn a_refused_login_renews_nothing() {
-    let (bag, ann) = user_with(&hash_of_cost("4").await).await;
-    let before = user(&bag);
+    let (app, ann) = user_with(&hash_of_cost("4").await).await;
+    let before = user(&app);
     // Bcrypt reads a password again and again up to its NUL, so the second one would match.
     for wrong in ["a wrong password", &format!("{PASSWORD}\0{PASSWORD}"), ""] {
-        assert_eq!(bag.log_in(&ann.email, wrong).await.status, 401);
-        assert_eq!(user(&bag), before);
+        assert_eq!(app.log_in(&ann.email, wrong).await.status, 401);
+        assert_eq!(user(&app), before);
     }
-    bag.edit_user(&ann.id, |user| user["status"] = json!({"S": "leaving"}));
-    assert_eq!(bag.log_in(&ann.email, PASSWORD).await.status, 401);
-    assert_eq!(user(&bag)["password_hash"], before["password_hash"]);
+    app.edit_user(&ann.id, |user| user["status"] = json!({"S": "deleting"}));
+    assert_eq!(app.log_in(&ann.email, PASSWORD).await.status, 401);
+    assert_eq!(user(&app)["password_hash"], before["password_hash"]);
 }
 
 /// The user's other requests keep the user's item in transactions of their own.
 #[tokio::test]
 async fn conflicts_at_the_renewal_fail_no_login() {
-    let (bag, ann) = user_with(&hash_of_cost("4").await).await;
-    let before = user(&bag);
+    let (app, ann) = user_with(&hash_of_cost("4").await).await;
+    let before = user(&app);
     let conflict = Rule::always(Fault::TransactionConflict { position: 0 });
-    bag.proxy.inject(conflict.from("login").on("UpdateItem").after(WRITES_BEFORE));
-    assert_eq!(bag.log_in(&ann.email, PASSWORD).await.status, 200);
-    assert_eq!(user(&bag), before);
+    app.proxy.inject(conflict.from("login").on("UpdateItem").after(WRITES_BEFORE));
+    assert_eq!(app.log_in(&ann.email, PASSWORD).await.status, 200);
+    assert_eq!(user(&app), before);
 }
 
 #[tokio::test]
 async fn a_password_that_is_changed_meanwhile_wins_over_the_renewal() {
     const NEW_PASSWORD: &str = "a bag full of new movies";
-    let (bag, ann) = user_with(&hash_of_cost("4").await).await;
-    let gate = held_renewal(&bag);
+    let (app, ann) = user_with(&hash_of_cost("4").await).await;
+    let gate = held_renewal(&app);
     let changed = OnceLock::new();
     let change = async {
         gate.reached().await;
         let body = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
-        let response = bag.send(put("/api/auth/password", &body).bearer(&ann.token)).await;
+        let response = app.send(put("/api/auth/password", &body).bearer(&ann.token)).await;
         assert_eq!(response.status, 200, "{}", response.body);
-        changed.set(user(&bag)).expect("once");
+        changed.set(user(&app)).expect("once");
         gate.open();
     };
-    let (login, ()) = join(bag.log_in(&ann.email, PASSWORD), change).await;
+    let (login, ()) = join(app.log_in(&ann.email, PASSWORD), change).await;
     assert_eq!(login.status, 200, "the password was right: {}", login.body);
-    assert_eq!(Some(&user(&bag)), changed.get(), "the renewal came too late");
-    assert_eq!(bag.log_in(&ann.email, NEW_PASSWORD).await.status, 200);
-    assert_eq!(bag.log_in(&ann.email, PASSWORD).await.status, 401);
+    assert_eq!(Some(&user(&app)), changed.get(), "the renewal came too late");
+    assert_eq!(app.log_in(&ann.email, NEW_PASSWORD).await.status, 200);
+    assert_eq!(app.log_in(&ann.email, PASSWORD).await.status, 401);
     // It proved a password that counts no more, so its session has ended before it began.
     let token = login.json()["token"].as_str().expect("a token").to_owned();
-    expect_problem(&bag.send(get("/api/auth/account").bearer(&token)).await, 401, "invalid_token");
-    assert_consistent(&bag);
+    expect_problem(&app.send(get("/api/auth/account").bearer(&token)).await, 401, "invalid_token");
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn a_user_who_goes_meanwhile_does_not_come_back_by_the_renewal() {
-    let (bag, ann) = user_with(&hash_of_cost("4").await).await;
-    let gate = held_renewal(&bag);
+    let (app, ann) = user_with(&hash_of_cost("4").await).await;
+    let gate = held_renewal(&app);
     let leaving = async {
         gate.reached().await;
-        bag.remove(USERS, &format!("user#{}", ann.id));
-        bag.remove(USERS, &format!("email#{}", ann.email));
+        app.remove(USERS, &format!("user#{}", ann.id));
+        app.remove(USERS, &format!("email#{}", ann.email));
         gate.open();
     };
-    join(bag.log_in(&ann.email, PASSWORD), leaving).await;
-    assert_eq!((bag.count(USERS, "user#"), bag.count(USERS, "email#")), (0, 0));
-    assert_consistent(&bag);
+    join(app.log_in(&ann.email, PASSWORD), leaving).await;
+    assert_eq!((app.count(USERS, "user#"), app.count(USERS, "email#")), (0, 0));
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn a_renewal_whose_answer_is_lost_is_done_once_and_one_that_fails_for_ever_changes_nothing() {
-    let (bag, ann) = user_with(&hash_of_cost("4").await).await;
-    let before = user(&bag);
+    let (app, ann) = user_with(&hash_of_cost("4").await).await;
+    let before = user(&app);
     let renewal = |rule: Rule| rule.from("login").on("UpdateItem").after(WRITES_BEFORE);
-    bag.proxy.inject(renewal(Rule::always(Fault::Throttle)));
-    expect_problem(&bag.log_in(&ann.email, PASSWORD).await, 503, "unavailable");
-    assert_eq!(user(&bag), before);
+    app.proxy.inject(renewal(Rule::always(Fault::Throttle)));
+    expect_problem(&app.log_in(&ann.email, PASSWORD).await, 503, "unavailable");
+    assert_eq!(user(&app), before);
 
-    bag.proxy.clear_rules();
-    bag.proxy.inject(renewal(Rule::once(Fault::LoseResponse)));
-    assert_eq!(bag.log_in(&ann.email, PASSWORD).await.status, 200);
-    let renewed = user(&bag);
+    app.proxy.clear_rules();
+    app.proxy.inject(renewal(Rule::once(Fault::LoseResponse)));
+    assert_eq!(app.log_in(&ann.email, PASSWORD).await.status, 200);
+    let renewed = user(&app);
     assert!(has_cost(&renewed["password_hash"], COST), "{renewed}");
-    assert_eq!(bag.log_in(&ann.email, PASSWORD).await.status, 200);
-    assert_eq!(user(&bag), renewed);
-    assert_consistent(&bag);
+    assert_eq!(app.log_in(&ann.email, PASSWORD).await.status, 200);
+    assert_eq!(user(&app), renewed);
+    assert_consistent(&app);
 }
 
 /// Holds the renewal of the next login back.
-fn held_renewal(bag: &Bag) -> Gate {
+fn held_renewal(app: &TestApp) -> Gate {
     let gate = Gate::new();
     let held = Rule::once(Fault::Hold(gate.clone())).from("login").on("UpdateItem");
-    bag.proxy.inject(held.after(WRITES_BEFORE));
+    app.proxy.inject(held.after(WRITES_BEFORE));
     gate
 }

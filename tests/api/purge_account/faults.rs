@@ -8,24 +8,24 @@ use local::{
 use serde_json::{Value, json};
 
 use super::{
-    PURGE, assert_gone, deliver, departure, departures, give_movies, leave, logged_error, requests,
-    sequence_number, state,
+    PURGE, account_deletion, account_deletions, assert_gone, deliver, give_movies, leave, logged_error,
+    requests, sequence_number, state,
 };
 use crate::{
-    bag::{Bag, MOVIES, Person},
     consistency::assert_consistent,
+    test_app::{MOVIES, TestApp, TestUser},
 };
 
-/// A purge of a user with less than 50 movies: the departure, three for the movies, two for the end.
+/// A purge of a user with less than 50 movies: the account deletion, three for the movies, two for the end.
 const REQUESTS: [&str; 6] =
     ["GetItem", "Query", "BatchGetItem", "TransactWriteItems", "GetItem", "TransactWriteItems"];
 
 #[tokio::test]
 async fn a_passing_fault_of_any_request_is_retried() {
-    let bag = Bag::start().await;
-    let bob = bag.person("bob").await;
-    give_movies(&bag, &bob, 2).await;
-    let before = state(&bag);
+    let app = TestApp::start().await;
+    let bob = app.person("bob").await;
+    give_movies(&app, &bob, 2).await;
+    let before = state(&app);
     let faults = [
         Fault::Throttle,
         Fault::ServerError,
@@ -38,42 +38,42 @@ async fn a_passing_fault_of_any_request_is_retried() {
             if matches!(fault, Fault::TransactionConflict { .. }) && *operation != "TransactWriteItems" {
                 continue;
             }
-            let ann = leaving(&bag, &format!("ann{number}{index}")).await;
-            bag.proxy.inject(Rule::once(fault.clone()).from(PURGE).after(index));
-            bag.proxy.clear_calls();
+            let ann = leaving(&app, &format!("ann{number}{index}")).await;
+            app.proxy.inject(Rule::once(fault.clone()).from(PURGE).after(index));
+            app.proxy.clear_calls();
             let name = format!("{fault:?} of request {index}");
-            assert_eq!(deliver(&bag, &[&ann.1]).await, [""; 0], "{name}");
-            assert_eq!(requests(&bag).len(), REQUESTS.len() + 1, "{name}: {:?}", requests(&bag));
-            assert_eq!(state(&bag), before, "{name}");
-            bag.proxy.clear_rules();
+            assert_eq!(deliver(&app, &[&ann.1]).await, [""; 0], "{name}");
+            assert_eq!(requests(&app).len(), REQUESTS.len() + 1, "{name}: {:?}", requests(&app));
+            assert_eq!(state(&app), before, "{name}");
+            app.proxy.clear_rules();
         }
     }
-    assert_consistent(&bag);
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn keys_that_a_batch_leaves_out_are_asked_for_again() {
-    let bag = Bag::start().await;
-    let before = state(&bag);
-    let (_, record) = leaving(&bag, "ann").await;
-    bag.proxy.inject(Rule { times: 2, ..Rule::once(Fault::Unprocessed) }.from(PURGE).on("BatchGetItem"));
-    bag.proxy.clear_calls();
-    assert_eq!(deliver(&bag, &[&record]).await, [""; 0]);
-    assert_eq!(requests(&bag).len(), REQUESTS.len() + 2, "asked twice more: {:?}", requests(&bag));
-    assert_eq!(state(&bag), before);
+    let app = TestApp::start().await;
+    let before = state(&app);
+    let (_, record) = leaving(&app, "ann").await;
+    app.proxy.inject(Rule { times: 2, ..Rule::once(Fault::Unprocessed) }.from(PURGE).on("BatchGetItem"));
+    app.proxy.clear_calls();
+    assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
+    assert_eq!(requests(&app).len(), REQUESTS.len() + 2, "asked twice more: {:?}", requests(&app));
+    assert_eq!(state(&app), before);
 }
 
 #[tokio::test]
 async fn a_request_that_hangs_is_given_up_and_retried() {
     join_all((0..REQUESTS.len()).map(|index| async move {
-        let bag = Bag::start().await;
-        let before = state(&bag);
-        let (_, record) = leaving(&bag, "ann").await;
-        bag.proxy.inject(Rule::once(Fault::Stall).from(PURGE).after(index));
-        bag.proxy.clear_calls();
-        assert_eq!(deliver(&bag, &[&record]).await, [""; 0], "request {index}");
-        assert_eq!(requests(&bag).len(), REQUESTS.len() + 1, "request {index}");
-        assert_eq!(state(&bag), before, "request {index}");
+        let app = TestApp::start().await;
+        let before = state(&app);
+        let (_, record) = leaving(&app, "ann").await;
+        app.proxy.inject(Rule::once(Fault::Stall).from(PURGE).after(index));
+        app.proxy.clear_calls();
+        assert_eq!(deliver(&app, &[&record]).await, [""; 0], "request {index}");
+        assert_eq!(requests(&app).len(), REQUESTS.len() + 1, "request {index}");
+        assert_eq!(state(&app), before, "request {index}");
     }))
     .await;
 }
@@ -92,63 +92,64 @@ async fn a_fault_that_lasts_is_reported_in_time_and_a_repeat_finishes() {
         (2, Fault::Stall),
     ];
     join_all(cases.map(|(index, fault)| async move {
-        let bag = Bag::start().await;
-        let before = state(&bag);
-        let (ann, record) = leaving(&bag, "ann").await;
-        bag.proxy.inject(Rule::always(fault.clone()).from(PURGE).after(index));
+        let app = TestApp::start().await;
+        let before = state(&app);
+        let (ann, record) = leaving(&app, "ann").await;
+        app.proxy.inject(Rule::always(fault.clone()).from(PURGE).after(index));
         let name = format!("{fault:?} from request {index} on");
-        assert_eq!(deliver(&bag, &[&record]).await, [sequence_number(&record)], "{name}");
+        assert_eq!(deliver(&app, &[&record]).await, [sequence_number(&record)], "{name}");
         // A transaction whose answers are all lost has taken place.
         let done = matches!(fault, Fault::LoseResponse) && index == 5;
-        assert_eq!(departure(&bag, &ann).is_none(), done, "{name}");
-        assert_consistent(&bag);
-        let line = logged_error(&bag, "a record failed").await;
+        assert_eq!(account_deletion(&app, &ann).is_none(), done, "{name}");
+        assert_consistent(&app);
+        let line = logged_error(&app, "a record failed").await;
         assert!(line.contains(&sequence_number(&record)), "{line}");
         assert!(line.contains("DynamoDB is unavailable"), "{line}");
 
-        bag.proxy.clear_rules();
-        assert_eq!(deliver(&bag, &[&record]).await, [""; 0], "{name}");
-        assert_eq!(state(&bag), before, "{name}");
+        app.proxy.clear_rules();
+        assert_eq!(deliver(&app, &[&record]).await, [""; 0], "{name}");
+        assert_eq!(state(&app), before, "{name}");
     }))
     .await;
 }
 
 #[tokio::test]
 async fn a_refused_request_is_reported_and_logged_and_not_tried_again() {
-    let bag = Bag::start().await;
-    let before = state(&bag);
-    let (ann, record) = leaving(&bag, "ann").await;
+    let app = TestApp::start().await;
+    let before = state(&app);
+    let (ann, record) = leaving(&app, "ann").await;
     for (fault, said) in [
         (Fault::AccessDenied, "is not authorized to perform"),
         (Fault::TableMissing, "Requested resource not found"),
     ] {
         for (index, operation) in REQUESTS.iter().enumerate().take(4) {
-            bag.proxy.inject(Rule::always(fault.clone()).from(PURGE).on(operation).after(0));
-            bag.proxy.clear_calls();
-            assert_eq!(deliver(&bag, &[&record]).await, [sequence_number(&record)], "{operation}");
-            assert_eq!(requests(&bag).len(), index + 1, "{operation} was asked for once");
-            bag.proxy.clear_rules();
-            assert!(departure(&bag, &ann).is_some());
-            assert_consistent(&bag);
+            app.proxy.inject(Rule::always(fault.clone()).from(PURGE).on(operation).after(0));
+            app.proxy.clear_calls();
+            assert_eq!(deliver(&app, &[&record]).await, [sequence_number(&record)], "{operation}");
+            assert_eq!(requests(&app).len(), index + 1, "{operation} was asked for once");
+            app.proxy.clear_rules();
+            assert!(account_deletion(&app, &ann).is_some());
+            assert_consistent(&app);
         }
         // Whoever reads the log learns the reason.
-        logged_error(&bag, said).await;
+        logged_error(&app, said).await;
     }
-    assert_eq!(deliver(&bag, &[&record]).await, [""; 0]);
-    assert_eq!(state(&bag), before);
+    assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
+    assert_eq!(state(&app), before);
 }
 
 #[tokio::test]
 async fn the_log_tells_the_reason_in_the_form_that_lambda_asks_for_too() {
-    let bag = Bag::start().await;
-    let (ann, record) = leaving(&bag, "ann").await;
-    let mut options = bag.options(PURGE);
+    let app = TestApp::start().await;
+    let (ann, record) = leaving(&app, "ann").await;
+    let mut options = app.options(PURGE);
     options.environment.push(("AWS_LAMBDA_LOG_FORMAT".to_owned(), "JSON".to_owned()));
     let function = Function::start(options).await.expect("the function starts");
-    bag.proxy.inject(Rule::always(Fault::AccessDenied).from(PURGE).on("Query"));
-    for (event, message) in
-        [(json!({"Records": [record]}), "a record failed"), (json!({}), "a departure was not worked off")]
-    {
+    app.proxy.inject(Rule::always(Fault::AccessDenied).from(PURGE).on("Query"));
+    for (event, message) in [
+        (json!({"Records": [record]}), "a record failed"),
+        (json!({}), "an account deletion was not worked off"),
+    ] {
         function.invoke(&event).await;
         let line = loop {
             if let Some(line) = function.logs().into_iter().find(|line| line.contains(message)) {
@@ -161,13 +162,13 @@ async fn the_log_tells_the_reason_in_the_form_that_lambda_asks_for_too() {
         assert!(cause.starts_with("DynamoDB refused the request: "), "{line}");
         assert!(cause.contains("is not authorized to perform: dynamodb:Query"), "{line}");
     }
-    assert!(departure(&bag, &ann).is_some());
+    assert!(account_deletion(&app, &ann).is_some());
 }
 
 #[tokio::test]
 async fn a_batch_that_fails_on_a_condition_or_meets_another_transaction_is_looked_at_again() {
-    let bag = Bag::start().await;
-    let before = state(&bag);
+    let app = TestApp::start().await;
+    let before = state(&app);
     // Of the two movies, their claims and the count.
     for codes in [
         ["ConditionalCheckFailed", "None", "None", "None", "None"],
@@ -175,54 +176,54 @@ async fn a_batch_that_fails_on_a_condition_or_meets_another_transaction_is_looke
         ["None", "None", "TransactionConflict", "ConditionalCheckFailed", "None"],
         ["ConditionalCheckFailed", "None", "TransactionConflict", "None", "TransactionConflict"],
     ] {
-        let (_, record) = leaving(&bag, "ann").await;
+        let (_, record) = leaving(&app, "ann").await;
         let fault = Fault::CancellationReasons(codes.to_vec());
-        bag.proxy.inject(Rule::once(fault).from(PURGE).on("TransactWriteItems"));
-        assert_eq!(deliver(&bag, &[&record]).await, [""; 0], "{codes:?}");
-        assert_eq!(state(&bag), before, "{codes:?}");
+        app.proxy.inject(Rule::once(fault).from(PURGE).on("TransactWriteItems"));
+        assert_eq!(deliver(&app, &[&record]).await, [""; 0], "{codes:?}");
+        assert_eq!(state(&app), before, "{codes:?}");
     }
 }
 
 #[tokio::test]
 async fn one_failing_record_does_not_stop_the_others_of_its_batch() {
-    let bag = Bag::start().await;
-    let before = state(&bag);
+    let app = TestApp::start().await;
+    let before = state(&app);
     let mut leavers = Vec::new();
     for name in ["ann", "bob", "cem"] {
-        leavers.push(leaving(&bag, name).await);
+        leavers.push(leaving(&app, name).await);
     }
-    // The second one's departure cannot be read.
-    bag.proxy.inject(Rule::once(Fault::AccessDenied).from(PURGE).after(REQUESTS.len()));
+    // The second one's account deletion cannot be read.
+    app.proxy.inject(Rule::once(Fault::AccessDenied).from(PURGE).after(REQUESTS.len()));
     let records: Vec<&Value> = leavers.iter().map(|(_, record)| record).collect();
-    assert_eq!(deliver(&bag, &records).await, [sequence_number(records[1])]);
-    assert_gone(&bag, &leavers[0].0);
-    assert_gone(&bag, &leavers[2].0);
-    assert_eq!(departures(&bag).len(), 1);
-    assert_consistent(&bag);
-    assert_eq!(deliver(&bag, &[records[1]]).await, [""; 0]);
-    assert_eq!(state(&bag), before);
+    assert_eq!(deliver(&app, &records).await, [sequence_number(records[1])]);
+    assert_gone(&app, &leavers[0].0);
+    assert_gone(&app, &leavers[2].0);
+    assert_eq!(account_deletions(&app).len(), 1);
+    assert_consistent(&app);
+    assert_eq!(deliver(&app, &[records[1]]).await, [""; 0]);
+    assert_eq!(state(&app), before);
 }
 
 #[tokio::test]
 async fn a_corrupt_movie_is_named_and_its_owner_stays_until_it_is_mended() {
-    let bag = Bag::start().await;
-    let (ann, record) = leaving(&bag, "ann").await;
-    let movie = bag.items(MOVIES, "movie#").remove(0);
+    let app = TestApp::start().await;
+    let (ann, record) = leaving(&app, "ann").await;
+    let movie = app.items(MOVIES, "movie#").remove(0);
     let key = movie["pk"]["S"].as_str().expect("a key").to_owned();
-    bag.edit(MOVIES, &key, |movie| movie["id"]["S"] = json!("no id"));
-    assert_eq!(deliver(&bag, &[&record]).await, [sequence_number(&record)]);
-    let line = logged_error(&bag, &key).await;
+    app.edit(MOVIES, &key, |movie| movie["id"]["S"] = json!("no id"));
+    assert_eq!(deliver(&app, &[&record]).await, [sequence_number(&record)]);
+    let line = logged_error(&app, &key).await;
     assert!(line.contains("is corrupt"), "{line}");
-    bag.database.put_item(MOVIES, movie).expect("mended");
-    assert_eq!(deliver(&bag, &[&record]).await, [""; 0]);
-    assert_gone(&bag, &ann);
-    assert_consistent(&bag);
+    app.database.put_item(MOVIES, movie).expect("mended");
+    assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
+    assert_gone(&app, &ann);
+    assert_consistent(&app);
 }
 
 /// Somebody who is leaving with two movies, and the record of it.
-async fn leaving(bag: &Bag, name: &str) -> (Person, Value) {
-    let person = bag.person(name).await;
-    give_movies(bag, &person, 2).await;
-    let record = leave(bag, &person).await;
+async fn leaving(app: &TestApp, name: &str) -> (TestUser, Value) {
+    let person = app.person(name).await;
+    give_movies(app, &person, 2).await;
+    let record = leave(app, &person).await;
     (person, record)
 }

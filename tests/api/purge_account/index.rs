@@ -11,8 +11,8 @@ use super::{
     PURGE, assert_gone, deliver, give_movies, leave, logged_error, requests, sequence_number, state,
 };
 use crate::{
-    bag::{Bag, MOVIES, Person},
     consistency::assert_consistent,
+    test_app::{MOVIES, TestApp, TestUser},
 };
 
 #[tokio::test]
@@ -22,20 +22,20 @@ async fn movies_that_changed_since_the_index_was_read_are_judged_by_the_table() 
         let stage = Stage::new().await;
         let gate = Gate::new();
         let rule = Rule::once(Fault::Hold(gate.clone())).from(PURGE).on(held);
-        stage.bag.proxy.inject(rule);
+        stage.app.proxy.inject(rule);
         let changes = async {
             gate.reached().await;
             let kept = stage.change_everything();
             gate.open();
             kept
         };
-        let (failed, kept) = futures_util::future::join(deliver(&stage.bag, &[&stage.record]), changes).await;
+        let (failed, kept) = futures_util::future::join(deliver(&stage.app, &[&stage.record]), changes).await;
         assert_eq!(failed, [""; 0], "{held}");
-        assert_eq!(state(&stage.bag), kept, "{held}: Bob has what he had");
-        assert_gone(&stage.bag, &stage.ann);
-        assert_consistent(&stage.bag);
+        assert_eq!(state(&stage.app), kept, "{held}: Bob has what he had");
+        assert_gone(&stage.app, &stage.ann);
+        assert_consistent(&stage.app);
         let transactions: Vec<String> =
-            requests(&stage.bag).into_iter().filter(|request| request.starts_with("Transact")).collect();
+            requests(&stage.app).into_iter().filter(|request| request.starts_with("Transact")).collect();
         let expected = movies_written.iter().map(|movies| 2 * movies + 1).chain([3]);
         let expected: Vec<String> = expected.map(|items| format!("TransactWriteItems {items}")).collect();
         assert_eq!(transactions, expected, "{held}");
@@ -45,123 +45,125 @@ async fn movies_that_changed_since_the_index_was_read_are_judged_by_the_table() 
 #[tokio::test]
 async fn a_movie_that_the_index_does_not_show_yet_is_waited_for() {
     for kept in [0, 2] {
-        let bag = Bag::start().await;
-        let ann = bag.person("ann").await;
-        give_movies(&bag, &ann, kept + 1).await;
-        let record = leave(&bag, &ann).await;
+        let app = TestApp::start().await;
+        let ann = app.person("ann").await;
+        give_movies(&app, &ann, kept + 1).await;
+        let record = leave(&app, &ann).await;
         // It is there and counted, but comes to the index only after it was read.
-        let movie = bag.items(MOVIES, "movie#").pop().expect("a movie");
-        bag.remove(MOVIES, movie["pk"]["S"].as_str().expect("a key"));
-        bag.proxy.clear_calls();
+        let movie = app.items(MOVIES, "movie#").pop().expect("a movie");
+        app.remove(MOVIES, movie["pk"]["S"].as_str().expect("a key"));
+        app.proxy.clear_calls();
         let gate = Gate::new();
-        bag.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(PURGE).on("GetItem").after(1));
+        app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(PURGE).on("GetItem").after(1));
         let appears = async {
             gate.reached().await;
-            bag.database.put_item(MOVIES, movie).expect("an item");
+            app.database.put_item(MOVIES, movie).expect("an item");
             gate.open();
         };
-        let (failed, ()) = futures_util::future::join(deliver(&bag, &[&record]), appears).await;
+        let (failed, ()) = futures_util::future::join(deliver(&app, &[&record]), appears).await;
         assert_eq!(failed, [""; 0]);
-        assert_gone(&bag, &ann);
-        assert_consistent(&bag);
-        let looks = requests(&bag).iter().filter(|request| request.starts_with("Query")).count();
+        assert_gone(&app, &ann);
+        assert_consistent(&app);
+        let looks = requests(&app).iter().filter(|request| request.starts_with("Query")).count();
         assert_eq!(looks, 2, "it looked again");
     }
 }
 
 #[tokio::test]
 async fn movies_that_the_index_shows_one_by_one_are_all_deleted() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
     // More looks than may find nothing in a row.
-    give_movies(&bag, &ann, 8).await;
-    let record = leave(&bag, &ann).await;
-    let mut hidden = bag.items(MOVIES, "movie#");
+    give_movies(&app, &ann, 8).await;
+    let record = leave(&app, &ann).await;
+    let mut hidden = app.items(MOVIES, "movie#");
     for movie in &hidden {
-        bag.remove(MOVIES, movie["pk"]["S"].as_str().expect("a key"));
+        app.remove(MOVIES, movie["pk"]["S"].as_str().expect("a key"));
     }
     let appear = async {
         while let Some(movie) = hidden.pop() {
-            bag.database.put_item(MOVIES, movie).expect("an item");
-            while bag.count(MOVIES, "movie#") > 0 {
+            app.database.put_item(MOVIES, movie).expect("an item");
+            while app.count(MOVIES, "movie#") > 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         }
     };
     // Should the purge end before it has found them all, nothing waits for the rest.
-    let failed = match select(pin!(deliver(&bag, &[&record])), pin!(appear)).await {
+    let failed = match select(pin!(deliver(&app, &[&record])), pin!(appear)).await {
         Either::Left((failed, _)) => failed,
         Either::Right(((), purging)) => purging.await,
     };
     assert_eq!(failed, [""; 0]);
-    assert_gone(&bag, &ann);
-    assert_consistent(&bag);
+    assert_gone(&app, &ann);
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn as_long_as_movies_are_counted_the_user_and_the_email_stay() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    give_movies(&bag, &ann, 2).await;
-    let record = leave(&bag, &ann).await;
-    bag.edit_user(&ann.id, |user| user["movie_count"]["N"] = json!("3"));
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    give_movies(&app, &ann, 2).await;
+    let record = leave(&app, &ann).await;
+    app.edit_user(&ann.id, |user| user["movie_count"]["N"] = json!("3"));
     // It looks for the third one until its time is over. Here it finds it at the third look.
     let gate = Gate::new();
-    bag.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(PURGE).on("Query").after(2));
-    bag.proxy.clear_calls();
+    app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(PURGE).on("Query").after(2));
+    app.proxy.clear_calls();
     let appears = async {
         gate.reached().await;
-        assert_eq!(bag.sign_up(&ann.email).await.status, 409);
-        assert!(super::user_item(&bag, &ann).is_some_and(|user| user["movie_count"]["N"] == "1"));
-        bag.edit_user(&ann.id, |user| user["movie_count"]["N"] = json!("0"));
+        assert_eq!(app.sign_up(&ann.email).await.status, 409);
+        assert!(super::user_item(&app, &ann).is_some_and(|user| user["movie_count"]["N"] == "1"));
+        app.edit_user(&ann.id, |user| user["movie_count"]["N"] = json!("0"));
         gate.open();
     };
-    let (failed, ()) = futures_util::future::join(deliver(&bag, &[&record]), appears).await;
+    let (failed, ()) = futures_util::future::join(deliver(&app, &[&record]), appears).await;
     assert_eq!(failed, [""; 0]);
-    assert_gone(&bag, &ann);
+    assert_gone(&app, &ann);
 }
 
 #[tokio::test]
 async fn a_movie_that_becomes_somebody_elses_just_before_the_write_is_not_deleted() {
     let stage = Stage::new().await;
-    let bag = &stage.bag;
+    let app = &stage.app;
     let given_away = async || {
-        let mut movie = bag.items(MOVIES, "movie#").pop().expect("a movie");
+        let mut movie = app.items(MOVIES, "movie#").pop().expect("a movie");
         movie["added_by"]["S"] = json!(stage.bob.id);
-        bag.database.put_item(MOVIES, movie).expect("an item");
-        bag.edit_user(&stage.ann.id, |user| user["movie_count"]["N"] = json!("4"));
-        bag.edit_user(&stage.bob.id, |user| user["movie_count"]["N"] = json!("2"));
+        app.database.put_item(MOVIES, movie).expect("an item");
+        app.edit_user(&stage.ann.id, |user| user["movie_count"]["N"] = json!("4"));
+        app.edit_user(&stage.bob.id, |user| user["movie_count"]["N"] = json!("2"));
     };
     let record = [&stage.record];
-    assert_eq!(interrupted(bag, deliver(bag, &record), 0, given_away).await, [""; 0]);
-    assert_gone(bag, &stage.ann);
-    assert_eq!((bag.count(MOVIES, "movie#"), bag.count(MOVIES, "name#")), (2, 2));
-    assert_consistent(bag);
+    assert_eq!(interrupted(app, deliver(app, &record), 0, given_away).await, [""; 0]);
+    assert_gone(app, &stage.ann);
+    assert_eq!((app.count(MOVIES, "movie#"), app.count(MOVIES, "name#")), (2, 2));
+    assert_consistent(app);
 }
 
 #[tokio::test]
 async fn a_user_at_whom_a_movie_is_counted_just_before_the_end_stays() {
     let stage = Stage::new().await;
-    let bag = &stage.bag;
-    let counted = async || bag.edit_user(&stage.ann.id, |user| user["movie_count"]["N"] = json!("1"));
+    let app = &stage.app;
+    let counted = async || app.edit_user(&stage.ann.id, |user| user["movie_count"]["N"] = json!("1"));
     // It cannot happen: a leaving user gets no movies. So it is an error.
     let record = [&stage.record];
-    let failed = interrupted(bag, deliver(bag, &record), 1, counted).await;
+    let failed = interrupted(app, deliver(app, &record), 1, counted).await;
     assert_eq!(failed, [sequence_number(&stage.record)]);
-    assert!(super::user_item(bag, &stage.ann).is_some() && super::departure(bag, &stage.ann).is_some());
-    assert_eq!(bag.sign_up(&stage.ann.email).await.status, 409);
+    assert!(
+        super::user_item(app, &stage.ann).is_some() && super::account_deletion(app, &stage.ann).is_some()
+    );
+    assert_eq!(app.sign_up(&stage.ann.email).await.status, 409);
 }
 
 /// Does something before a transaction of a purge, which is counted from 0.
 async fn interrupted(
-    bag: &Bag,
+    app: &TestApp,
     purge: impl Future<Output = Vec<String>>,
     transaction: usize,
     change: impl AsyncFnOnce(),
 ) -> Vec<String> {
     let gate = Gate::new();
     let rule = Rule::once(Fault::Hold(gate.clone())).from(PURGE).on("TransactWriteItems");
-    bag.proxy.inject(rule.after(transaction));
+    app.proxy.inject(rule.after(transaction));
     let changing = async {
         gate.reached().await;
         change().await;
@@ -172,56 +174,56 @@ async fn interrupted(
 
 #[tokio::test]
 async fn a_movie_whose_name_somebody_else_claims_is_reported_and_the_claim_stays() {
-    let bag = Bag::start().await;
-    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
-    let bobs = bag.movie(&bob, "Ronin").await;
-    bag.movie(&ann, "Heat").await;
-    let record = leave(&bag, &ann).await;
-    bag.edit(MOVIES, "name#heat", |claim| claim["movie_id"]["S"] = bobs["id"].clone());
-    let before = state(&bag);
-    assert_eq!(deliver(&bag, &[&record]).await, [sequence_number(&record)]);
-    assert_eq!(state(&bag), before);
-    let line = logged_error(&bag, "is corrupt").await;
+    let app = TestApp::start().await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    let bobs = app.movie(&bob, "Ronin").await;
+    app.movie(&ann, "Heat").await;
+    let record = leave(&app, &ann).await;
+    app.edit(MOVIES, "name#heat", |claim| claim["movie_id"]["S"] = bobs["id"].clone());
+    let before = state(&app);
+    assert_eq!(deliver(&app, &[&record]).await, [sequence_number(&record)]);
+    assert_eq!(state(&app), before);
+    let line = logged_error(&app, "is corrupt").await;
     assert!(line.contains("movie#") && line.contains("its name is not claimed by it"), "{line}");
 }
 
 /// Ann, who is leaving with five movies, and Bob with one.
 struct Stage {
-    bag: Bag,
-    ann: Person,
-    bob: Person,
+    app: TestApp,
+    ann: TestUser,
+    bob: TestUser,
     record: Value,
 }
 
 impl Stage {
     async fn new() -> Self {
-        let bag = Bag::start().await;
-        let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
-        bag.movie(&bob, "Bob's").await;
+        let app = TestApp::start().await;
+        let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+        app.movie(&bob, "Bob's").await;
         for name in ["Gone", "Renamed", "Given away", "Kept", "Last"] {
-            bag.movie(&ann, name).await;
+            app.movie(&ann, name).await;
         }
-        let record = leave(&bag, &ann).await;
-        bag.proxy.clear_calls();
-        Self { bag, ann, bob, record }
+        let record = leave(&app, &ann).await;
+        app.proxy.clear_calls();
+        Self { app, ann, bob, record }
     }
 
     /// One of Ann's movies is deleted, one is renamed and its old name taken by Bob, one becomes Bob's. What must be
     /// there in the end.
     fn change_everything(&self) -> BTreeMap<String, Value> {
-        let bag = &self.bag;
-        let mut movies = bag.items(MOVIES, "movie#");
+        let app = &self.app;
+        let mut movies = app.items(MOVIES, "movie#");
         let mut take = |name: &str| {
             let at = movies.iter().position(|movie| movie["name"]["S"] == name).expect("a movie");
             movies.remove(at)
         };
-        let put = |item: Value| bag.database.put_item(MOVIES, item).expect("an item");
+        let put = |item: Value| app.database.put_item(MOVIES, item).expect("an item");
         let claim = |name: &str, movie: &Value| {
             put(json!({"pk": {"S": format!("name#{name}")}, "movie_id": movie["id"]}));
         };
 
-        bag.remove(MOVIES, take("Gone")["pk"]["S"].as_str().expect("a key"));
-        bag.remove(MOVIES, "name#gone");
+        app.remove(MOVIES, take("Gone")["pk"]["S"].as_str().expect("a key"));
+        app.remove(MOVIES, "name#gone");
 
         let mut renamed = take("Renamed");
         (renamed["name"]["S"], renamed["name_key"]["S"]) = (json!("New name"), json!("new name"));
@@ -238,10 +240,10 @@ impl Stage {
         given["added_by"]["S"] = json!(self.bob.id);
         put(given);
 
-        bag.edit_user(&self.ann.id, |user| user["movie_count"]["N"] = json!("3"));
-        bag.edit_user(&self.bob.id, |user| user["movie_count"]["N"] = json!("3"));
-        let mut kept = state(bag);
-        let ids: Vec<String> = bag
+        app.edit_user(&self.ann.id, |user| user["movie_count"]["N"] = json!("3"));
+        app.edit_user(&self.bob.id, |user| user["movie_count"]["N"] = json!("3"));
+        let mut kept = state(app);
+        let ids: Vec<String> = app
             .items(MOVIES, "movie#")
             .iter()
             .filter(|movie| movie["added_by"]["S"] == self.ann.id)

@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 
 use super::{PURGE, assert_gone, deliver, give_movies, leave, state, stream, user_item};
 use crate::{
-    bag::{Bag, MOVIES},
     consistency::assert_consistent,
+    test_app::{MOVIES, TestApp},
 };
 
 const MOVIES_OF_ANN: usize = 10_000;
@@ -29,56 +29,56 @@ const DELIVERIES: usize = 6;
 
 #[tokio::test]
 async fn ten_thousand_movies_are_purged_although_the_worker_is_killed_and_records_come_twice_and_shuffled() {
-    let bag = Bag::start().await;
-    let bob = bag.person("bob").await;
-    give_movies(&bag, &bob, 200).await;
-    let before = state(&bag);
-    let (ann, cem) = (bag.person("ann").await, bag.person("cem").await);
-    give_movies(&bag, &cem, 60).await;
-    give_movies(&bag, &ann, MOVIES_OF_ANN).await;
-    leave(&bag, &ann).await;
-    leave(&bag, &cem).await;
+    let app = TestApp::start().await;
+    let bob = app.person("bob").await;
+    give_movies(&app, &bob, 200).await;
+    let before = state(&app);
+    let (ann, cem) = (app.person("ann").await, app.person("cem").await);
+    give_movies(&app, &cem, 60).await;
+    give_movies(&app, &ann, MOVIES_OF_ANN).await;
+    leave(&app, &ann).await;
+    leave(&app, &cem).await;
 
     let mut random = Random::new();
     let mut points = Vec::new();
     for kill in 0..5 {
         let point = LEAST_REQUESTS + random.below(MOST_REQUESTS - LEAST_REQUESTS);
         // At every second point the last request was done, but the worker does not hear of it.
-        kill_at(&bag, point, kill % 2 == 1).await;
-        let left = user_item(&bag, &ann).expect("Ann is not through")["movie_count"]["N"].clone();
+        kill_at(&app, point, kill % 2 == 1).await;
+        let left = user_item(&app, &ann).expect("Ann is not through")["movie_count"]["N"].clone();
         points.push(format!("{point} requests, {} left", left.as_str().expect("a number")));
         // One of each kind is enough: reading everything takes a while as long as there is much.
         if kill >= 3 {
-            assert_consistent(&bag);
+            assert_consistent(&app);
         }
         // As a run that is out of time does, so that there are more records.
-        wake(&bag, &ann.id);
+        wake(&app, &ann.id);
     }
     println!("killed five times, after {}", points.join("; "));
 
-    let records = stream(&bag);
+    let records = stream(&app);
     assert_eq!(records.len(), 7);
     let mut deliveries: Vec<&Value> = records.iter().chain(&records).collect();
     for last in (1..deliveries.len()).rev() {
         deliveries.swap(last, usize::try_from(random.below(last as u64 + 1)).expect("a position"));
     }
-    bag.start_many(PURGE, 3).await;
+    app.start_many(PURGE, 3).await;
     let mut times = 0;
     while !deliveries.is_empty() {
         times += 1;
-        assert!(times <= DELIVERIES, "given up: {:#?}", bag.logs());
-        let batches = join_all(deliveries.chunks(3).map(|batch| deliver(&bag, batch))).await;
+        assert!(times <= DELIVERIES, "given up: {:#?}", app.logs());
+        let batches = join_all(deliveries.chunks(3).map(|batch| deliver(&app, batch))).await;
         let failed: Vec<String> = batches.into_iter().flatten().collect();
         deliveries.retain(|record| failed.contains(&super::sequence_number(record)));
     }
 
-    assert_gone(&bag, &ann);
-    assert_gone(&bag, &cem);
-    assert_eq!(state(&bag), before, "Bob has all that he had");
-    assert_consistent(&bag);
-    assert_eq!(bag.count(MOVIES, ""), 400);
-    assert_eq!(bag.sign_up(&ann.email).await.status, 200);
-    let calls = bag.proxy.calls_of(PURGE);
+    assert_gone(&app, &ann);
+    assert_gone(&app, &cem);
+    assert_eq!(state(&app), before, "Bob has all that he had");
+    assert_consistent(&app);
+    assert_eq!(app.count(MOVIES, ""), 400);
+    assert_eq!(app.sign_up(&ann.email).await.status, 200);
+    let calls = app.proxy.calls_of(PURGE);
     let transactions = calls.iter().filter(|call| call.operation == "TransactWriteItems");
     let (done, cancelled): (Vec<_>, Vec<_>) = transactions.partition(|call| call.status == 200);
     println!(
@@ -92,16 +92,16 @@ async fn ten_thousand_movies_are_purged_although_the_worker_is_killed_and_record
 }
 
 /// Starts a worker, and kills it when so many of its requests are answered.
-async fn kill_at(bag: &Bag, point: u64, unheard: bool) {
+async fn kill_at(app: &TestApp, point: u64, unheard: bool) {
     let skip = usize::try_from(point).expect("a number");
     let gate = Gate::new();
     if unheard {
-        bag.proxy.inject(Rule::once(Fault::LoseResponse).from(PURGE).after(skip));
+        app.proxy.inject(Rule::once(Fault::LoseResponse).from(PURGE).after(skip));
     }
-    bag.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(PURGE).after(skip));
-    let worker = Function::start(bag.options(PURGE)).await.expect("a worker");
+    app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(PURGE).after(skip));
+    let worker = Function::start(app.options(PURGE)).await.expect("a worker");
     {
-        let event = json!({"Records": stream(bag)});
+        let event = json!({"Records": stream(app)});
         let working = pin!(worker.invoke(&event));
         let at_the_point = pin!(gate.reached());
         if let Either::Left((outcome, _)) = select(working, at_the_point).await {
@@ -109,17 +109,18 @@ async fn kill_at(bag: &Bag, point: u64, unheard: bool) {
         }
     }
     worker.kill().await;
-    bag.proxy.clear_rules();
+    app.proxy.clear_rules();
 }
 
-fn wake(bag: &Bag, user_id: &str) {
-    let mut departure = super::departures(bag)
+fn wake(app: &TestApp, user_id: &str) {
+    let mut account_deletion = super::account_deletions(app)
         .into_iter()
-        .find(|departure| departure["user_id"]["S"] == user_id)
-        .expect("a departure");
-    let pass: u64 = departure["pass"]["N"].as_str().and_then(|pass| pass.parse().ok()).expect("a number");
-    departure["pass"]["N"] = json!((pass + 1).to_string());
-    bag.database.put_item(crate::bag::DEPARTURES, departure).expect("an item");
+        .find(|account_deletion| account_deletion["user_id"]["S"] == user_id)
+        .expect("an account deletion");
+    let pass: u64 =
+        account_deletion["run_count"]["N"].as_str().and_then(|pass| pass.parse().ok()).expect("a number");
+    account_deletion["run_count"]["N"] = json!((pass + 1).to_string());
+    app.database.put_item(crate::test_app::ACCOUNT_DELETIONS, account_deletion).expect("an item");
 }
 
 /// Numbers that nobody foresees.

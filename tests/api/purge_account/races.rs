@@ -19,8 +19,8 @@ use tokio::sync::watch;
 
 use super::{PURGE, assert_gone, deliver, give_movies, leave, name_of};
 use crate::{
-    bag::{Bag, MOVIES, Person, delete, movie, post, put},
     consistency::assert_consistent,
+    test_app::{MOVIES, TestApp, TestUser, delete, movie, post, put},
 };
 
 /// The tries of one round: so many of each of the four kinds.
@@ -36,46 +36,46 @@ const USERS_OF_A_WAVE: usize = 3;
 
 #[tokio::test]
 async fn writes_that_are_held_back_to_any_step_of_leaving_leave_nothing_behind() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     for function in ["create-movie", "delete-movie"] {
-        bag.start_many(function, OF_EACH).await;
+        app.start_many(function, OF_EACH).await;
     }
-    bag.start_many("update-movie", 2 * OF_EACH).await;
-    let bob = bag.person("bob").await;
+    app.start_many("update-movie", 2 * OF_EACH).await;
+    let bob = app.person("bob").await;
     let mut ends = BTreeMap::new();
     for step in 0..STEPS {
-        let ann = bag.person(&format!("ann{step}")).await;
-        give_movies(&bag, &ann, 3 * OF_EACH).await;
-        let held = hold_writes(&bag);
+        let ann = app.person(&format!("ann{step}")).await;
+        give_movies(&app, &ann, 3 * OF_EACH).await;
+        let held = hold_writes(&app);
         let (done, mut all_done) = watch::channel(false);
         let sending = async {
-            let responses = join_all(tries(&bag, &ann).into_iter().map(|(kind, request)| {
-                let bag = &bag;
-                async move { (kind, bag.send(request).await) }
+            let responses = join_all(tries(&app, &ann).into_iter().map(|(kind, request)| {
+                let app = &app;
+                async move { (kind, app.send(request).await) }
             }));
             let responses = responses.await;
             done.send_replace(true);
             responses
         };
         let release = async {
-            bag.proxy.clear_rules();
+            app.proxy.clear_rules();
             held.open();
             all_done.wait_for(|done| *done).await.expect("the responses come");
             let mut taken = Vec::new();
             for request in takers(&bob, &ann) {
-                taken.push(bag.send(request).await);
+                taken.push(app.send(request).await);
             }
             taken
         };
         let leaving = async {
             held.reached_by(TRIES).await;
-            leave_and_release_at(&bag, &ann, step, release).await
+            leave_and_release_at(&app, &ann, step, release).await
         };
         let (responses, taken) = join(sending, leaving).await;
         count(&mut ends, responses.iter().map(|(kind, response)| (*kind, response)));
-        assert_gone(&bag, &ann);
-        assert_kept(&bag, &taken);
-        assert_consistent(&bag);
+        assert_gone(&app, &ann);
+        assert_kept(&app, &taken);
+        assert_consistent(&app);
         for (kind, response) in &responses {
             match (step, *kind) {
                 // The mark came first.
@@ -93,29 +93,29 @@ async fn writes_that_are_held_back_to_any_step_of_leaving_leave_nothing_behind()
 
 #[tokio::test]
 async fn writes_that_race_freely_with_leaving_leave_nothing_behind() {
-    let bag = Bag::start_with(3, &[]).await;
-    let bob = bag.person("bob").await;
+    let app = TestApp::start_with(3, &[]).await;
+    let bob = app.person("bob").await;
     let mut ends = BTreeMap::new();
     for wave in 0..WAVES {
         let round = |number: usize| {
-            let (bag, bob) = (&bag, &bob);
+            let (app, bob) = (&app, &bob);
             async move {
-                let ann = bag.person(&format!("ann{wave}x{number}")).await;
-                give_movies(bag, &ann, 3 * OF_EACH).await;
+                let ann = app.person(&format!("ann{wave}x{number}")).await;
+                give_movies(app, &ann, 3 * OF_EACH).await;
                 let (mut tried, mut taken) = (Vec::new(), Vec::new());
-                for (kind, response) in race(bag, bob, &ann, wave * USERS_OF_A_WAVE + number).await {
+                for (kind, response) in race(app, bob, &ann, wave * USERS_OF_A_WAVE + number).await {
                     if kind == "taker" { taken.push(response) } else { tried.push((kind, response)) }
                 }
                 (ann, tried, taken)
             }
         };
         for (ann, tried, taken) in join_all((0..USERS_OF_A_WAVE).map(round)).await {
-            assert_gone(&bag, &ann);
-            assert_kept(&bag, &taken);
+            assert_gone(&app, &ann);
+            assert_kept(&app, &taken);
             count(&mut ends, tried.iter().map(|(kind, response)| (*kind, response)));
             count(&mut ends, taken.iter().map(|response| ("taker", response)));
         }
-        assert_consistent(&bag);
+        assert_consistent(&app);
     }
     println!("{} tries that raced with leaving: {ends:?}", WAVES * USERS_OF_A_WAVE * TRIES);
     const { assert!(STEPS * TRIES + WAVES * USERS_OF_A_WAVE * TRIES >= 1_000) };
@@ -131,10 +131,15 @@ async fn writes_that_race_freely_with_leaving_leave_nothing_behind() {
 }
 
 /// All tries of a round, and somebody else who takes the names, eight at once; and leaving, which begins after a few.
-async fn race(bag: &Bag, bob: &Person, ann: &Person, number: usize) -> Vec<(&'static str, HttpResponse)> {
-    let send = |kind, request| async move { Some((kind, bag.send(request).await)) }.boxed_local();
+async fn race(
+    app: &TestApp,
+    bob: &TestUser,
+    ann: &TestUser,
+    number: usize,
+) -> Vec<(&'static str, HttpResponse)> {
+    let send = |kind, request| async move { Some((kind, app.send(request).await)) }.boxed_local();
     let mut all: Vec<LocalBoxFuture<'_, Option<(&'static str, HttpResponse)>>> = Vec::new();
-    for (kind, request) in tries(bag, ann) {
+    for (kind, request) in tries(app, ann) {
         // One after the other of each kind.
         let place = if all.is_empty() { 0 } else { (number * 7 + all.len() * 5) % all.len() };
         all.insert(place, send(kind, request));
@@ -143,8 +148,8 @@ async fn race(bag: &Bag, bob: &Person, ann: &Person, number: usize) -> Vec<(&'st
         all.insert(all.len() - number % 4, send("taker", request));
     }
     let leaving = async {
-        let record = leave(bag, ann).await;
-        assert_eq!(deliver(bag, &[&record]).await, [""; 0]);
+        let record = leave(app, ann).await;
+        assert_eq!(deliver(app, &[&record]).await, [""; 0]);
         None
     };
     all.insert(number % TRIES, leaving.boxed_local());
@@ -153,28 +158,28 @@ async fn race(bag: &Bag, bob: &Person, ann: &Person, number: usize) -> Vec<(&'st
 
 /// Leaves and is purged; the release happens at one step of it.
 async fn leave_and_release_at(
-    bag: &Bag,
-    ann: &Person,
+    app: &TestApp,
+    ann: &TestUser,
     step: usize,
     release: impl Future<Output = Vec<HttpResponse>>,
 ) -> Vec<HttpResponse> {
-    let purge = async |record: &Value| assert_eq!(deliver(bag, &[record]).await, [""; 0]);
+    let purge = async |record: &Value| assert_eq!(deliver(app, &[record]).await, [""; 0]);
     match step {
         0 => {
             let taken = release.await;
-            purge(&leave(bag, ann).await).await;
+            purge(&leave(app, ann).await).await;
             taken
         }
         1 => {
-            let record = leave(bag, ann).await;
+            let record = leave(app, ann).await;
             let taken = release.await;
             purge(&record).await;
             taken
         }
         _ if step < STEPS - 1 => {
-            let record = leave(bag, ann).await;
+            let record = leave(app, ann).await;
             let gate = Gate::new();
-            bag.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(PURGE).after(step - 2));
+            app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(PURGE).after(step - 2));
             let releasing = async {
                 gate.reached().await;
                 let taken = release.await;
@@ -184,28 +189,28 @@ async fn leave_and_release_at(
             join(purge(&record), releasing).await.1
         }
         _ => {
-            purge(&leave(bag, ann).await).await;
+            purge(&leave(app, ann).await).await;
             release.await
         }
     }
 }
 
 /// Holds every write to a movie back.
-fn hold_writes(bag: &Bag) -> Gate {
+fn hold_writes(app: &TestApp) -> Gate {
     let held = Gate::new();
     for function in ["create-movie", "update-movie", "delete-movie"] {
         for operation in ["TransactWriteItems", "UpdateItem"] {
             let rule = Rule::always(Fault::Hold(held.clone()));
-            bag.proxy.inject(rule.from(function).on(operation));
+            app.proxy.inject(rule.from(function).on(operation));
         }
     }
     held
 }
 
 /// Creates, and a rename, a change of details or a deletion of each of the movies.
-fn tries(bag: &Bag, ann: &Person) -> Vec<(&'static str, HttpRequest)> {
+fn tries(app: &TestApp, ann: &TestUser) -> Vec<(&'static str, HttpRequest)> {
     let mut tries = Vec::new();
-    let claims = bag.items(MOVIES, "name#");
+    let claims = app.items(MOVIES, "name#");
     for number in 0..OF_EACH {
         let movie_of = |offset: usize| {
             let key = format!("name#{}", name_of(ann, number + offset));
@@ -224,14 +229,14 @@ fn tries(bag: &Bag, ann: &Person) -> Vec<(&'static str, HttpRequest)> {
 }
 
 /// Somebody else wants names of movies that are renamed or deleted.
-fn takers(bob: &Person, ann: &Person) -> Vec<HttpRequest> {
+fn takers(bob: &TestUser, ann: &TestUser) -> Vec<HttpRequest> {
     let names = (0..OF_EACH / 2).chain(2 * OF_EACH..5 * OF_EACH / 2).map(|number| name_of(ann, number));
     names.map(|name| post("/api/movies", &movie(&name)).bearer(&bob.token)).collect()
 }
 
 /// What somebody else has created is still there.
-fn assert_kept(bag: &Bag, taken: &[HttpResponse]) {
-    let movies = bag.items(MOVIES, "movie#");
+fn assert_kept(app: &TestApp, taken: &[HttpResponse]) {
+    let movies = app.items(MOVIES, "movie#");
     for response in taken.iter().filter(|response| response.status == 200) {
         let created = response.json();
         let movie = movies.iter().find(|movie| movie["id"]["S"] == created["id"]).expect("it is there");

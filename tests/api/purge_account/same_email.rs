@@ -3,94 +3,94 @@
 use local::fault_proxy::{Fault, Gate, Rule};
 
 use super::{PURGE, assert_gone, deliver, give_movies, leave, requests, state};
-use crate::{bag::Bag, consistency::assert_consistent, expect::expect_problem};
+use crate::{consistency::assert_consistent, expect::expect_problem, test_app::TestApp};
 
 #[tokio::test]
 async fn the_email_stays_taken_at_every_step_of_a_purge_and_is_free_afterwards() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    give_movies(&bag, &ann, 60).await;
-    let record = leave(&bag, &ann).await;
-    expect_problem(&bag.sign_up("ANN@example.com").await, 409, "email_taken");
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    give_movies(&app, &ann, 60).await;
+    let record = leave(&app, &ann).await;
+    expect_problem(&app.sign_up("ANN@example.com").await, 409, "email_taken");
 
-    bag.proxy.clear_calls();
-    // One departure, three requests for 49 movies, three for the rest, two for the end.
+    app.proxy.clear_calls();
+    // One account deletion, three requests for 49 movies, three for the rest, two for the end.
     let gates: Vec<Gate> = (0..9).map(|_| Gate::new()).collect();
     for gate in &gates {
-        bag.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(PURGE));
+        app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(PURGE));
     }
     let trying = async {
         for (step, gate) in gates.iter().enumerate() {
             gate.reached().await;
-            let response = bag.sign_up("Ann@example.com").await;
+            let response = app.sign_up("Ann@example.com").await;
             assert_eq!(response.status, 409, "before request {step}: {}", response.body);
             gate.open();
         }
     };
-    let (failed, ()) = futures_util::future::join(deliver(&bag, &[&record]), trying).await;
+    let (failed, ()) = futures_util::future::join(deliver(&app, &[&record]), trying).await;
     assert_eq!(failed, [""; 0]);
-    assert_eq!(requests(&bag).len(), gates.len(), "every request was held");
-    assert_gone(&bag, &ann);
+    assert_eq!(requests(&app).len(), gates.len(), "every request was held");
+    assert_gone(&app, &ann);
 
-    let new = bag.person("ann").await;
-    give_movies(&bag, &new, 3).await;
-    let before = state(&bag);
-    assert_eq!(deliver(&bag, &[&record, &record]).await, [""; 0]);
-    assert_eq!(state(&bag), before, "the new user's movies are safe");
-    assert_consistent(&bag);
+    let new = app.person("ann").await;
+    give_movies(&app, &new, 3).await;
+    let before = state(&app);
+    assert_eq!(deliver(&app, &[&record, &record]).await, [""; 0]);
+    assert_eq!(state(&app), before, "the new user's movies are safe");
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn a_last_answer_that_is_lost_does_not_harm_who_signs_up_in_between() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    give_movies(&bag, &ann, 1).await;
-    let record = leave(&bag, &ann).await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    give_movies(&app, &ann, 1).await;
+    let record = leave(&app, &ann).await;
     // The purge has ended without hearing of it, and asks again.
     let gate = Gate::new();
     let last = Rule::once(Fault::LoseResponse).from(PURGE).on("TransactWriteItems").after(1);
-    bag.proxy.inject(last);
+    app.proxy.inject(last);
     let again = Rule::once(Fault::Hold(gate.clone())).from(PURGE).on("TransactWriteItems").after(1);
-    bag.proxy.inject(again);
+    app.proxy.inject(again);
     let signing_up = async {
         gate.reached().await;
-        let new = bag.person("ann").await;
-        give_movies(&bag, &new, 3).await;
-        let before = state(&bag);
+        let new = app.person("ann").await;
+        give_movies(&app, &new, 3).await;
+        let before = state(&app);
         gate.open();
         before
     };
-    let (failed, before) = futures_util::future::join(deliver(&bag, &[&record]), signing_up).await;
+    let (failed, before) = futures_util::future::join(deliver(&app, &[&record]), signing_up).await;
     assert_eq!(failed, [""; 0]);
-    assert_eq!(state(&bag), before);
-    assert_gone_by_id(&bag, &ann.id);
-    assert_consistent(&bag);
+    assert_eq!(state(&app), before);
+    assert_gone_by_id(&app, &ann.id);
+    assert_consistent(&app);
 }
 
 /// As `assert_gone`, where somebody else has the email.
-fn assert_gone_by_id(bag: &Bag, id: &str) {
-    for (key, item) in state(bag) {
+fn assert_gone_by_id(app: &TestApp, id: &str) {
+    for (key, item) in state(app) {
         assert!(!format!("{key} {item}").contains(id), "left behind: {key}");
     }
 }
 
 #[tokio::test]
 async fn of_many_who_sign_up_while_the_purge_ends_at_most_one_gets_the_email() {
-    let bag = Bag::start_with(4, &[]).await;
+    let app = TestApp::start_with(4, &[]).await;
     for round in 0..5 {
-        let ann = bag.person(&format!("ann{round}")).await;
-        give_movies(&bag, &ann, 2).await;
-        let record = leave(&bag, &ann).await;
-        let signups = futures_util::future::join_all((0..8).map(|_| bag.sign_up(&ann.email)));
-        let (failed, signups) = futures_util::future::join(deliver(&bag, &[&record]), signups).await;
+        let ann = app.person(&format!("ann{round}")).await;
+        give_movies(&app, &ann, 2).await;
+        let record = leave(&app, &ann).await;
+        let signups = futures_util::future::join_all((0..8).map(|_| app.sign_up(&ann.email)));
+        let (failed, signups) = futures_util::future::join(deliver(&app, &[&record]), signups).await;
         assert_eq!(failed, [""; 0]);
         let winners = signups.iter().filter(|response| response.status == 200).count();
         assert!(winners <= 1, "{winners} got the email");
         assert!(signups.iter().all(|response| matches!(response.status, 200 | 409)));
         if winners == 0 {
-            assert_eq!(bag.sign_up(&ann.email).await.status, 200);
+            assert_eq!(app.sign_up(&ann.email).await.status, 200);
         }
-        assert_gone_by_id(&bag, &ann.id);
-        assert_consistent(&bag);
+        assert_gone_by_id(&app, &ann.id);
+        assert_consistent(&app);
     }
 }

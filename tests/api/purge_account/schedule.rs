@@ -7,47 +7,51 @@ use local::{
 use serde_json::{Value, json};
 
 use super::{
-    PURGE, assert_gone, departure, departures, failures, give_movies, leave, logged_error, requests, state,
+    PURGE, account_deletion, account_deletions, assert_gone, failures, give_movies, leave, logged_error,
+    requests, state,
 };
 use crate::{
-    bag::{Bag, DEPARTURES, Person},
     consistency::assert_consistent,
+    test_app::{ACCOUNT_DELETIONS, TestApp, TestUser},
 };
 
 #[tokio::test]
 async fn the_hourly_run_works_off_everything_that_is_left_the_oldest_first() {
-    let bag = Bag::start().await;
-    let bob = bag.person("bob").await;
-    give_movies(&bag, &bob, 2).await;
-    let before = state(&bag);
+    let app = TestApp::start().await;
+    let bob = app.person("bob").await;
+    give_movies(&app, &bob, 2).await;
+    let before = state(&app);
     let mut people = Vec::new();
     for (name, since) in [
         ("ann", "2026-03-01T00:00:00.000Z"),
         ("cem", "2020-01-01T00:00:00.000Z"),
         ("dan", "2026-02-01T00:00:00.000Z"),
     ] {
-        let person = bag.person(name).await;
-        give_movies(&bag, &person, 2).await;
-        leave(&bag, &person).await;
-        change(&bag, &person, |departure| departure["since"]["S"] = json!(since));
+        let person = app.person(name).await;
+        give_movies(&app, &person, 2).await;
+        leave(&app, &person).await;
+        change(&app, &person, |account_deletion| account_deletion["requested_at"]["S"] = json!(since));
         people.push(person);
     }
-    bag.proxy.clear_calls();
-    assert_eq!(failures(run(&bag).await), [""; 0]);
-    assert_eq!(state(&bag), before);
+    app.proxy.clear_calls();
+    assert_eq!(failures(run(&app).await), [""; 0]);
+    assert_eq!(state(&app), before);
     for person in &people {
-        assert_gone(&bag, person);
+        assert_gone(&app, person);
     }
-    assert_consistent(&bag);
+    assert_consistent(&app);
 
-    assert_eq!(requests(&bag)[0], "Scan DeparturesTable");
-    let of_departures = bag.proxy.calls_of(PURGE).into_iter().filter(|call| call.operation == "GetItem");
-    let order: Vec<Value> =
-        of_departures.map(|call| call.body["Key"]["user_id"]["S"].clone()).filter(Value::is_string).collect();
+    assert_eq!(requests(&app)[0], "Scan AccountDeletionsTable");
+    let of_account_deletions =
+        app.proxy.calls_of(PURGE).into_iter().filter(|call| call.operation == "GetItem");
+    let order: Vec<Value> = of_account_deletions
+        .map(|call| call.body["Key"]["user_id"]["S"].clone())
+        .filter(Value::is_string)
+        .collect();
     assert_eq!(order, [&people[1].id, &people[2].id, &people[0].id].map(|id| json!(id)));
 
-    let line = bag.logged("departures that are left").await;
-    assert!(line.contains("departures=3"), "{line}");
+    let line = app.logged("account_deletions that are left").await;
+    assert!(line.contains("account_deletions=3"), "{line}");
     let (_, seconds) = line.split_once("oldest_seconds=").expect("an age");
     let seconds: u64 = seconds.trim().parse().expect("seconds");
     // It was in 2020.
@@ -56,81 +60,81 @@ async fn the_hourly_run_works_off_everything_that_is_left_the_oldest_first() {
 
 #[tokio::test]
 async fn the_hourly_run_of_a_quiet_system_does_nothing() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     for event in [schedule(), json!({})] {
-        bag.proxy.clear_calls();
-        assert_eq!(failures(bag.function(PURGE).await.invoke(&event).await), [""; 0]);
-        assert_eq!(requests(&bag), ["Scan DeparturesTable"]);
+        app.proxy.clear_calls();
+        assert_eq!(failures(app.function(PURGE).await.invoke(&event).await), [""; 0]);
+        assert_eq!(requests(&app), ["Scan AccountDeletionsTable"]);
     }
-    let line = bag.logged("departures that are left").await;
-    assert!(line.contains("departures=0 oldest_seconds=0"), "{line}");
+    let line = app.logged("account_deletions that are left").await;
+    assert!(line.contains("account_deletions=0 oldest_seconds=0"), "{line}");
 }
 
 #[tokio::test]
-async fn a_corrupt_departure_is_logged_and_holds_up_no_other() {
-    let bag = Bag::start().await;
-    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
-    let dan = bag.person("dan").await;
+async fn a_corrupt_account_deletion_is_logged_and_holds_up_no_other() {
+    let app = TestApp::start().await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    let dan = app.person("dan").await;
     for person in [&ann, &bob, &dan] {
-        give_movies(&bag, person, 2).await;
-        leave(&bag, person).await;
+        give_movies(&app, person, 2).await;
+        leave(&app, person).await;
     }
-    change(&bag, &ann, |departure| departure["since"]["S"] = json!("once upon a time"));
-    change(&bag, &dan, |departure| departure["since"] = json!({"N": "1"}));
+    change(&app, &ann, |account_deletion| account_deletion["requested_at"]["S"] = json!("once upon a time"));
+    change(&app, &dan, |account_deletion| account_deletion["requested_at"] = json!({"N": "1"}));
     let nobody = "0193c2f0-0000-7000-8000-000000000000";
     for key in ["not an id", nobody] {
         let item = json!({
-            "user_id": {"S": key}, "since": {"S": "2026-01-01T00:00:00.000Z"}, "pass": {"N": "0"},
+            "user_id": {"S": key}, "requested_at": {"S": "2026-01-01T00:00:00.000Z"}, "run_count": {"N": "0"},
         });
-        bag.database.put_item(DEPARTURES, item).expect("an item");
+        app.database.put_item(ACCOUNT_DELETIONS, item).expect("an item");
     }
-    assert_eq!(failures(run(&bag).await), [""; 0]);
-    assert_gone(&bag, &bob);
+    assert_eq!(failures(run(&app).await), [""; 0]);
+    assert_gone(&app, &bob);
     for key in [&ann.id, &dan.id, "not an id", nobody] {
-        logged_error(&bag, key).await;
+        logged_error(&app, key).await;
     }
-    assert!(departure(&bag, &ann).is_some() && departure(&bag, &dan).is_some());
-    assert_eq!(departures(&bag).len(), 4, "what cannot be worked off stays");
+    assert!(account_deletion(&app, &ann).is_some() && account_deletion(&app, &dan).is_some());
+    assert_eq!(account_deletions(&app).len(), 4, "what cannot be worked off stays");
 }
 
 #[tokio::test]
-async fn one_departure_that_fails_does_not_stop_the_others() {
-    let bag = Bag::start().await;
+async fn one_account_deletion_that_fails_does_not_stop_the_others() {
+    let app = TestApp::start().await;
     let mut people = Vec::new();
     for (name, since) in [("ann", "2026-01-01T00:00:00.000Z"), ("bob", "2026-02-01T00:00:00.000Z")] {
-        let person = bag.person(name).await;
-        give_movies(&bag, &person, 2).await;
-        leave(&bag, &person).await;
-        change(&bag, &person, |departure| departure["since"]["S"] = json!(since));
+        let person = app.person(name).await;
+        give_movies(&app, &person, 2).await;
+        leave(&app, &person).await;
+        change(&app, &person, |account_deletion| account_deletion["requested_at"]["S"] = json!(since));
         people.push(person);
     }
     // The first request of Ann's purge, after the scan.
-    bag.proxy.inject(Rule::once(Fault::AccessDenied).from(PURGE).after(1));
-    assert_eq!(failures(run(&bag).await), [""; 0]);
-    assert_gone(&bag, &people[1]);
-    assert!(departure(&bag, &people[0]).is_some());
-    let line = logged_error(&bag, "a departure was not worked off").await;
+    app.proxy.inject(Rule::once(Fault::AccessDenied).from(PURGE).after(1));
+    assert_eq!(failures(run(&app).await), [""; 0]);
+    assert_gone(&app, &people[1]);
+    assert!(account_deletion(&app, &people[0]).is_some());
+    let line = logged_error(&app, "an account deletion was not worked off").await;
     assert!(line.contains(&people[0].id) && line.contains("is not authorized to perform"), "{line}");
-    assert_consistent(&bag);
+    assert_consistent(&app);
 
-    assert_eq!(failures(run(&bag).await), [""; 0]);
-    assert_gone(&bag, &people[0]);
-    assert_consistent(&bag);
+    assert_eq!(failures(run(&app).await), [""; 0]);
+    assert_gone(&app, &people[0]);
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn an_hourly_run_that_cannot_even_look_is_an_error_of_the_function() {
-    let bag = Bag::start().await;
-    bag.proxy.inject(Rule::always(Fault::AccessDenied).from(PURGE));
-    let outcome = run(&bag).await;
+    let app = TestApp::start().await;
+    app.proxy.inject(Rule::always(Fault::AccessDenied).from(PURGE));
+    let outcome = run(&app).await;
     assert!(matches!(outcome, Outcome::Error { .. }), "{outcome:?}");
-    assert_eq!(requests(&bag), ["Scan DeparturesTable"], "asked once");
-    bag.proxy.clear_rules();
-    assert_eq!(failures(run(&bag).await), [""; 0]);
+    assert_eq!(requests(&app), ["Scan AccountDeletionsTable"], "asked once");
+    app.proxy.clear_rules();
+    assert_eq!(failures(run(&app).await), [""; 0]);
 }
 
-async fn run(bag: &Bag) -> Outcome {
-    bag.function(PURGE).await.invoke(&schedule()).await
+async fn run(app: &TestApp) -> Outcome {
+    app.function(PURGE).await.invoke(&schedule()).await
 }
 
 /// What `EventBridge` sends.
@@ -148,9 +152,9 @@ fn schedule() -> Value {
     })
 }
 
-/// Changes a departure behind the function's back.
-fn change(bag: &Bag, person: &Person, change: impl FnOnce(&mut Value)) {
-    let mut item = departure(bag, person).expect("a departure");
+/// Changes an account deletion behind the function's back.
+fn change(app: &TestApp, person: &TestUser, change: impl FnOnce(&mut Value)) {
+    let mut item = account_deletion(app, person).expect("an account deletion");
     change(&mut item);
-    bag.database.put_item(DEPARTURES, item).expect("an item");
+    app.database.put_item(ACCOUNT_DELETIONS, item).expect("an item");
 }

@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    PURGE, assert_gone, deliver, departure, failures, give_movies, leave, logged_error, requests,
+    PURGE, account_deletion, assert_gone, deliver, failures, give_movies, leave, logged_error, requests,
     sequence_number, user_item,
 };
 use crate::{
-    bag::{Bag, DEPARTURES, Person},
     consistency::assert_consistent,
-    emitted,
+    emf,
+    test_app::{ACCOUNT_DELETIONS, TestApp, TestUser},
 };
 
 /// So many looks at the index may find nothing.
@@ -27,59 +27,59 @@ const MOST_LOOKS: usize = 6;
 
 #[tokio::test]
 async fn a_stuck_user_keeps_nobody_of_the_batch_waiting_and_goes_once_the_count_is_repaired() {
-    let bag = Bag::start_with(1, &[emitted::JSON]).await;
-    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
+    let app = TestApp::start_with(1, &[emf::JSON]).await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     for person in [&ann, &bob] {
-        give_movies(&bag, person, 2).await;
+        give_movies(&app, person, 2).await;
     }
     for person in [&ann, &bob] {
-        leave(&bag, person).await;
+        leave(&app, person).await;
     }
-    count(&bag, &ann, "4");
-    bag.proxy.clear_calls();
-    let silence = tokio::time::timeout(Duration::from_mins(1), deliver_until_silent(&bag)).await;
+    count(&app, &ann, "4");
+    app.proxy.clear_calls();
+    let silence = tokio::time::timeout(Duration::from_mins(1), deliver_until_silent(&app)).await;
     let failed = silence.expect("the stream is silent within a minute");
     assert_eq!(failed, [""; 0], "a record that is reported would hold up all that come after it");
-    assert_gone(&bag, &bob);
-    assert_stuck(&bag, &ann, 2, 1).await;
-    let looks = requests(&bag).iter().filter(|request| request.starts_with("Query")).count();
+    assert_gone(&app, &bob);
+    assert_stuck(&app, &ann, 2, 1).await;
+    let looks = requests(&app).iter().filter(|request| request.starts_with("Query")).count();
     // The first one finds two movies, and one is Bob's.
-    assert_eq!(looks, MOST_LOOKS + 1, "looks at the index: {:?}", requests(&bag));
+    assert_eq!(looks, MOST_LOOKS + 1, "looks at the index: {:?}", requests(&app));
 
     // The hourly run tries again, and tells of it.
-    left_two_hours_ago(&bag, &ann);
-    assert_eq!(failures(bag.function(PURGE).await.invoke(&json!({})).await), [""; 0]);
-    assert_stuck(&bag, &ann, 2, 2).await;
-    let line = bag.logged_with(&["invocation completed", "OldestDepartureAge"]).await;
+    left_two_hours_ago(&app, &ann);
+    assert_eq!(failures(app.function(PURGE).await.invoke(&json!({})).await), [""; 0]);
+    assert_stuck(&app, &ann, 2, 2).await;
+    let line = app.logged_with(&["invocation completed", "OldestAccountDeletionAge"]).await;
     let line: Value = serde_json::from_str(&line).expect("JSON");
-    let age = line["OldestDepartureAge"].as_f64().expect("an age");
+    let age = line["OldestAccountDeletionAge"].as_f64().expect("an age");
     assert!((7_200.0..7_300.0).contains(&age), "the alarm `purge-age` sees Ann: {line:#}");
-    assert_eq!(bag.sign_up(&ann.email).await.status, 409, "the email stays taken");
+    assert_eq!(app.sign_up(&ann.email).await.status, 409, "the email stays taken");
 
     // What the command of docs/OPERATIONS.md does.
-    count(&bag, &ann, "0");
-    assert_eq!(failures(bag.function(PURGE).await.invoke(&json!({})).await), [""; 0]);
-    assert_gone(&bag, &ann);
-    assert_consistent(&bag);
-    assert_eq!(bag.sign_up(&ann.email).await.status, 200, "the email is free");
+    count(&app, &ann, "0");
+    assert_eq!(failures(app.function(PURGE).await.invoke(&json!({})).await), [""; 0]);
+    assert_gone(&app, &ann);
+    assert_consistent(&app);
+    assert_eq!(app.sign_up(&ann.email).await.status, 200, "the email is free");
 }
 
 #[tokio::test]
 async fn an_hourly_run_reaches_who_left_after_sixty_stuck_users() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     let mut stuck = Vec::new();
     for number in 0..60 {
-        let person = bag.person(&format!("stuck{number}")).await;
-        leave(&bag, &person).await;
-        count(&bag, &person, "1");
+        let person = app.person(&format!("stuck{number}")).await;
+        leave(&app, &person).await;
+        count(&app, &person, "1");
         stuck.push(person);
     }
-    let bob = bag.person("bob").await;
-    give_movies(&bag, &bob, 60).await;
-    leave(&bag, &bob).await;
+    let bob = app.person("bob").await;
+    give_movies(&app, &bob, 60).await;
+    leave(&app, &bob).await;
     // A sixth of the time that the function has as deployed.
     let timeout = Duration::from_secs(20);
-    let function = Function::start(FunctionOptions { timeout, ..bag.options(PURGE) }).await;
+    let function = Function::start(FunctionOptions { timeout, ..app.options(PURGE) }).await;
     let function = function.expect("the function starts");
     let started = Instant::now();
     assert_eq!(
@@ -88,8 +88,8 @@ async fn an_hourly_run_reaches_who_left_after_sixty_stuck_users() {
         "it was through before its time was over"
     );
     println!("60 stuck users and another one took {:?}", started.elapsed());
-    assert_gone(&bag, &bob);
-    assert!(stuck.iter().all(|person| departure(&bag, person).is_some()), "those who are stuck stay");
+    assert_gone(&app, &bob);
+    assert!(stuck.iter().all(|person| account_deletion(&app, person).is_some()), "those who are stuck stay");
     let lines = lines_of_stuck(|| function.logs(), stuck.len()).await;
     for person in &stuck {
         assert!(lines.iter().any(|line| line.contains(&person.id)), "no line is about {}", person.id);
@@ -98,68 +98,72 @@ async fn an_hourly_run_reaches_who_left_after_sixty_stuck_users() {
 
 #[tokio::test]
 async fn a_stuck_user_does_not_wait_longer_than_an_index_lags() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let record = leave(&bag, &ann).await;
-    count(&bag, &ann, "1");
-    bag.function(PURGE).await.ready().await.expect("the function is ready");
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let record = leave(&app, &ann).await;
+    count(&app, &ann, "1");
+    app.function(PURGE).await.ready().await.expect("the function is ready");
     let started = Instant::now();
-    assert_eq!(deliver(&bag, &[&record]).await, [""; 0]);
+    assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
     let took = started.elapsed();
     assert!((3.0..20.0).contains(&took.as_secs_f64()), "waits of 3.1 s in all, and not {took:?}");
-    assert_eq!(departure(&bag, &ann).expect("a departure")["pass"]["N"], "0", "no run is woken");
-    assert_stuck(&bag, &ann, 1, 1).await;
+    assert_eq!(
+        account_deletion(&app, &ann).expect("an account deletion")["run_count"]["N"],
+        "0",
+        "no run is woken"
+    );
+    assert_stuck(&app, &ann, 1, 1).await;
 }
 
 #[tokio::test]
 async fn movies_that_always_change_before_they_are_deleted_are_left_to_the_hourly_run() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    give_movies(&bag, &ann, 2).await;
-    let record = leave(&bag, &ann).await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    give_movies(&app, &ann, 2).await;
+    let record = leave(&app, &ann).await;
     let reasons = vec!["ConditionalCheckFailed", "None", "None", "None", "None"];
-    bag.proxy.inject(Rule::always(Fault::CancellationReasons(reasons)).from(PURGE).on("TransactWriteItems"));
-    assert_eq!(deliver(&bag, &[&record]).await, [""; 0]);
-    let line = logged_error(&bag, "2 movies are found that change before they can be deleted").await;
+    app.proxy.inject(Rule::always(Fault::CancellationReasons(reasons)).from(PURGE).on("TransactWriteItems"));
+    assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
+    let line = logged_error(&app, "2 movies are found that change before they can be deleted").await;
     assert!(line.contains(&ann.id), "the line names the user: {line}");
-    assert_consistent(&bag);
-    bag.proxy.clear_rules();
-    assert_eq!(failures(bag.function(PURGE).await.invoke(&json!({})).await), [""; 0]);
-    assert_gone(&bag, &ann);
+    assert_consistent(&app);
+    app.proxy.clear_rules();
+    assert_eq!(failures(app.function(PURGE).await.invoke(&json!({})).await), [""; 0]);
+    assert_gone(&app, &ann);
 }
 
 #[tokio::test]
 async fn a_count_that_is_too_low_is_reported_and_repaired_in_the_same_way() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    give_movies(&bag, &ann, 60).await;
-    let record = leave(&bag, &ann).await;
-    count(&bag, &ann, "58");
-    assert_eq!(deliver(&bag, &[&record]).await, [sequence_number(&record)]);
-    let line = logged_error(&bag, "is corrupt").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    give_movies(&app, &ann, 60).await;
+    let record = leave(&app, &ann).await;
+    count(&app, &ann, "58");
+    assert_eq!(deliver(&app, &[&record]).await, [sequence_number(&record)]);
+    let line = logged_error(&app, "is corrupt").await;
     assert!(line.contains(&ann.id), "the line names the user: {line}");
-    assert_eq!(user_item(&bag, &ann).expect("a user")["movie_count"]["N"], "-2");
-    count(&bag, &ann, "0");
-    assert_eq!(deliver(&bag, &[&record]).await, [""; 0]);
-    assert_gone(&bag, &ann);
+    assert_eq!(user_item(&app, &ann).expect("a user")["movie_count"]["N"], "-2");
+    count(&app, &ann, "0");
+    assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
+    assert_gone(&app, &ann);
 }
 
 /// Asserts that a user is left, with so many movies counted, and that the log of so many runs tells of it.
-async fn assert_stuck(bag: &Bag, person: &Person, counted: u64, runs: usize) {
-    assert!(departure(bag, person).is_some(), "the departure stays");
-    let user = user_item(bag, person).expect("the user stays");
+async fn assert_stuck(app: &TestApp, person: &TestUser, counted: u64, runs: usize) {
+    assert!(account_deletion(app, person).is_some(), "the account_deletion stays");
+    let user = user_item(app, person).expect("the user stays");
     assert_eq!(user["movie_count"]["N"], counted.to_string(), "movies that are counted");
     let cause = format!("{counted} movies are counted but none is found");
-    for line in lines_of_stuck(|| bag.logs(), runs).await {
+    for line in lines_of_stuck(|| app.logs(), runs).await {
         let told = line.contains("ERROR") && line.contains(&person.id) && line.contains(&cause);
         assert!(told, "an error with the user's id and the cause was to be logged: {line}");
     }
 }
 
-/// Waits for so many lines about departures that were not worked off, which may come a moment after the response.
+/// Waits for so many lines about account deletions that were not worked off, which may come a moment after the response.
 async fn lines_of_stuck(logs: impl Fn() -> Vec<String>, number: usize) -> Vec<String> {
     let lines = || -> Vec<String> {
-        logs().into_iter().filter(|line| line.contains("a departure was not worked off")).collect()
+        logs().into_iter().filter(|line| line.contains("an account deletion was not worked off")).collect()
     };
     for _ in 0..1_000 {
         if lines().len() >= number {
@@ -167,28 +171,33 @@ async fn lines_of_stuck(logs: impl Fn() -> Vec<String>, number: usize) -> Vec<St
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert_eq!(lines().len(), number, "lines about departures that were not worked off: {:#?}", lines());
+    assert_eq!(
+        lines().len(),
+        number,
+        "lines about account_deletions that were not worked off: {:#?}",
+        lines()
+    );
     lines()
 }
 
 /// Counts so many movies at a user.
-fn count(bag: &Bag, person: &Person, movies: &str) {
-    bag.edit_user(&person.id, |user| user["movie_count"]["N"] = json!(movies));
+fn count(app: &TestApp, person: &TestUser, movies: &str) {
+    app.edit_user(&person.id, |user| user["movie_count"]["N"] = json!(movies));
 }
 
-fn left_two_hours_ago(bag: &Bag, person: &Person) {
-    let mut item = departure(bag, person).expect("a departure");
+fn left_two_hours_ago(app: &TestApp, person: &TestUser) {
+    let mut item = account_deletion(app, person).expect("an account deletion");
     let since = shared::app::now().unix_milliseconds() - 7_200_000;
     let since = shared::model::Timestamp::from_unix_milliseconds(since).expect("a time");
-    item["since"]["S"] = json!(since.to_string());
-    bag.database.put_item(DEPARTURES, item).expect("an item");
+    item["requested_at"]["S"] = json!(since.to_string());
+    app.database.put_item(ACCOUNT_DELETIONS, item).expect("an item");
 }
 
 /// Delivers the records of the stream as Lambda does with the mapping of the template, until no further ones come.
 /// Returns the records that failed, each as often as it did.
-async fn deliver_until_silent(bag: &Bag) -> Vec<String> {
-    let mapping = &bag.template.stream_mappings()[0];
-    let mut reader = StreamReader::new(&bag.database, DEPARTURES).expect("a reader");
+async fn deliver_until_silent(app: &TestApp) -> Vec<String> {
+    let mapping = &app.template.stream_mappings()[0];
+    let mut reader = StreamReader::new(&app.database, ACCOUNT_DELETIONS).expect("a reader");
     let mut all_failed = Vec::new();
     loop {
         let mut records = reader.next_records().expect("records");
@@ -199,7 +208,7 @@ async fn deliver_until_silent(bag: &Bag) -> Vec<String> {
         for batch in records.chunks(mapping.batch_size) {
             let mut batch: Vec<&Value> = batch.iter().collect();
             for _ in 0..=mapping.retries.expect("an end") {
-                let failed = deliver(bag, &batch).await;
+                let failed = deliver(app, &batch).await;
                 // From the first failure on everything is delivered again.
                 let first = batch.iter().position(|record| failed.contains(&sequence_number(record)));
                 all_failed.extend(failed);

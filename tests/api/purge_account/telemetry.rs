@@ -5,20 +5,20 @@ use std::time::Duration;
 use local::fault_proxy::{Fault, Rule};
 use serde_json::{Value, json};
 
-use super::{PURGE, deliver, departure, give_movies, leave};
+use super::{PURGE, account_deletion, deliver, give_movies, leave};
 use crate::{
-    bag::{Bag, DEPARTURES, Person},
-    emitted::{self, Measurement},
+    emf::{self, Measurement},
+    test_app::{ACCOUNT_DELETIONS, TestApp, TestUser},
 };
 
-async fn start() -> Bag {
-    Bag::start_with(1, &[emitted::JSON]).await
+async fn start() -> TestApp {
+    TestApp::start_with(1, &[emf::JSON]).await
 }
 
 /// The line of the run that came to its end as number `run`, counted from 1.
-async fn line(bag: &Bag, run: usize) -> Value {
+async fn line(app: &TestApp, run: usize) -> Value {
     let completed =
-        || bag.logs().into_iter().filter(|line| line.contains("invocation completed")).nth(run - 1);
+        || app.logs().into_iter().filter(|line| line.contains("invocation completed")).nth(run - 1);
     let found = async {
         loop {
             if let Some(line) = completed() {
@@ -30,18 +30,17 @@ async fn line(bag: &Bag, run: usize) -> Value {
     let line = tokio::time::timeout(Duration::from_secs(10), found)
         .await
         .unwrap_or_else(|_| panic!("run {run} logs that it completed"));
-    emitted::document(&line);
+    emf::document(&line);
     serde_json::from_str(&line).expect("JSON")
 }
 
-async fn scheduled(bag: &Bag) {
-    bag.function(PURGE).await.invoke(&json!({})).await;
+async fn scheduled(app: &TestApp) {
+    app.function(PURGE).await.invoke(&json!({})).await;
 }
 
 /// The value of a metric with these dimensions besides the stage, and in this unit.
 fn value(line: &Value, name: &str, unit: &str, operation: bool) -> Option<f64> {
-    let found: Option<Measurement> =
-        emitted::measurements_of(line).into_iter().find(|found| found.name == name);
+    let found: Option<Measurement> = emf::measurements_of(line).into_iter().find(|found| found.name == name);
     let found = found?;
     assert_eq!(found.unit, unit);
     let mut dimensions = vec![("Stage", "local")];
@@ -53,58 +52,58 @@ fn value(line: &Value, name: &str, unit: &str, operation: bool) -> Option<f64> {
 }
 
 fn backlog(line: &Value) -> Option<(f64, f64)> {
-    let age = value(line, "OldestDepartureAge", "Seconds", false);
-    value(line, "PurgeBacklog", "Count", false).zip(age)
+    let age = value(line, "OldestAccountDeletionAge", "Seconds", false);
+    value(line, "PendingAccountDeletions", "Count", false).zip(age)
 }
 
-fn left_at(bag: &Bag, person: &Person, since: &str) {
-    let mut item = departure(bag, person).expect("a departure");
-    item["since"]["S"] = json!(since);
-    bag.database.put_item(DEPARTURES, item).expect("an item");
+fn left_at(app: &TestApp, person: &TestUser, since: &str) {
+    let mut item = account_deletion(app, person).expect("an account deletion");
+    item["requested_at"]["S"] = json!(since);
+    app.database.put_item(ACCOUNT_DELETIONS, item).expect("an item");
 }
 
 #[tokio::test]
 async fn a_scheduled_run_tells_how_many_were_left_and_for_how_long() {
-    let bag = start().await;
-    scheduled(&bag).await;
-    let quiet = line(&bag, 1).await;
+    let app = start().await;
+    scheduled(&app).await;
+    let quiet = line(&app, 1).await;
     assert_eq!(backlog(&quiet), Some((0.0, 0.0)), "{quiet:#}");
     assert_eq!(quiet["cold_start"], true);
 
-    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     for person in [&ann, &bob] {
-        give_movies(&bag, person, 2).await;
-        leave(&bag, person).await;
+        give_movies(&app, person, 2).await;
+        leave(&app, person).await;
     }
     let an_hour_ago = shared::app::now().unix_milliseconds() - 3_600_000;
     let since = shared::model::Timestamp::from_unix_milliseconds(an_hour_ago).expect("a time");
-    left_at(&bag, &ann, &since.to_string());
-    scheduled(&bag).await;
-    let busy = line(&bag, 2).await;
-    let (departures, age) = backlog(&busy).expect("a backlog");
-    assert!((departures - 2.0).abs() < f64::EPSILON && (3_600.0..4_200.0).contains(&age), "{busy:#}");
+    left_at(&app, &ann, &since.to_string());
+    scheduled(&app).await;
+    let busy = line(&app, 2).await;
+    let (account_deletions, age) = backlog(&busy).expect("a backlog");
+    assert!((account_deletions - 2.0).abs() < f64::EPSILON && (3_600.0..4_200.0).contains(&age), "{busy:#}");
     assert_eq!(busy["cold_start"], false);
 
     // Nobody leaves before now, whatever a clock says.
-    let cem = bag.person("cem").await;
-    leave(&bag, &cem).await;
-    left_at(&bag, &cem, "2099-01-01T00:00:00.000Z");
-    scheduled(&bag).await;
-    assert_eq!(backlog(&line(&bag, 3).await), Some((1.0, 0.0)));
+    let cem = app.person("cem").await;
+    leave(&app, &cem).await;
+    left_at(&app, &cem, "2099-01-01T00:00:00.000Z");
+    scheduled(&app).await;
+    assert_eq!(backlog(&line(&app, 3).await), Some((1.0, 0.0)));
 }
 
 #[tokio::test]
 async fn a_run_of_the_stream_tells_its_price_and_no_backlog() {
-    let bag = start().await;
-    let ann = bag.person("ann").await;
-    give_movies(&bag, &ann, 2).await;
-    let record = leave(&bag, &ann).await;
-    assert_eq!(deliver(&bag, &[&record]).await, [""; 0]);
-    let mut line = line(&bag, 1).await;
+    let app = start().await;
+    let ann = app.person("ann").await;
+    give_movies(&app, &ann, 2).await;
+    let record = leave(&app, &ann).await;
+    assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
+    let mut line = line(&app, 1).await;
     assert_eq!(backlog(&line), None);
-    // The departure and the user consistently, two movies, and half a unit for the index.
+    // The account deletion and the user consistently, two movies, and half a unit for the index.
     assert_eq!(value(&line, "ReadCapacityUnits", "Count", true), Some(4.5));
-    // Two movies, two claims and the count; then user, claim and departure: twice each, and the two indexes of a movie.
+    // Two movies, two claims and the count; then user, claim and account deletion: twice each, and the two indexes of a movie.
     assert_eq!(value(&line, "WriteCapacityUnits", "Count", true), Some(20.0));
     for (name, told) in [
         ("level", "INFO"),
@@ -121,16 +120,16 @@ async fn a_run_of_the_stream_tells_its_price_and_no_backlog() {
         assert_eq!(line.get(name), None, "{line:#}");
     }
     // What else it logs is found by the same id.
-    let progress: Value = serde_json::from_str(&bag.logged("purge_progress").await).expect("JSON");
+    let progress: Value = serde_json::from_str(&app.logged("account_deletion_progress").await).expect("JSON");
     assert_eq!(progress["span"]["request_id"], line["request_id"]);
 }
 
 #[tokio::test]
 async fn a_run_that_cannot_even_look_tells_why() {
-    let bag = start().await;
-    bag.proxy.inject(Rule::once(Fault::AccessDenied).from(PURGE));
-    scheduled(&bag).await;
-    let line = line(&bag, 1).await;
+    let app = start().await;
+    app.proxy.inject(Rule::once(Fault::AccessDenied).from(PURGE));
+    scheduled(&app).await;
+    let line = line(&app, 1).await;
     assert_eq!(line["level"], "ERROR");
     let cause = line["cause"].as_str().expect("a cause");
     assert!(cause.starts_with("DynamoDB refused the request: "), "{cause}");

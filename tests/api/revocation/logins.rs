@@ -6,102 +6,102 @@ use serde_json::json;
 
 use super::{ENDINGS, Ending, NEW, assert_dead, hash_of, token};
 use crate::{
-    bag::{Bag, PASSWORD, post},
     consistency::assert_consistent,
     expect::expect_problem,
+    test_app::{PASSWORD, TestApp, post},
     tokens::every_operation::owner,
 };
 
 #[tokio::test]
 async fn a_login_that_has_read_the_user_gets_a_token_that_is_dead_on_arrival() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     for ending in ENDINGS {
-        let (person, movie_id) = owner(&bag, ending.operation()).await;
+        let (person, movie_id) = owner(&app, ending.operation()).await;
         // The password has proved right; the login is about to take back that it was counted as a failure.
         let gate = Gate::new();
-        bag.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("login").on("DeleteItem"));
+        app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("login").on("DeleteItem"));
         let ended = async {
             gate.reached().await;
-            ending.happen(&bag, &person.token).await;
+            ending.happen(&app, &person.token).await;
             gate.open();
         };
-        let (response, ()) = join(bag.log_in(&person.email, PASSWORD), ended).await;
+        let (response, ()) = join(app.log_in(&person.email, PASSWORD), ended).await;
         assert_eq!(response.status, 200, "{}", response.body);
-        assert_dead(&bag, &token(&response), &movie_id, ending.operation()).await;
-        assert_consistent(&bag);
+        assert_dead(&app, &token(&response), &movie_id, ending.operation()).await;
+        assert_consistent(&app);
     }
 }
 
 /// Whichever of its reads the change comes before: the hash and the epoch are of the same one.
 #[tokio::test]
 async fn a_login_that_is_held_before_any_of_its_reads_never_outlives_the_change() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     for ending in ENDINGS {
         for read in 0..3 {
-            let (person, movie_id) = owner(&bag, &format!("{}{read}", ending.operation())).await;
+            let (person, movie_id) = owner(&app, &format!("{}{read}", ending.operation())).await;
             let gate = Gate::new();
-            bag.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("login").on("GetItem").after(read));
+            app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("login").on("GetItem").after(read));
             let ended = async {
                 gate.reached().await;
-                ending.happen(&bag, &person.token).await;
+                ending.happen(&app, &person.token).await;
                 gate.open();
             };
-            let (response, ()) = join(bag.log_in(&person.email, PASSWORD), ended).await;
+            let (response, ()) = join(app.log_in(&person.email, PASSWORD), ended).await;
             match ending {
                 // It began before or after the logout, and which of them is not said by the place where it was held.
                 Ending::Logout => assert_eq!(response.status, 200, "{}", response.body),
                 Ending::ChangePassword | Ending::Leaving if response.status == 200 => {
-                    assert_dead(&bag, &token(&response), &movie_id, ending.operation()).await;
+                    assert_dead(&app, &token(&response), &movie_id, ending.operation()).await;
                 }
                 Ending::ChangePassword | Ending::Leaving => {
                     expect_problem(&response, 401, "invalid_credentials");
                 }
             }
-            assert_consistent(&bag);
+            assert_consistent(&app);
         }
     }
 }
 
 #[tokio::test]
 async fn of_many_logins_with_the_old_password_at_once_none_outlives_the_change() {
-    let bag = Bag::start().await;
-    bag.start_many("login", 5).await;
+    let app = TestApp::start().await;
+    app.start_many("login", 5).await;
     for ending in [Ending::ChangePassword, Ending::Leaving] {
-        let (person, _) = owner(&bag, ending.operation()).await;
+        let (person, _) = owner(&app, ending.operation()).await;
         // Each from an address of its own: what is under way counts as a failure until it has succeeded.
         let credentials = json!({"email": person.email, "password": PASSWORD});
         let login = |number| post("/api/auth/login", &credentials).source_ip(format!("198.51.100.{number}"));
-        let logins = (0..10).map(|number| bag.send(login(number)));
-        let (responses, _) = join(join_all(logins), ending.happen(&bag, &person.token)).await;
+        let logins = (0..10).map(|number| app.send(login(number)));
+        let (responses, _) = join(join_all(logins), ending.happen(&app, &person.token)).await;
         for response in responses {
             match response.status {
-                200 => expect_problem(&bag.account(&token(&response)).await, 401, "invalid_token"),
+                200 => expect_problem(&app.account(&token(&response)).await, 401, "invalid_token"),
                 _ => expect_problem(&response, 401, "invalid_credentials"),
             }
         }
-        assert_consistent(&bag);
+        assert_consistent(&app);
     }
 }
 
 #[tokio::test]
 async fn a_login_that_renews_an_old_hash_does_not_bring_the_old_password_back() {
-    let bag = Bag::start_with(1, &[("BCRYPT_COST", "5")]).await;
-    let person = bag.person("ann").await;
-    bag.edit_user(&person.id, |user| user["password_hash"] = json!({"S": hash_of(PASSWORD)}));
+    let app = TestApp::start_with(1, &[("BCRYPT_COST", "5")]).await;
+    let person = app.person("ann").await;
+    app.edit_user(&person.id, |user| user["password_hash"] = json!({"S": hash_of(PASSWORD)}));
     let gate = Gate::new();
-    bag.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("login").on("DeleteItem"));
+    app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("login").on("DeleteItem"));
     let changed = async {
         gate.reached().await;
-        let fresh = token(&Ending::ChangePassword.happen(&bag, &person.token).await);
-        let contents = bag.contents();
+        let fresh = token(&Ending::ChangePassword.happen(&app, &person.token).await);
+        let contents = app.contents();
         gate.open();
         (fresh, contents)
     };
-    let (response, (fresh, contents)) = join(bag.log_in(&person.email, PASSWORD), changed).await;
-    expect_problem(&bag.account(&token(&response)).await, 401, "invalid_token");
-    assert_eq!(bag.contents(), contents);
-    assert_eq!(bag.account(&fresh).await.status, 200);
-    expect_problem(&bag.log_in(&person.email, PASSWORD).await, 401, "invalid_credentials");
-    assert_eq!(bag.log_in(&person.email, NEW).await.status, 200);
-    assert_consistent(&bag);
+    let (response, (fresh, contents)) = join(app.log_in(&person.email, PASSWORD), changed).await;
+    expect_problem(&app.account(&token(&response)).await, 401, "invalid_token");
+    assert_eq!(app.contents(), contents);
+    assert_eq!(app.account(&fresh).await.status, 200);
+    expect_problem(&app.log_in(&person.email, PASSWORD).await, 401, "invalid_credentials");
+    assert_eq!(app.log_in(&person.email, NEW).await.status, 200);
+    assert_consistent(&app);
 }

@@ -5,9 +5,9 @@ use local::fault_proxy::{Fault, Gate, Rule};
 
 use super::{ENDINGS, Ending, NEW, token};
 use crate::{
-    bag::{Bag, PASSWORD, USERS},
     consistency::assert_consistent,
     expect::{expect_problem, refusal},
+    test_app::{PASSWORD, TestApp, USERS},
 };
 
 impl Ending {
@@ -27,28 +27,28 @@ impl Ending {
     }
 }
 
-fn epoch(bag: &Bag, id: &str) -> String {
-    let user = bag.item(USERS, &format!("user#{id}")).expect("the user");
+fn epoch(app: &TestApp, id: &str) -> String {
+    let user = app.item(USERS, &format!("user#{id}")).expect("the user");
     user["session_epoch"]["N"].as_str().expect("a number").to_owned()
 }
 
 #[tokio::test]
 async fn two_sessions_may_log_out_at_once() {
-    let bag = Bag::start().await;
-    bag.start_many("logout", 2).await;
-    let ann = bag.person("ann").await;
-    let elsewhere = bag.session(&ann.email).await;
+    let app = TestApp::start().await;
+    app.start_many("logout", 2).await;
+    let ann = app.person("ann").await;
+    let elsewhere = app.session(&ann.email).await;
     let gate = Gate::new();
-    bag.proxy.inject(Rule { times: 2, ..Ending::Logout.rule(Fault::Hold(gate.clone())) });
+    app.proxy.inject(Rule { times: 2, ..Ending::Logout.rule(Fault::Hold(gate.clone())) });
     let opened = async {
         gate.reached_by(2).await;
         gate.open();
     };
-    let both = join(Ending::Logout.happen(&bag, &ann.token), Ending::Logout.happen(&bag, &elsewhere));
+    let both = join(Ending::Logout.happen(&app, &ann.token), Ending::Logout.happen(&app, &elsewhere));
     join(both, opened).await;
-    assert_eq!(epoch(&bag, &ann.id), "1");
-    assert_eq!(bag.account(&bag.session(&ann.email).await).await.status, 200);
-    assert_consistent(&bag);
+    assert_eq!(epoch(&app, &ann.id), "1");
+    assert_eq!(app.account(&app.session(&ann.email).await).await.status, 200);
+    assert_consistent(&app);
 }
 
 /// Each of the three stands before its last write while another one of the three happens.
@@ -56,25 +56,25 @@ async fn two_sessions_may_log_out_at_once() {
 async fn of_two_that_end_the_sessions_at_once_the_later_one_ends_none_that_began_between_them() {
     for held in ENDINGS {
         for first in ENDINGS {
-            let bag = Bag::start().await;
-            bag.start_many(held.operation(), 2).await;
-            let ann = bag.person("ann").await;
-            let elsewhere = bag.session(&ann.email).await;
+            let app = TestApp::start().await;
+            app.start_many(held.operation(), 2).await;
+            let ann = app.person("ann").await;
+            let elsewhere = app.session(&ann.email).await;
             let gate = Gate::new();
-            bag.proxy.inject(held.rule(Fault::Hold(gate.clone())));
+            app.proxy.inject(held.rule(Fault::Hold(gate.clone())));
             let between = async {
                 gate.reached().await;
-                let response = first.happen(&bag, &elsewhere).await;
+                let response = first.happen(&app, &elsewhere).await;
                 let session = match first {
-                    Ending::Logout => Some(bag.session(&ann.email).await),
+                    Ending::Logout => Some(app.session(&ann.email).await),
                     Ending::ChangePassword => Some(token(&response)),
                     Ending::Leaving => None,
                 };
-                let contents = bag.contents();
+                let contents = app.contents();
                 gate.open();
                 (session, contents)
             };
-            let (response, (session, contents)) = join(bag.send(held.request(&ann.token)), between).await;
+            let (response, (session, contents)) = join(app.send(held.request(&ann.token)), between).await;
             let name = format!("{held:?} while {first:?}");
             let expected = match (held, first) {
                 // What it was to end has ended.
@@ -82,11 +82,11 @@ async fn of_two_that_end_the_sessions_at_once_the_later_one_ends_none_that_began
                 _ => (401, "invalid_token".to_owned()),
             };
             assert_eq!(refusal(&response), expected, "{name}");
-            assert_eq!(bag.contents(), contents, "{name}");
+            assert_eq!(app.contents(), contents, "{name}");
             if let Some(session) = session {
-                assert_eq!(bag.account(&session).await.status, 200, "{name}");
+                assert_eq!(app.account(&session).await.status, 200, "{name}");
             }
-            assert_consistent(&bag);
+            assert_consistent(&app);
         }
     }
 }
@@ -94,63 +94,63 @@ async fn of_two_that_end_the_sessions_at_once_the_later_one_ends_none_that_began
 #[tokio::test]
 async fn a_success_whose_answer_was_lost_is_a_success() {
     for ending in ENDINGS {
-        let bag = Bag::start().await;
-        let ann = bag.person("ann").await;
-        bag.proxy.inject(ending.rule(Fault::LoseResponse));
-        let response = ending.happen(&bag, &ann.token).await;
+        let app = TestApp::start().await;
+        let ann = app.person("ann").await;
+        app.proxy.inject(ending.rule(Fault::LoseResponse));
+        let response = ending.happen(&app, &ann.token).await;
         let (request, before) = ending.last_write();
-        let mut writes = bag.proxy.calls_of(ending.operation());
+        let mut writes = app.proxy.calls_of(ending.operation());
         writes.retain(|call| call.operation == request);
         assert_eq!(writes.len(), before + 2, "{ending:?} was not sent again");
-        assert_eq!(epoch(&bag, &ann.id), "1", "{ending:?} happened twice");
-        expect_problem(&bag.account(&ann.token).await, 401, "invalid_token");
+        assert_eq!(epoch(&app, &ann.id), "1", "{ending:?} happened twice");
+        expect_problem(&app.account(&ann.token).await, 401, "invalid_token");
         if ending == Ending::ChangePassword {
-            assert_eq!(bag.account(&token(&response)).await.status, 200);
-            assert_eq!(bag.log_in(&ann.email, NEW).await.status, 200);
+            assert_eq!(app.account(&token(&response)).await.status, 200);
+            assert_eq!(app.log_in(&ann.email, NEW).await.status, 200);
         }
-        assert_consistent(&bag);
+        assert_consistent(&app);
     }
 }
 
 /// The write is done, its answer is lost, and before the SDK has sent it again somebody logs in.
 #[tokio::test]
 async fn a_repeated_logout_does_not_end_a_session_that_began_meanwhile() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
     let gate = Gate::new();
-    bag.proxy.inject(Ending::Logout.rule(Fault::LoseResponse));
+    app.proxy.inject(Ending::Logout.rule(Fault::LoseResponse));
     // It does not count the write that met the other rule.
-    bag.proxy.inject(Ending::Logout.rule(Fault::Hold(gate.clone())));
+    app.proxy.inject(Ending::Logout.rule(Fault::Hold(gate.clone())));
     let meanwhile = async {
         gate.reached().await;
-        let session = bag.session(&ann.email).await;
+        let session = app.session(&ann.email).await;
         gate.open();
         session
     };
-    let (_, session) = join(Ending::Logout.happen(&bag, &ann.token), meanwhile).await;
-    assert_eq!(bag.account(&session).await.status, 200);
-    expect_problem(&bag.account(&ann.token).await, 401, "invalid_token");
-    assert_eq!(epoch(&bag, &ann.id), "1");
-    assert_consistent(&bag);
+    let (_, session) = join(Ending::Logout.happen(&app, &ann.token), meanwhile).await;
+    assert_eq!(app.account(&session).await.status, 200);
+    expect_problem(&app.account(&ann.token).await, 401, "invalid_token");
+    assert_eq!(epoch(&app, &ann.id), "1");
+    assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn a_repeated_change_of_the_password_does_not_undo_a_later_logout() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
     let gate = Gate::new();
-    bag.proxy.inject(Ending::ChangePassword.rule(Fault::LoseResponse));
-    bag.proxy.inject(Ending::ChangePassword.rule(Fault::Hold(gate.clone())));
+    app.proxy.inject(Ending::ChangePassword.rule(Fault::LoseResponse));
+    app.proxy.inject(Ending::ChangePassword.rule(Fault::Hold(gate.clone())));
     let meanwhile = async {
         gate.reached().await;
         // The new password counts already.
-        let response = bag.log_in(&ann.email, NEW).await;
-        Ending::Logout.happen(&bag, &token(&response)).await;
+        let response = app.log_in(&ann.email, NEW).await;
+        Ending::Logout.happen(&app, &token(&response)).await;
         gate.open();
     };
-    let (response, ()) = join(Ending::ChangePassword.happen(&bag, &ann.token), meanwhile).await;
-    expect_problem(&bag.account(&token(&response)).await, 401, "invalid_token");
-    assert_eq!(epoch(&bag, &ann.id), "2");
-    assert_eq!(bag.log_in(&ann.email, PASSWORD).await.status, 401);
-    assert_consistent(&bag);
+    let (response, ()) = join(Ending::ChangePassword.happen(&app, &ann.token), meanwhile).await;
+    expect_problem(&app.account(&token(&response)).await, 401, "invalid_token");
+    assert_eq!(epoch(&app, &ann.id), "2");
+    assert_eq!(app.log_in(&ann.email, PASSWORD).await.status, 401);
+    assert_consistent(&app);
 }

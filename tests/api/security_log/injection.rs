@@ -3,7 +3,7 @@
 use local::gateway::HttpRequest;
 use serde_json::{Value, json};
 
-use crate::bag::{Bag, PASSWORD, get, movie, post, put, segment};
+use crate::test_app::{PASSWORD, TestApp, get, movie, post, put, segment};
 
 /// Texts that would end a line and begin another one, or change how it is shown.
 const FORGERIES: [&str; 7] = [
@@ -51,23 +51,23 @@ fn requests(forgery: &str, token: &str, movie_path: &str) -> Vec<HttpRequest> {
     ]
 }
 
-async fn sends_them_all(bag: &Bag) -> usize {
-    let ann = bag.person("ann").await;
-    let path = format!("/api/movies/{}", bag.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
+async fn sends_them_all(app: &TestApp) -> usize {
+    let ann = app.person("ann").await;
+    let path = format!("/api/movies/{}", app.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
     let mut sent = 0;
     for forgery in FORGERIES {
         for request in requests(forgery, &ann.token, &path) {
-            let (operation, event) = bag.event(&request);
-            let response = bag.send_event(&operation, &event).await;
+            let (operation, event) = app.event(&request);
+            let response = app.send_event(&operation, &event).await;
             assert!(response.status < 500, "{operation}: {}", response.body);
             let id = event["requestContext"]["requestId"].as_str().expect("an id");
-            bag.logged_with(&[id, "request completed"]).await;
+            app.logged_with(&[id, "request completed"]).await;
             sent += 1;
         }
-        bag.forget_attempts();
+        app.forget_attempts();
     }
     // Somebody else's part of the event, but not a client's: the address and the route are API Gateway's own.
-    for line in bag.logs() {
+    for line in app.logs() {
         assert!(!line.contains("FORGED"), "{line}");
         assert!(!line.chars().any(char::is_control), "{line:?}");
     }
@@ -76,9 +76,9 @@ async fn sends_them_all(bag: &Bag) -> usize {
 
 #[tokio::test]
 async fn input_forges_no_line_of_the_json_that_lambda_stores() {
-    let bag = super::start().await;
-    let sent = sends_them_all(&bag).await;
-    let lines: Vec<Value> = bag
+    let app = super::start().await;
+    let sent = sends_them_all(&app).await;
+    let lines: Vec<Value> = app
         .logs()
         .iter()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
@@ -125,19 +125,19 @@ async fn input_forges_no_line_of_the_json_that_lambda_stores() {
 /// No client decides on these parts of an event. Even so they are texts and nothing more.
 #[tokio::test]
 async fn names_of_the_event_forge_no_line() {
-    let bag = super::start().await;
+    let app = super::start().await;
     for forgery in FORGERIES {
-        let (operation, mut event) = bag.event(&get("/api/movies"));
+        let (operation, mut event) = app.event(&get("/api/movies"));
         for name in ["routeKey", "requestId"] {
             event["requestContext"][name] = json!(forgery);
         }
-        let known = bag.logs().len();
-        bag.send_event(&operation, &event).await;
+        let known = app.logs().len();
+        app.send_event(&operation, &event).await;
         // The next request's line comes after all of this one.
-        let (_, event) = bag.event(&get("/api/movies"));
-        bag.send_event(&operation, &event).await;
-        bag.logged(event["requestContext"]["requestId"].as_str().expect("an id")).await;
-        let lines = bag.logs().split_off(known);
+        let (_, event) = app.event(&get("/api/movies"));
+        app.send_event(&operation, &event).await;
+        app.logged(event["requestContext"]["requestId"].as_str().expect("an id")).await;
+        let lines = app.logs().split_off(known);
         assert_eq!(lines.len(), 2, "{lines:#?}");
         let line: Value = serde_json::from_str(&lines[0]).expect("JSON");
         assert_eq!((&line["route"], &line["request_id"]), (&json!(forgery), &json!(forgery)));
@@ -147,9 +147,9 @@ async fn names_of_the_event_forge_no_line() {
 
 #[tokio::test]
 async fn input_forges_no_line_of_the_text_that_a_developer_reads() {
-    let bag = Bag::start().await;
-    let sent = sends_them_all(&bag).await;
-    let lines = bag.logs();
+    let app = TestApp::start().await;
+    let sent = sends_them_all(&app).await;
+    let lines = app.logs();
     let levels = [" INFO request{", " WARN request{", "ERROR request{"];
     for line in &lines {
         assert!(levels.iter().any(|level| line.starts_with(level)), "{line}");

@@ -6,8 +6,8 @@ use local::gateway::HttpRequest;
 use serde_json::json;
 
 use crate::{
-    bag::{Bag, PASSWORD},
     expect::refusal,
+    test_app::{PASSWORD, TestApp},
 };
 
 /// The most bytes that a body may have.
@@ -30,7 +30,7 @@ fn padded(email: &str, bytes: usize) -> String {
 
 #[tokio::test]
 async fn the_body_must_be_declared_as_json() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     for wrong in [
         None,
         Some(""),
@@ -43,11 +43,11 @@ async fn the_body_must_be_declared_as_json() {
         Some("; application/json"),
         Some("application/json,application/json"),
     ] {
-        let response = bag.send(signup(wrong, account("ann@example.com"))).await;
+        let response = app.send(signup(wrong, account("ann@example.com"))).await;
         assert_eq!(refusal(&response), (415, "unsupported_media_type".to_owned()), "{wrong:?}");
         assert_eq!(response.header("cache-control"), Some("no-store"));
     }
-    assert_eq!(bag.contents(), BTreeMap::new(), "a refused signup stores nothing");
+    assert_eq!(app.contents(), BTreeMap::new(), "a refused signup stores nothing");
     for (number, good) in [
         "application/json",
         "application/json; charset=utf-8",
@@ -57,14 +57,14 @@ async fn the_body_must_be_declared_as_json() {
     .iter()
     .enumerate()
     {
-        let response = bag.send(signup(Some(good), account(&format!("user{number}@example.com")))).await;
+        let response = app.send(signup(Some(good), account(&format!("user{number}@example.com")))).await;
         assert_eq!(response.status, 200, "{good}: {}", response.body);
     }
 }
 
 #[tokio::test]
 async fn a_body_may_have_64_kib_and_no_byte_more() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     let json = Some("application/json");
     for (number, request) in [
         signup(json, padded("ann@example.com", LIMIT + 1)),
@@ -75,21 +75,21 @@ async fn a_body_may_have_64_kib_and_no_byte_more() {
     .into_iter()
     .enumerate()
     {
-        let response = bag.send(request).await;
+        let response = app.send(request).await;
         assert_eq!(refusal(&response), (413, "payload_too_large".to_owned()), "{number}");
         assert_eq!(response.header("cache-control"), Some("no-store"));
     }
-    assert_eq!(bag.contents(), BTreeMap::new(), "a refused signup stores nothing");
+    assert_eq!(app.contents(), BTreeMap::new(), "a refused signup stores nothing");
     // It is the decoded body that counts: Base64 makes this one a third longer.
-    let encoded = bag.send(signup(json, padded("ann@example.com", LIMIT)).base64()).await;
+    let encoded = app.send(signup(json, padded("ann@example.com", LIMIT)).base64()).await;
     assert_eq!(encoded.status, 200, "{}", encoded.body);
-    let plain = bag.send(signup(json, padded("bob@example.com", LIMIT))).await;
+    let plain = app.send(signup(json, padded("bob@example.com", LIMIT))).await;
     assert_eq!(plain.status, 200, "{}", plain.body);
 }
 
 #[tokio::test]
 async fn a_body_that_is_not_one_json_object_is_malformed() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     let good = account("ann@example.com");
     let bodies: [Vec<u8>; 12] = [
         Vec::new(),
@@ -107,18 +107,18 @@ async fn a_body_that_is_not_one_json_object_is_malformed() {
     ];
     for body in bodies {
         let shown = String::from_utf8_lossy(&body).into_owned();
-        let response = bag.send(signup(Some("application/json"), body)).await;
+        let response = app.send(signup(Some("application/json"), body)).await;
         assert_eq!(refusal(&response), (400, "malformed_json".to_owned()), "{shown}");
         assert_eq!(response.header("cache-control"), Some("no-store"));
     }
-    assert_eq!(bag.contents(), BTreeMap::new(), "a refused signup stores nothing");
+    assert_eq!(app.contents(), BTreeMap::new(), "a refused signup stores nothing");
 }
 
 #[tokio::test]
 async fn the_media_type_is_told_before_the_size_the_size_before_the_fields_and_the_email_last() {
-    let bag = Bag::start().await;
-    bag.sign_up("ann@example.com").await;
-    let before = bag.contents();
+    let app = TestApp::start().await;
+    app.sign_up("ann@example.com").await;
+    let before = app.contents();
     let json = Some("application/json");
     let weak = json!({"email": "ann@example.com", "password": "short"}).to_string();
     for (request, expected) in [
@@ -132,7 +132,7 @@ async fn the_media_type_is_told_before_the_size_the_size_before_the_fields_and_t
         (signup(json, account("ann@example.com")), (409, "email_taken")),
     ] {
         let (status, code) = expected;
-        assert_eq!(refusal(&bag.send(request).await), (status, code.to_owned()));
-        assert_eq!(bag.contents(), before);
+        assert_eq!(refusal(&app.send(request).await), (status, code.to_owned()));
+        assert_eq!(app.contents(), before);
     }
 }

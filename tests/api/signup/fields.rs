@@ -6,34 +6,34 @@ use serde_json::{Value, json};
 
 use super::sign_up_with;
 use crate::{
-    bag::{Bag, PASSWORD},
     expect::refusal,
+    test_app::{PASSWORD, TestApp},
 };
 
 /// Asserts that each of these values is refused for this one field, with this message, and that nobody signs up.
 async fn refused(field: &str, cases: &[(Value, &str)]) {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     for (value, message) in cases {
         let mut body = json!({"email": "Moviefan.1999@example.com", "password": PASSWORD});
         body[field] = value.clone();
-        let response = sign_up_with(&bag, &body).await;
+        let response = sign_up_with(&app, &body).await;
         assert_eq!(refusal(&response), (400, "validation_failed".to_owned()), "{value}");
         assert_eq!(response.json()["errors"], json!([{"field": field, "message": message}]), "{value}");
         assert_eq!(response.header("cache-control"), Some("no-store"));
     }
-    assert_eq!(bag.contents(), BTreeMap::new(), "a refused signup stores nothing");
+    assert_eq!(app.contents(), BTreeMap::new(), "a refused signup stores nothing");
 }
 
 /// Asserts that each of these passwords can be set, and then works.
-async fn accepted(passwords: &[String]) -> Bag {
-    let bag = Bag::start().await;
+async fn accepted(passwords: &[String]) -> TestApp {
+    let app = TestApp::start().await;
     for (number, password) in passwords.iter().enumerate() {
         let email = format!("user{number}@example.com");
-        let response = sign_up_with(&bag, &json!({"email": email, "password": password})).await;
+        let response = sign_up_with(&app, &json!({"email": email, "password": password})).await;
         assert_eq!(response.status, 200, "{password:?}: {}", response.body);
-        assert_eq!(bag.log_in(&email, password).await.status, 200, "{password:?}");
+        assert_eq!(app.log_in(&email, password).await.status, 200, "{password:?}");
     }
-    bag
+    app
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn a_password_of_less_than_8_or_more_than_72_bytes_is_refused() {
 
 #[tokio::test]
 async fn a_password_of_8_to_72_bytes_is_accepted() {
-    let bag = accepted(&[
+    let app = accepted(&[
         "a2345f78".to_owned(),
         "éééé".to_owned(),
         "😀😀".to_owned(),
@@ -70,13 +70,13 @@ async fn a_password_of_8_to_72_bytes_is_accepted() {
     .await;
     // All 72 bytes count, and none is cut.
     for wrong in ["x".repeat(71), "x".repeat(73), format!("{}y", "x".repeat(71))] {
-        assert_eq!(bag.log_in("user3@example.com", &wrong).await.status, 401);
+        assert_eq!(app.log_in("user3@example.com", &wrong).await.status, 401);
     }
 }
 
 #[tokio::test]
 async fn a_password_is_neither_trimmed_nor_normalised() {
-    let bag = accepted(&["  spaced  ".to_owned(), "       x".to_owned(), "caf\u{e9} noir".to_owned()]).await;
+    let app = accepted(&["  spaced  ".to_owned(), "       x".to_owned(), "caf\u{e9} noir".to_owned()]).await;
     for (email, wrong) in [
         ("user0@example.com", "spaced"),
         ("user0@example.com", "  spaced"),
@@ -85,7 +85,7 @@ async fn a_password_is_neither_trimmed_nor_normalised() {
         ("user2@example.com", "CAF\u{c9} NOIR"),
     ] {
         assert_eq!(
-            refusal(&bag.log_in(email, wrong).await),
+            refusal(&app.log_in(email, wrong).await),
             (401, "invalid_credentials".to_owned()),
             "{wrong}"
         );
@@ -167,22 +167,22 @@ async fn an_email_that_is_not_one_plain_mailbox_is_refused() {
 
 #[tokio::test]
 async fn an_email_of_one_plain_mailbox_is_accepted() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     let domain = format!("{}.{}.{}.example", "a".repeat(60), "b".repeat(60), "c".repeat(60));
     let longest = format!("{}@{domain}", "l".repeat(253 - domain.len()));
     assert_eq!(longest.len(), 254);
     for email in
         ["Ann.Smith+films@mail.example.co.uk", "o'neil@example.com", "a@b.co", "x_y-z@1example.com", &longest]
     {
-        assert_eq!(bag.sign_up(email).await.status, 200, "{email}");
+        assert_eq!(app.sign_up(email).await.status, 200, "{email}");
     }
 }
 
 #[tokio::test]
 async fn all_faulty_fields_are_told_at_once() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     let response =
-        sign_up_with(&bag, &json!({"password": "short", "email": 7, "zeta": null, "id": "x"})).await;
+        sign_up_with(&app, &json!({"password": "short", "email": 7, "zeta": null, "id": "x"})).await;
     insta::assert_json_snapshot!(response.json(), {".request_id" => "[id]"}, @r#"
     {
       "code": "validation_failed",
@@ -211,10 +211,10 @@ async fn all_faulty_fields_are_told_at_once() {
       "title": "Bad Request"
     }
     "#);
-    let response = sign_up_with(&bag, &json!({})).await;
+    let response = sign_up_with(&app, &json!({})).await;
     let expected = json!([
         {"field": "email", "message": "is required"}, {"field": "password", "message": "is required"},
     ]);
     assert_eq!(response.json()["errors"], expected);
-    assert_eq!(bag.contents(), BTreeMap::new(), "a refused signup stores nothing");
+    assert_eq!(app.contents(), BTreeMap::new(), "a refused signup stores nothing");
 }

@@ -14,7 +14,7 @@ use super::{
     Scene,
     hostile_events::{changed, without},
 };
-use crate::bag::segment;
+use crate::test_app::segment;
 
 const CASES: u32 = 250;
 
@@ -118,7 +118,7 @@ fn no_request_gets_an_answer_that_is_our_fault() {
         if base64 {
             request = request.base64();
         }
-        let (operation, event) = Gateway::new(&scene.bag.template).event(&request).expect("a route");
+        let (operation, event) = Gateway::new(&scene.app.template).event(&request).expect("a route");
         let survived = runtime.block_on(scene.survives(&operation, event.to_string().into(), true));
         survived.map_err(TestCaseError::fail)
     });

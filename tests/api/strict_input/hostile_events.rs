@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::Scene;
 use crate::{
-    bag::{movie, segment},
     contract,
+    test_app::{movie, segment},
 };
 
 /// An operation with an event that it answers in the same way however often it gets it.
@@ -23,7 +23,7 @@ pub struct Steady {
 impl Scene {
     /// Every operation of the template that has a route.
     pub fn steady(&self) -> Vec<Steady> {
-        let gateway = Gateway::new(&self.bag.template);
+        let gateway = Gateway::new(&self.app.template);
         let request = |method, path: &str| HttpRequest::new(method, path).header("user-agent", "curl/8.5.0");
         let path = format!("/api/movies/{}", self.movie["id"].as_str().expect("an id"));
         let token = &self.ann.token;
@@ -54,14 +54,14 @@ impl Scene {
             Steady { operation, event, status }
         })
         .collect();
-        let with_routes = self.bag.template.functions().iter().filter(|function| !function.routes.is_empty());
+        let with_routes = self.app.template.functions().iter().filter(|function| !function.routes.is_empty());
         assert_eq!(steady.len(), with_routes.count());
         steady
     }
 
     /// Gives an event to an operation. `sendable` says whether API Gateway can send it.
     pub async fn survives(&self, operation: &str, event: Vec<u8>, sendable: bool) -> Result<(), String> {
-        let function = self.bag.function(operation).await;
+        let function = self.app.function(operation).await;
         let outcome = function.invoke_raw(event).await;
         match &outcome {
             Outcome::Response(_) => {
@@ -88,8 +88,8 @@ impl Scene {
         let survived = self.survives(&steady.operation, event, sendable).await;
         assert_eq!(survived, Ok(()), "{case}");
         // Logins are of nobody, and would soon have to wait.
-        self.bag.forget_attempts();
-        let response = self.bag.invoke(&steady.operation, &steady.event).await;
+        self.app.forget_attempts();
+        let response = self.app.invoke(&steady.operation, &steady.event).await;
         assert_eq!(response.status, steady.status, "{} after {case}: {}", steady.operation, response.body);
     }
 }
@@ -327,7 +327,7 @@ async fn everything_strange_at_once_is_answered() {
             .header("x-forwarded-for", "<script>")
             .bearer("é.\u{1f3ac}.x")
             .body([0xff, 0x00, 0xfe]);
-        let response = scene.bag.send(request).await;
+        let response = scene.app.send(request).await;
         assert!((400..500).contains(&response.status), "{}: {}", steady.operation, response.body);
     }
 }

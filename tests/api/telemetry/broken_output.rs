@@ -7,22 +7,22 @@ use local::{
 use serde_json::json;
 
 use crate::{
-    bag::{Bag, PASSWORD, get, post},
-    emitted,
+    emf,
+    test_app::{PASSWORD, TestApp, get, post},
 };
 
 #[tokio::test]
 async fn requests_are_answered_when_no_line_can_be_written() {
-    for format in [emitted::JSON, ("AWS_LAMBDA_LOG_FORMAT", "Text")] {
+    for format in [emf::JSON, ("AWS_LAMBDA_LOG_FORMAT", "Text")] {
         // At this level most is written.
-        let bag = Bag::start_with(1, &[format, ("AWS_LAMBDA_LOG_LEVEL", "TRACE")]).await;
-        bag.sign_up("ann@example.com").await;
+        let app = TestApp::start_with(1, &[format, ("AWS_LAMBDA_LOG_LEVEL", "TRACE")]).await;
+        app.sign_up("ann@example.com").await;
         for output in [Output::Full, Output::Closed] {
-            let options = FunctionOptions { output, ..bag.options("login") };
+            let options = FunctionOptions { output, ..app.options("login") };
             let function = Function::start(options).await.expect("the function starts");
             let login = |password: &str| {
                 let body = json!({"email": "ann@example.com", "password": password});
-                bag.event(&post("/api/auth/login", &body)).1
+                app.event(&post("/api/auth/login", &body)).1
             };
             for (password, status) in [(PASSWORD, 200), ("a wrong password", 401), (PASSWORD, 200)] {
                 let response = HttpResponse::from_outcome(&function.invoke(&login(password)).await);
@@ -36,15 +36,15 @@ async fn requests_are_answered_when_no_line_can_be_written() {
 
 #[tokio::test]
 async fn errors_are_answered_and_purges_run_when_no_line_can_be_written() {
-    let bag = Bag::start_with(1, &[emitted::JSON]).await;
-    let broken = |operation| FunctionOptions { output: Output::Full, ..bag.options(operation) };
+    let app = TestApp::start_with(1, &[emf::JSON]).await;
+    let broken = |operation| FunctionOptions { output: Output::Full, ..app.options(operation) };
     let purge = Function::start(broken("purge-account")).await.expect("the function starts");
     let report = local::runtime_api::Outcome::Response(json!({"batchItemFailures": []}));
     assert_eq!(purge.invoke(&json!({})).await, report);
     let list = Function::start(broken("list-movies")).await.expect("the function starts");
-    bag.proxy.inject(local::fault_proxy::Rule::once(local::fault_proxy::Fault::AccessDenied));
+    app.proxy.inject(local::fault_proxy::Rule::once(local::fault_proxy::Fault::AccessDenied));
     for status in [500, 200] {
-        let response = HttpResponse::from_outcome(&list.invoke(&bag.event(&get("/api/movies")).1).await);
+        let response = HttpResponse::from_outcome(&list.invoke(&app.event(&get("/api/movies")).1).await);
         assert_eq!(response.status, status, "{}", response.body);
     }
 }

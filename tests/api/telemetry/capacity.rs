@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::{start, text};
 use crate::{
-    bag::{Bag, PASSWORD, delete, get, movie, post, put},
-    emitted::{self, send},
+    emf::{self, send},
+    test_app::{PASSWORD, TestApp, delete, get, movie, post, put},
 };
 
 /// Read units and write units.
@@ -18,7 +18,7 @@ type Price = (f64, f64);
 
 /// What a line says.
 fn reported(line: &Value) -> Price {
-    let values = emitted::values(line);
+    let values = emf::values(line);
     let units = |name: &str| values.get(name).copied().unwrap_or_default();
     (units("ReadCapacityUnits"), units("WriteCapacityUnits"))
 }
@@ -37,11 +37,11 @@ fn answered(call: &Call) -> Price {
 }
 
 /// The request succeeds, and its line says this price, which is what the answers said.
-async fn assert_price(bag: &Bag, what: &str, request: HttpRequest, expected: Price) {
-    bag.proxy.clear_calls();
-    let (response, line) = send(bag, &request).await;
+async fn assert_price(app: &TestApp, what: &str, request: HttpRequest, expected: Price) {
+    app.proxy.clear_calls();
+    let (response, line) = send(app, &request).await;
     assert!((200..300).contains(&response.status), "{what}: {}", response.body);
-    let calls = bag.proxy.calls();
+    let calls = app.proxy.calls();
     let add = |(read, written): Price, call: &Call| (read + answered(call).0, written + answered(call).1);
     assert_eq!(reported(&line), calls.iter().fold((0.0, 0.0), add), "{what}: left is told, right is true");
     assert_eq!(reported(&line), expected, "{what}: {calls:#?}");
@@ -49,9 +49,9 @@ async fn assert_price(bag: &Bag, what: &str, request: HttpRequest, expected: Pri
 
 #[tokio::test]
 async fn every_operation_costs_what_is_known_of_dynamodb() {
-    let bag = start().await;
-    let ann = bag.person("ann").await;
-    let path = format!("/api/movies/{}", bag.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
+    let app = start().await;
+    let ann = app.person("ann").await;
+    let path = format!("/api/movies/{}", app.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
     let credentials = json!({"email": "bob@example.com", "password": PASSWORD});
     let passwords = json!({"current_password": PASSWORD, "new_password": "a bag full of new movies"});
     let ann = |request: HttpRequest| request.bearer(&ann.token);
@@ -73,38 +73,38 @@ async fn every_operation_costs_what_is_known_of_dynamodb() {
         // Two reads; two windows up and one put; one deleted, and the user.
         ("change the password", ann(put("/api/auth/password", &passwords)), (2.0, 5.0)),
     ] {
-        assert_price(&bag, what, request, price).await;
+        assert_price(&app, what, request, price).await;
     }
-    let token = text(&bag.log_in("bob@example.com", PASSWORD).await, "token");
-    assert_price(&bag, "log out", post("/api/auth/logout", &json!({})).bearer(&token), (1.0, 1.0)).await;
-    let token = text(&bag.log_in("bob@example.com", PASSWORD).await, "token");
-    assert_price(&bag, "leave", delete("/api/auth/account").bearer(&token), (1.0, 4.0)).await;
+    let token = text(&app.log_in("bob@example.com", PASSWORD).await, "token");
+    assert_price(&app, "log out", post("/api/auth/logout", &json!({})).bearer(&token), (1.0, 1.0)).await;
+    let token = text(&app.log_in("bob@example.com", PASSWORD).await, "token");
+    assert_price(&app, "leave", delete("/api/auth/account").bearer(&token), (1.0, 4.0)).await;
 }
 
 #[tokio::test]
 async fn what_is_large_costs_more() {
-    let bag = start().await;
-    let ann = bag.person("ann").await;
+    let app = start().await;
+    let ann = app.person("ann").await;
     let casts: Vec<String> = (0..40).map(|number| format!("{number:0>100}")).collect();
     let large = json!({"name": "Cleopatra", "casts": casts, "genres": ["Drama"]});
-    let response = bag.send(post("/api/movies", &large).bearer(&ann.token)).await;
+    let response = app.send(post("/api/movies", &large).bearer(&ann.token)).await;
     assert_eq!(response.status, 200, "{}", response.body);
     let path = format!("/api/movies/{}", text(&response, "id"));
-    assert_price(&bag, "get", get(&path), (2.0, 0.0)).await;
-    assert_price(&bag, "list", get("/api/movies"), (1.0, 0.0)).await;
+    assert_price(&app, "get", get(&path), (2.0, 0.0)).await;
+    assert_price(&app, "list", get("/api/movies"), (1.0, 0.0)).await;
 }
 
 /// DynamoDB finds that it has committed the transaction already, and charges the repetition as a read of what it wrote.
 #[tokio::test]
 async fn a_transaction_that_is_repeated_is_charged_as_a_read() {
-    let bag = start().await;
-    let ann = bag.person("ann").await;
-    bag.proxy.inject(Rule::once(Fault::LoseResponse).on("TransactWriteItems"));
+    let app = start().await;
+    let ann = app.person("ann").await;
+    app.proxy.inject(Rule::once(Fault::LoseResponse).on("TransactWriteItems"));
     let create = post("/api/movies", &movie("Alien")).bearer(&ann.token);
-    bag.proxy.clear_calls();
-    let (response, line) = send(&bag, &create).await;
+    app.proxy.clear_calls();
+    let (response, line) = send(&app, &create).await;
     assert_eq!(response.status, 200, "{}", response.body);
-    let calls = bag.proxy.calls();
+    let calls = app.proxy.calls();
     let [_, lost, repeated] = &calls[..] else { panic!("a check and two transactions: {calls:#?}") };
     assert_eq!((answered(lost), answered(repeated)), ((0.0, 8.0), (6.0, 0.0)));
     // Of the answer that got lost nobody knows; the check of the token is a read, too.
@@ -113,8 +113,8 @@ async fn a_transaction_that_is_repeated_is_charged_as_a_read() {
 
 #[tokio::test]
 async fn a_request_is_charged_for_its_own_requests_only() {
-    let bag = start().await;
+    let app = start().await;
     for _ in 0..3 {
-        assert_price(&bag, "list", get("/api/movies"), (0.5, 0.0)).await;
+        assert_price(&app, "list", get("/api/movies"), (0.5, 0.0)).await;
     }
 }

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::{start, text};
 use crate::{
-    bag::{Bag, PASSWORD, USERS, get, movie, post},
-    emitted::{self, send},
+    emf::{self, send},
+    test_app::{PASSWORD, TestApp, USERS, get, movie, post},
 };
 
 /// Takes out of a line what differs from run to run, after looking at it.
@@ -30,14 +30,14 @@ fn settled(mut line: Value) -> Value {
 
 #[tokio::test]
 async fn a_read_tells_how_it_went_and_what_it_cost() {
-    let bag = start().await;
-    let ann = bag.person("ann").await;
-    let path = format!("/api/movies/{}", bag.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
+    let app = start().await;
+    let ann = app.person("ann").await;
+    let path = format!("/api/movies/{}", app.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
     for cold_start in [true, false, false] {
-        let (operation, event) = bag.event(&get(&path));
-        bag.send_event(&operation, &event).await;
+        let (operation, event) = app.event(&get(&path));
+        app.send_event(&operation, &event).await;
         let id = event["requestContext"]["requestId"].as_str().expect("an id");
-        let line = bag.logged_with(&[id, "request completed"]).await;
+        let line = app.logged_with(&[id, "request completed"]).await;
         let directive = json!({
             "Namespace": "MovieBag",
             "Dimensions": [["Stage", "Operation"]],
@@ -62,9 +62,9 @@ async fn a_read_tells_how_it_went_and_what_it_cost() {
 
 #[tokio::test]
 async fn a_write_tells_its_user_and_counts_under_both_sets_of_dimensions() {
-    let bag = start().await;
-    let ann = bag.person("ann").await;
-    let (response, line) = send(&bag, &post("/api/movies", &movie("Alien")).bearer(&ann.token)).await;
+    let app = start().await;
+    let ann = app.person("ann").await;
+    let (response, line) = send(&app, &post("/api/movies", &movie("Alien")).bearer(&ann.token)).await;
     assert_eq!(response.status, 200, "{}", response.body);
     let mut line = settled(line);
     assert!(line["request_id"].take().is_string(), "the line names the request: {line:#}");
@@ -102,9 +102,9 @@ async fn a_write_tells_its_user_and_counts_under_both_sets_of_dimensions() {
 
 #[tokio::test]
 async fn a_refusal_tells_its_code_and_has_no_metrics_if_nothing_was_measured() {
-    let bag = start().await;
-    let ann = bag.person("ann").await;
-    let (response, line) = send(&bag, &get("/api/auth/account")).await;
+    let app = start().await;
+    let ann = app.person("ann").await;
+    let (response, line) = send(&app, &get("/api/auth/account")).await;
     let expected = json!({
         "level": "INFO",
         "message": "request completed",
@@ -117,25 +117,25 @@ async fn a_refusal_tells_its_code_and_has_no_metrics_if_nothing_was_measured() {
     });
     assert_eq!(settled(line), expected);
 
-    bag.movie(&ann, "Alien").await;
-    let (response, line) = send(&bag, &post("/api/movies", &movie("Alien")).bearer(&ann.token)).await;
+    app.movie(&ann, "Alien").await;
+    let (response, line) = send(&app, &post("/api/movies", &movie("Alien")).bearer(&ann.token)).await;
     let line = settled(line);
     assert_eq!((response.status, &line["code"]), (409, &json!("movie_name_taken")));
     assert_eq!((&line["level"], &line["user_id"], line.get("cause")), (&json!("INFO"), &json!(ann.id), None));
     // The check of the token; the transaction that was refused names no price.
-    assert_eq!(emitted::values(&line), [("ReadCapacityUnits".to_owned(), 1.0)].into());
+    assert_eq!(emf::values(&line), [("ReadCapacityUnits".to_owned(), 1.0)].into());
 }
 
 #[tokio::test]
 async fn a_fault_tells_its_cause_and_what_passes_by_itself_is_only_a_warning() {
-    let bag = start().await;
+    let app = start().await;
     for (fault, status, level, code, cause) in [
         (Fault::AccessDenied, 500, "ERROR", "internal", "DynamoDB refused the request: "),
         (Fault::ServerError, 503, "WARN", "unavailable", "DynamoDB is unavailable: "),
     ] {
-        bag.proxy.inject(Rule::always(fault));
-        let (response, line) = send(&bag, &get("/api/movies")).await;
-        bag.proxy.clear_rules();
+        app.proxy.inject(Rule::always(fault));
+        let (response, line) = send(&app, &get("/api/movies")).await;
+        app.proxy.clear_rules();
         let line = settled(line);
         assert_eq!((response.status, &line["status"]), (status, &json!(status)));
         assert_eq!((&line["level"], &line["code"]), (&json!(level), &json!(code)), "{line}");
@@ -143,30 +143,30 @@ async fn a_fault_tells_its_cause_and_what_passes_by_itself_is_only_a_warning() {
         let internal: &[&str] = if status == 500 { &["InternalErrors"] } else { &[] };
         let expected = ["DatabaseErrors", "ServerErrors"].iter().chain(internal);
         let expected = expected.map(|name| ((*name).to_owned(), 1.0)).collect();
-        assert_eq!(emitted::values(&line), expected);
+        assert_eq!(emf::values(&line), expected);
     }
 }
 
 #[tokio::test]
 async fn a_new_process_starts_cold() {
-    let mut bag = start().await;
+    let mut app = start().await;
     let cold = |line: &Value| line["cold_start"].as_bool();
-    assert_eq!(cold(&send(&bag, &get("/api/movies")).await.1), Some(true));
-    assert_eq!(cold(&send(&bag, &get("/api/movies")).await.1), Some(false));
-    bag.kill("list-movies").await;
-    assert_eq!(cold(&send(&bag, &get("/api/movies")).await.1), Some(true));
+    assert_eq!(cold(&send(&app, &get("/api/movies")).await.1), Some(true));
+    assert_eq!(cold(&send(&app, &get("/api/movies")).await.1), Some(false));
+    app.kill("list-movies").await;
+    assert_eq!(cold(&send(&app, &get("/api/movies")).await.1), Some(true));
 }
 
 #[tokio::test]
 async fn the_user_of_one_request_is_not_that_of_the_next() {
-    let bag = start().await;
-    let ann = bag.person("ann").await;
+    let app = start().await;
+    let ann = app.person("ann").await;
     let login = |email: &str| post("/api/auth/login", &json!({"email": email, "password": PASSWORD}));
-    let (_, line) = send(&bag, &login(&ann.email)).await;
+    let (_, line) = send(&app, &login(&ann.email)).await;
     assert_eq!(line["user_id"], ann.id);
-    let (_, line) = send(&bag, &login("nobody@example.com")).await;
-    assert_eq!((line.get("user_id"), bag.count(USERS, "user#")), (None, 1));
-    let line: Option<Value> = bag.logs().iter().find_map(|line| {
+    let (_, line) = send(&app, &login("nobody@example.com")).await;
+    assert_eq!((line.get("user_id"), app.count(USERS, "user#")), (None, 1));
+    let line: Option<Value> = app.logs().iter().find_map(|line| {
         let line: Value = serde_json::from_str(line).ok()?;
         (line["operation"] == "signup").then_some(line)
     });
@@ -176,20 +176,20 @@ async fn the_user_of_one_request_is_not_that_of_the_next() {
 /// Whatever the functions emit, in a system that is used, follows the specification of the format.
 #[tokio::test]
 async fn every_document_names_the_stage_and_its_own_operation() {
-    let bag: Bag = start().await;
-    let ann = bag.person("ann").await;
-    bag.movie(&ann, "Alien").await;
-    send(&bag, &get("/api/movies")).await;
-    let documents = emitted::documents(&bag);
+    let app: TestApp = start().await;
+    let ann = app.person("ann").await;
+    app.movie(&ann, "Alien").await;
+    send(&app, &get("/api/movies")).await;
+    let documents = emf::documents(&app);
     let operations: Vec<&str> = documents.iter().filter_map(|line| line["operation"].as_str()).collect();
     assert_eq!(operations.len(), 4, "{operations:?}");
     for line in &documents {
         assert_eq!(line["operation"], line["Operation"]);
-        for measurement in emitted::measurements_of(line) {
+        for measurement in emf::measurements_of(line) {
             assert_eq!(measurement.namespace, "MovieBag");
             assert_eq!(measurement.dimensions["Stage"], "local", "{measurement:?}");
         }
     }
-    let measured = emitted::measurements(&documents).len();
+    let measured = emf::measurements(&documents).len();
     assert!(measured > operations.len(), "{measured} measurements of {} operations", operations.len());
 }

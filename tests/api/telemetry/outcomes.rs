@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 
 use super::{start, text};
 use crate::{
-    bag::{ATTEMPTS, Bag, MOVIES, PASSWORD, delete, get, movie, post, put},
-    emitted::{self, send},
+    emf::{self, send},
+    test_app::{MOVIES, PASSWORD, PASSWORD_ATTEMPTS, TestApp, delete, get, movie, post, put},
 };
 
 /// The names of the outcomes that a line counts, each of them once.
 fn outcomes(line: &Value) -> Vec<String> {
-    let counted: BTreeMap<String, f64> = emitted::values(line);
+    let counted: BTreeMap<String, f64> = emf::values(line);
     let outcomes = counted.into_iter().filter(|(name, _)| !name.ends_with("CapacityUnits"));
     outcomes
         .map(|(name, value)| {
@@ -28,8 +28,8 @@ fn outcomes(line: &Value) -> Vec<String> {
 }
 
 /// The request has this status and counts as exactly this.
-async fn assert_outcome(bag: &Bag, request: HttpRequest, status: u16, expected: &[&str]) {
-    let (response, line) = send(bag, &request).await;
+async fn assert_outcome(app: &TestApp, request: HttpRequest, status: u16, expected: &[&str]) {
+    let (response, line) = send(app, &request).await;
     assert_eq!(response.status, status, "{}", response.body);
     assert_eq!(outcomes(&line), expected, "{line:#}");
 }
@@ -44,29 +44,31 @@ fn login(email: &str, password: &str) -> HttpRequest {
 
 #[tokio::test]
 async fn signups_and_logins_are_counted_by_how_they_ended() {
-    let bag = start().await;
+    let app = start().await;
     let signup = |email: &str| post("/api/auth/signup", &credentials(email, PASSWORD));
-    assert_outcome(&bag, signup("ann@example.com"), 200, &["Signups"]).await;
-    assert_outcome(&bag, signup("ann@example.com"), 409, &[]).await;
-    assert_outcome(&bag, signup("not an address"), 400, &[]).await;
-    assert_outcome(&bag, login("ann@example.com", PASSWORD), 200, &["LoginsSucceeded"]).await;
-    assert_outcome(&bag, login("ann@example.com", "a wrong password"), 401, &["LoginsFailed"]).await;
-    assert_outcome(&bag, login("nobody@example.com", PASSWORD), 401, &["LoginsFailed"]).await;
-    assert_outcome(&bag, post("/api/auth/login", &json!({})), 400, &[]).await;
-    for counter in bag.items(ATTEMPTS, "").iter().filter(|counter| counter["blocked_until"].is_object()) {
+    assert_outcome(&app, signup("ann@example.com"), 200, &["Signups"]).await;
+    assert_outcome(&app, signup("ann@example.com"), 409, &[]).await;
+    assert_outcome(&app, signup("not an address"), 400, &[]).await;
+    assert_outcome(&app, login("ann@example.com", PASSWORD), 200, &["LoginsSucceeded"]).await;
+    assert_outcome(&app, login("ann@example.com", "a wrong password"), 401, &["LoginsFailed"]).await;
+    assert_outcome(&app, login("nobody@example.com", PASSWORD), 401, &["LoginsFailed"]).await;
+    assert_outcome(&app, post("/api/auth/login", &json!({})), 400, &[]).await;
+    for counter in
+        app.items(PASSWORD_ATTEMPTS, "").iter().filter(|counter| counter["blocked_until"].is_object())
+    {
         let end = shared::app::now().unix_milliseconds() + 3_600_000;
         let key = counter["pk"]["S"].as_str().expect("a key");
-        bag.edit(ATTEMPTS, key, |counter| counter["blocked_until"] = json!({"N": end.to_string()}));
+        app.edit(PASSWORD_ATTEMPTS, key, |counter| counter["blocked_until"] = json!({"N": end.to_string()}));
     }
-    assert_outcome(&bag, login("ann@example.com", PASSWORD), 429, &["LoginsThrottled"]).await;
+    assert_outcome(&app, login("ann@example.com", PASSWORD), 429, &["LoginsThrottled"]).await;
 }
 
 #[tokio::test]
 async fn movies_are_counted_when_they_are_created_and_nothing_else_is() {
-    let bag = start().await;
-    let ann = bag.person("ann").await;
+    let app = start().await;
+    let ann = app.person("ann").await;
     let create = |body: &Value| post("/api/movies", body).bearer(&ann.token);
-    let (response, line) = send(&bag, &create(&movie("Alien"))).await;
+    let (response, line) = send(&app, &create(&movie("Alien"))).await;
     assert_eq!((response.status, outcomes(&line)), (200, vec!["MoviesCreated".to_owned()]));
     let path = format!("/api/movies/{}", text(&response, "id"));
     let passwords =
@@ -86,40 +88,40 @@ async fn movies_are_counted_when_they_are_created_and_nothing_else_is() {
         (change("a wrong password"), 403),
         (change(PASSWORD), 200),
     ] {
-        assert_outcome(&bag, request, status, &[]).await;
+        assert_outcome(&app, request, status, &[]).await;
     }
-    let token = text(&bag.log_in(&ann.email, "a bag of new movies").await, "token");
-    assert_outcome(&bag, delete("/api/auth/account").bearer(&token), 202, &[]).await;
-    assert_outcome(&bag, post("/api/auth/logout", &json!({})).bearer(&token), 401, &[]).await;
+    let token = text(&app.log_in(&ann.email, "a bag of new movies").await, "token");
+    assert_outcome(&app, delete("/api/auth/account").bearer(&token), 202, &[]).await;
+    assert_outcome(&app, post("/api/auth/logout", &json!({})).bearer(&token), 401, &[]).await;
 }
 
 #[tokio::test]
 async fn server_errors_are_told_apart_by_whether_the_database_is_the_reason() {
-    let bag = start().await;
-    let ann = bag.person("ann").await;
-    let path = format!("/api/movies/{}", bag.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
+    let app = start().await;
+    let ann = app.person("ann").await;
+    let path = format!("/api/movies/{}", app.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
     let both = ["DatabaseErrors", "InternalErrors", "ServerErrors"];
-    bag.proxy.inject(Rule::once(Fault::TableMissing));
-    assert_outcome(&bag, get(&path), 500, &both).await;
-    bag.edit(MOVIES, &path.replace("/api/movies/", "movie#"), |movie| movie["casts"] = json!({"N": "1"}));
-    assert_outcome(&bag, get(&path), 500, &both).await;
+    app.proxy.inject(Rule::once(Fault::TableMissing));
+    assert_outcome(&app, get(&path), 500, &both).await;
+    app.edit(MOVIES, &path.replace("/api/movies/", "movie#"), |movie| movie["casts"] = json!({"N": "1"}));
+    assert_outcome(&app, get(&path), 500, &both).await;
 
     // The hash names a cost that bcrypt does not have: no fault of the database, which gave what it was given.
-    bag.edit_user(&ann.id, |user| {
+    app.edit_user(&ann.id, |user| {
         let hash = user["password_hash"]["S"].as_str().expect("a hash").replace("$2b$04$", "$2b$77$");
         user["password_hash"] = json!({"S": hash});
     });
-    assert_outcome(&bag, login(&ann.email, PASSWORD), 500, &["InternalErrors", "ServerErrors"]).await;
+    assert_outcome(&app, login(&ann.email, PASSWORD), 500, &["InternalErrors", "ServerErrors"]).await;
 }
 
 #[tokio::test]
 async fn running_out_of_time_is_an_error_of_the_database() {
-    let bag = start().await;
-    let options = FunctionOptions { timeout: Duration::from_secs(2), ..bag.options("list-movies") };
+    let app = start().await;
+    let options = FunctionOptions { timeout: Duration::from_secs(2), ..app.options("list-movies") };
     let hurried = Function::start(options).await.expect("the function starts");
-    bag.proxy.inject(Rule::once(Fault::Stall));
-    hurried.invoke(&bag.event(&get("/api/movies")).1).await;
-    let line = emitted::first_document(&hurried).await;
+    app.proxy.inject(Rule::once(Fault::Stall));
+    hurried.invoke(&app.event(&get("/api/movies")).1).await;
+    let line = emf::first_document(&hurried).await;
     assert_eq!((&line["status"], &line["level"]), (&json!(503), &json!("WARN")));
     assert_eq!(line["cause"], "the function ran out of time");
     assert_eq!(outcomes(&line), ["DatabaseErrors", "ServerErrors"]);

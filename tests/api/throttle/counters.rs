@@ -5,20 +5,21 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{
-    ACCOUNT_LIMIT, Door, House, SOURCE_LIMIT, STRANGER, early_in_the_hour, hours_end, key, login, now, number,
+    ACCOUNT_LIMIT, PasswordEndpoint, SOURCE_LIMIT, STRANGER, ThrottleTest, early_in_the_hour, hours_end, key,
+    login, now, number,
 };
 use crate::{
-    bag::{ATTEMPTS, Bag},
     expect::refusal,
+    test_app::{PASSWORD_ATTEMPTS, TestApp},
 };
 
 #[tokio::test]
 async fn counters_name_no_email_and_no_address() {
-    let house = House::new(Door::Login).await;
-    for email in [house.ann.email.as_str(), "nobody.at.all@example.com", "not an address"] {
-        house.bag.send(login(email, "a wrong password", STRANGER)).await;
+    let test = ThrottleTest::new(PasswordEndpoint::Login).await;
+    for email in [test.ann.email.as_str(), "nobody.at.all@example.com", "not an address"] {
+        test.app.send(login(email, "a wrong password", STRANGER)).await;
     }
-    let counters = house.bag.items(ATTEMPTS, "");
+    let counters = test.app.items(PASSWORD_ATTEMPTS, "");
     // Three accounts with one address, three accounts, and two addresses: the first login came from another one.
     assert_eq!(counters.len(), 3 + 3 + 2, "{counters:?}");
     for counter in &counters {
@@ -47,9 +48,9 @@ async fn counters_name_no_email_and_no_address() {
 #[tokio::test]
 async fn nobody_can_tell_the_name_of_a_counter_without_the_key() {
     let names = |key: &'static str| async move {
-        let bag = Bag::start_with(1, &[("JWT_SECRET_KEY", key)]).await;
-        assert_eq!(bag.log_in("ann@example.com", "a wrong password").await.status, 401);
-        let counters = bag.items(ATTEMPTS, "");
+        let app = TestApp::start_with(1, &[("JWT_SECRET_KEY", key)]).await;
+        assert_eq!(app.log_in("ann@example.com", "a wrong password").await.status, 401);
+        let counters = app.items(PASSWORD_ATTEMPTS, "");
         let names = counters.iter().map(|counter| key_without_hour(counter).to_owned());
         names.collect::<BTreeSet<_>>()
     };
@@ -62,20 +63,21 @@ async fn nobody_can_tell_the_name_of_a_counter_without_the_key() {
 
 #[tokio::test]
 async fn every_counter_goes_when_it_is_not_needed_any_more() {
-    let house = House::new(Door::Login).await;
-    let table = house.bag.template.tables().iter().find(|table| table.name == ATTEMPTS).expect("a table");
+    let test = ThrottleTest::new(PasswordEndpoint::Login).await;
+    let table =
+        test.app.template.tables().iter().find(|table| table.name == PASSWORD_ATTEMPTS).expect("a table");
     let attribute = &table.time_to_live.as_ref().expect("a time to live").attribute_name;
     assert_eq!(attribute, "expires_at");
 
     early_in_the_hour().await;
-    house.fail_times(4, STRANGER).await;
+    test.fail_times(4, STRANGER).await;
     let before = now();
-    house.fail(STRANGER).await;
-    let counter = house.strict().remove(0);
+    test.fail(STRANGER).await;
+    let counter = test.strict().remove(0);
     let day = 24 * 60 * 60;
     assert_eq!(number(&counter, attribute), number(&counter, "blocked_until") / 1_000 + day);
     for limit in [ACCOUNT_LIMIT, SOURCE_LIMIT] {
-        for window in house.windows(limit) {
+        for window in test.windows(limit) {
             let expires_at = number(&window, attribute) * 1_000;
             assert!((hours_end()..=now() + 2 * 3_600_000).contains(&expires_at), "{window}");
         }
@@ -85,26 +87,26 @@ async fn every_counter_goes_when_it_is_not_needed_any_more() {
 
 #[tokio::test]
 async fn a_corrupt_counter_is_our_own_fault_and_is_named_in_the_log() {
-    let house = House::new(Door::Login).await;
-    house.fail(STRANGER).await;
-    let counter = house.strict().remove(0);
+    let test = ThrottleTest::new(PasswordEndpoint::Login).await;
+    test.fail(STRANGER).await;
+    let counter = test.strict().remove(0);
     let corrupt: [(&str, Value); 3] = [
         ("blocked_until", json!({"S": "soon"})),
         ("expires_at", json!({"N": i64::MAX.to_string()})),
         ("failures", json!({"N": "-1"})),
     ];
     for (attribute, value) in corrupt {
-        house.bag.edit(ATTEMPTS, key(&counter), |counter| counter[attribute] = value);
-        let before = house.bag.items(ATTEMPTS, "");
-        let response = house.bag.send(house.guess(STRANGER)).await;
+        test.app.edit(PASSWORD_ATTEMPTS, key(&counter), |counter| counter[attribute] = value);
+        let before = test.app.items(PASSWORD_ATTEMPTS, "");
+        let response = test.app.send(test.guess(STRANGER)).await;
         assert_eq!(refusal(&response), (500, "internal".to_owned()), "{attribute}");
-        assert_eq!(house.bag.rounds(&response).await, 0);
-        assert_eq!(house.bag.items(ATTEMPTS, ""), before);
-        let line = house.bag.logged(response.json()["request_id"].as_str().expect("an id")).await;
-        assert!(house.bag.logs().iter().any(|line| line.contains(key(&counter))), "{line}");
-        house.bag.database.put_item(ATTEMPTS, counter.clone()).expect("an item");
+        assert_eq!(test.app.rounds(&response).await, 0);
+        assert_eq!(test.app.items(PASSWORD_ATTEMPTS, ""), before);
+        let line = test.app.logged(response.json()["request_id"].as_str().expect("an id")).await;
+        assert!(test.app.logs().iter().any(|line| line.contains(key(&counter))), "{line}");
+        test.app.database.put_item(PASSWORD_ATTEMPTS, counter.clone()).expect("an item");
     }
-    house.fail(STRANGER).await;
+    test.fail(STRANGER).await;
 }
 
 fn key_without_hour(counter: &Value) -> &str {

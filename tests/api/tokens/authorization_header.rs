@@ -4,14 +4,14 @@ use local::gateway::HttpRequest;
 use serde_json::json;
 
 use super::assert_refused;
-use crate::bag::{Bag, delete, put};
+use crate::test_app::{TestApp, delete, put};
 
 #[tokio::test]
 async fn a_token_is_taken_from_the_authorization_header_and_from_nowhere_else() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let id = bag.movie(&ann, "Heat").await["id"].as_str().expect("an id").to_owned();
-    let before = bag.contents();
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let id = app.movie(&ann, "Heat").await["id"].as_str().expect("an id").to_owned();
+    let before = app.contents();
     let (path, token) = (format!("/api/movies/{id}"), ann.token.as_str());
     let request = || delete(&path);
     let bearer = format!("Bearer {token}");
@@ -34,17 +34,17 @@ async fn a_token_is_taken_from_the_authorization_header_and_from_nowhere_else() 
         ),
     ];
     for (place, request) in elsewhere {
-        assert_refused(&bag.send(request).await, "missing_token", place);
+        assert_refused(&app.send(request).await, "missing_token", place);
     }
-    assert_eq!(bag.contents(), before);
+    assert_eq!(app.contents(), before);
 }
 
 #[tokio::test]
 async fn a_header_that_brings_no_bearer_token_is_told_apart_from_one_that_brings_a_bad_one() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let id = bag.movie(&ann, "Heat").await["id"].as_str().expect("an id").to_owned();
-    let before = bag.contents();
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let id = app.movie(&ann, "Heat").await["id"].as_str().expect("an id").to_owned();
+    let before = app.contents();
     let (path, token) = (format!("/api/movies/{id}"), ann.token.as_str());
     for value in [
         String::new(),
@@ -58,7 +58,7 @@ async fn a_header_that_brings_no_bearer_token_is_told_apart_from_one_that_brings
         format!("Bearer:{token}"),
         token.to_owned(),
     ] {
-        let response = bag.send(delete(&path).header("authorization", &value)).await;
+        let response = app.send(delete(&path).header("authorization", &value)).await;
         assert_refused(&response, "missing_token", &value);
     }
     for value in [
@@ -74,33 +74,33 @@ async fn a_header_that_brings_no_bearer_token_is_told_apart_from_one_that_brings
         format!("Bearer Bearer {token}"),
         format!("Bearer {token}é"),
     ] {
-        let response = bag.send(delete(&path).header("authorization", &value)).await;
+        let response = app.send(delete(&path).header("authorization", &value)).await;
         assert_refused(&response, "invalid_token", &value);
     }
     // What HTTP does not allow in a header is as good as not there.
     for value in [format!("Bearer {token}\u{7f}"), format!("Bearer {token}\n")] {
         assert_refused(
-            &bag.send(delete(&path).header("authorization", &value)).await,
+            &app.send(delete(&path).header("authorization", &value)).await,
             "missing_token",
             &value,
         );
     }
     // API Gateway joins repeated headers with a comma.
     let twice = delete(&path).bearer(token).bearer(token);
-    assert_refused(&bag.send(twice).await, "invalid_token", "the same token twice");
+    assert_refused(&app.send(twice).await, "invalid_token", "the same token twice");
     let twice = delete(&path).bearer(token).bearer("another");
-    assert_refused(&bag.send(twice).await, "invalid_token", "two tokens");
-    assert_eq!(bag.contents(), before);
+    assert_refused(&app.send(twice).await, "invalid_token", "two tokens");
+    assert_eq!(app.contents(), before);
 }
 
 #[tokio::test]
 async fn the_scheme_may_be_written_in_any_case() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let id = bag.movie(&ann, "Heat").await["id"].as_str().expect("an id").to_owned();
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let id = app.movie(&ann, "Heat").await["id"].as_str().expect("an id").to_owned();
     for scheme in ["Bearer", "bearer", "BEARER", "bEARER", "Bearer  "] {
         let request = put(&format!("/api/movies/{id}"), &json!({"genres": ["Crime"]}));
-        let response = bag.send(request.header("Authorization", format!("{scheme} {}", ann.token))).await;
+        let response = app.send(request.header("Authorization", format!("{scheme} {}", ann.token))).await;
         assert_eq!(response.status, 200, "{scheme}: {}", response.body);
     }
 }

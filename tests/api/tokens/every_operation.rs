@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::{assert_refused, forge, issued};
 use crate::{
-    bag::{Bag, Person, USERS},
     contract,
+    test_app::{TestApp, TestUser, USERS},
 };
 
 /// The operations that anybody may call. This list may only become shorter.
@@ -60,25 +60,25 @@ impl Operation {
 }
 
 /// Somebody with a movie of their own, and that movie's id.
-pub async fn owner(bag: &Bag, name: &str) -> (Person, String) {
-    let person = bag.person(name).await;
+pub async fn owner(app: &TestApp, name: &str) -> (TestUser, String) {
+    let person = app.person(name).await;
     let id =
-        bag.movie(&person, &format!("The movie of {name}")).await["id"].as_str().expect("an id").to_owned();
+        app.movie(&person, &format!("The movie of {name}")).await["id"].as_str().expect("an id").to_owned();
     (person, id)
 }
 
 #[tokio::test]
 async fn every_operation_that_needs_a_token_refuses_what_is_none() {
-    let bag = Bag::start().await;
-    let (ann, anns_movie) = owner(&bag, "ann").await;
-    let (gone, movie_of_gone) = owner(&bag, "gone").await;
-    let (leaving, movie_of_leaving) = owner(&bag, "leaving").await;
-    let (revoked, movie_of_revoked) = owner(&bag, "revoked").await;
-    bag.database.delete_item(USERS, json!({"pk": {"S": format!("user#{}", gone.id)}})).expect("a user");
-    bag.edit_user(&leaving.id, |user| user["status"] = json!({"S": "leaving"}));
-    bag.edit_user(&revoked.id, |user| user["session_epoch"] = json!({"N": "1"}));
+    let app = TestApp::start().await;
+    let (ann, anns_movie) = owner(&app, "ann").await;
+    let (gone, movie_of_gone) = owner(&app, "gone").await;
+    let (leaving, movie_of_leaving) = owner(&app, "deleting").await;
+    let (revoked, movie_of_revoked) = owner(&app, "revoked").await;
+    app.database.delete_item(USERS, json!({"pk": {"S": format!("user#{}", gone.id)}})).expect("a user");
+    app.edit_user(&leaving.id, |user| user["status"] = json!({"S": "deleting"}));
+    app.edit_user(&revoked.id, |user| user["session_epoch"] = json!({"N": "1"}));
     let expired = forge(&ann.token, &json!({}), &json!({"exp": issued(&ann.token) - 60}));
-    let before = bag.contents();
+    let before = app.contents();
     let cases = [
         (None, &anns_movie, "missing_token", "reason=\"missing\""),
         (Some("not.a.token"), &anns_movie, "invalid_token", "reason=malformed"),
@@ -93,44 +93,44 @@ async fn every_operation_that_needs_a_token_refuses_what_is_none() {
         for (token, movie_id, code, reason) in cases {
             for (number, request) in operation.requests(movie_id).into_iter().enumerate() {
                 let request = token.iter().fold(request, |request, token| request.bearer(token));
-                let response = bag.send(request).await;
+                let response = app.send(request).await;
                 assert_refused(&response, code, &format!("{} {reason}, request {number}", operation.name));
-                let line = bag.logged(response.json()["request_id"].as_str().expect("an id")).await;
+                let line = app.logged(response.json()["request_id"].as_str().expect("an id")).await;
                 assert!(line.contains(reason), "{reason} expected: {line}");
             }
         }
-        assert_eq!(bag.contents(), before, "{}", operation.name);
+        assert_eq!(app.contents(), before, "{}", operation.name);
     }
 }
 
 #[tokio::test]
 async fn every_operation_that_needs_a_token_takes_a_good_one() {
-    let bag = Bag::start().await;
+    let app = TestApp::start().await;
     for operation in Operation::all() {
-        let (person, movie_id) = owner(&bag, operation.name).await;
-        let response = bag.send(operation.request(&movie_id).bearer(&person.token)).await;
+        let (person, movie_id) = owner(&app, operation.name).await;
+        let response = app.send(operation.request(&movie_id).bearer(&person.token)).await;
         assert!((200..300).contains(&response.status), "{}: {}", operation.name, response.body);
     }
 }
 
 #[tokio::test]
 async fn every_route_that_is_not_public_asks_for_a_token() {
-    let bag = Bag::start().await;
-    let before = bag.contents();
+    let app = TestApp::start().await;
+    let before = app.contents();
     let mut asked = 0;
-    for function in bag.template.functions() {
+    for function in app.template.functions() {
         if PUBLIC.contains(&function.operation.as_str()) {
             continue;
         }
         for route in &function.routes {
             let path = route.path.replace("{id}", "019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7");
-            let response = bag.send(HttpRequest::new(route.method.clone(), &path)).await;
+            let response = app.send(HttpRequest::new(route.method.clone(), &path)).await;
             assert_refused(&response, "missing_token", &function.operation);
             asked += 1;
         }
     }
     assert!(asked >= 3, "only {asked} routes of the template ask for a token");
-    assert_eq!(bag.contents(), before);
+    assert_eq!(app.contents(), before);
 }
 
 #[test]

@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Algorithm, assert_refused, forge, forge_with, issued};
-use crate::bag::{Bag, TOKEN_KEY, movie, post};
+use crate::test_app::{TOKEN_KEY, TestApp, movie, post};
 
 #[tokio::test]
 async fn a_forged_token_is_refused_and_the_log_says_why() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
     let (token, none) = (ann.token.as_str(), json!({}));
     let now = issued(token);
-    let before = bag.contents();
+    let before = app.contents();
     let with_header = |changes: Value| forge(token, &changes, &none);
     let with_claims = |changes: Value| forge(token, &none, &changes);
     let by = |key: &str, algorithm, header: Value| forge_with(key, algorithm, token, &header, &none);
@@ -61,25 +61,25 @@ async fn a_forged_token_is_refused_and_the_log_says_why() {
         (with_claims(json!({"sub": Uuid::from_u128(7)})), "user_gone"),
     ];
     for (forged, reason) in cases {
-        let response = bag.send(post("/api/movies", &movie("Heat")).bearer(&forged)).await;
+        let response = app.send(post("/api/movies", &movie("Heat")).bearer(&forged)).await;
         assert_refused(&response, "invalid_token", &forged);
-        let line = bag.logged(response.json()["request_id"].as_str().expect("an id")).await;
+        let line = app.logged(response.json()["request_id"].as_str().expect("an id")).await;
         assert!(line.contains(&format!("reason={reason}")), "{reason} expected: {line}");
         // Its claims are worth something only behind a signature, in their time.
         let known = ["revoked", "user_gone"].contains(&reason);
         assert_eq!(line.contains("user_id"), known, "{line}");
     }
-    assert_eq!(bag.contents(), before);
+    assert_eq!(app.contents(), before);
     // The forger changes nothing more than it says: without changes it makes a good token.
-    let response = bag.send(post("/api/movies", &movie("Heat")).bearer(&forge(token, &none, &none))).await;
+    let response = app.send(post("/api/movies", &movie("Heat")).bearer(&forge(token, &none, &none))).await;
     assert_eq!(response.status, 200, "{}", response.body);
 }
 
 #[tokio::test]
 async fn a_key_that_a_token_points_to_is_never_fetched() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let before = bag.contents();
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let before = app.contents();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.set_nonblocking(true).expect("a listener that does not wait");
     let address = format!("http://{}/keys.json", listener.local_addr().expect("an address"));
@@ -93,10 +93,10 @@ async fn a_key_that_a_token_points_to_is_never_fetched() {
         json!({"jwk": {"kty": "oct", "alg": "HS256", "k": "dGhlIGF0dGFja2VyJ3Mgb3duIGtleSwgd2hpY2ggaXMgbG9uZyBlbm91Z2g"}}),
     ] {
         let forged = forge_with(theirs, Algorithm::Hs256, &ann.token, &pointer, &json!({}));
-        let response = bag.send(post("/api/movies", &movie("Heat")).bearer(&forged)).await;
+        let response = app.send(post("/api/movies", &movie("Heat")).bearer(&forged)).await;
         assert_refused(&response, "invalid_token", &pointer.to_string());
     }
-    assert_eq!(bag.contents(), before);
+    assert_eq!(app.contents(), before);
     let nobody = listener.accept().expect_err("nobody came to fetch a key");
     assert_eq!(nobody.kind(), ErrorKind::WouldBlock);
 }

@@ -4,16 +4,16 @@ use serde_json::json;
 
 use super::path;
 use crate::{
-    bag::{Bag, MOVIES, delete, get, post, put},
     expect::{expect_faults, expect_problem},
+    test_app::{MOVIES, TestApp, delete, get, post, put},
 };
 
 #[tokio::test]
 async fn only_the_owner_changes_or_deletes_a_movie() {
-    let bag = Bag::start().await;
-    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
-    let movies = [(&ann, bag.movie(&ann, "Alien").await), (&bob, bag.movie(&bob, "Brazil").await)];
-    let before = bag.contents();
+    let app = TestApp::start().await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    let movies = [(&ann, app.movie(&ann, "Alien").await), (&bob, app.movie(&bob, "Brazil").await)];
+    let before = app.contents();
     for (owner, movie) in &movies {
         let stranger = if owner.id == ann.id { &bob } else { &ann };
         for body in [
@@ -25,71 +25,71 @@ async fn only_the_owner_changes_or_deletes_a_movie() {
             json!({"name": "alien"}),
             json!({"name": "brazil", "casts": ["Me"]}),
         ] {
-            let response = bag.send(put(&path(movie), &body).bearer(&stranger.token)).await;
+            let response = app.send(put(&path(movie), &body).bearer(&stranger.token)).await;
             expect_problem(&response, 403, "not_owner");
-            assert_eq!(bag.contents(), before, "{body}");
+            assert_eq!(app.contents(), before, "{body}");
         }
-        let response = bag.send(delete(&path(movie)).bearer(&stranger.token)).await;
+        let response = app.send(delete(&path(movie)).bearer(&stranger.token)).await;
         expect_problem(&response, 403, "not_owner");
-        assert_eq!(bag.contents(), before);
+        assert_eq!(app.contents(), before);
     }
     for (owner, movie) in &movies {
-        let changed = bag.send(put(&path(movie), &json!({"genres": ["X"]})).bearer(&owner.token)).await;
+        let changed = app.send(put(&path(movie), &json!({"genres": ["X"]})).bearer(&owner.token)).await;
         assert_eq!((changed.status, &changed.json()["added_by"]), (200, &json!(owner.id)));
-        assert_eq!(bag.send(delete(&path(movie)).bearer(&owner.token)).await.status, 200);
+        assert_eq!(app.send(delete(&path(movie)).bearer(&owner.token)).await.status, 200);
     }
-    assert_eq!(bag.count(MOVIES, ""), 0);
+    assert_eq!(app.count(MOVIES, ""), 0);
 }
 
 #[tokio::test]
 async fn nobody_changes_or_deletes_a_movie_without_a_token() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    let movie = bag.movie(&ann, "Alien").await;
-    let before = bag.contents();
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    let movie = app.movie(&ann, "Alien").await;
+    let before = app.contents();
     for request in [put(&path(&movie), &json!({"name": "Aliens"})), delete(&path(&movie))] {
-        expect_problem(&bag.send(request).await, 401, "missing_token");
-        assert_eq!(bag.contents(), before);
+        expect_problem(&app.send(request).await, 401, "missing_token");
+        assert_eq!(app.contents(), before);
     }
 }
 
 #[tokio::test]
 async fn what_is_wrong_first_wins() {
-    let bag = Bag::start().await;
-    let (ann, bob) = (bag.person("ann").await, bag.person("bob").await);
-    let movie = bag.movie(&ann, "Alien").await;
-    bag.movie(&bob, "Brazil").await;
-    let before = bag.contents();
+    let app = TestApp::start().await;
+    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    let movie = app.movie(&ann, "Alien").await;
+    app.movie(&bob, "Brazil").await;
+    let before = app.contents();
     let unknown = "/api/movies/019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7";
     let least = [("body", "must have at least one of name, casts, genres")];
 
     // 401 before 415, 400 before 404 and 403, 404 and 403 before 409.
     for request in [put(unknown, &json!({})), delete(unknown), delete("/api/movies/malformed")] {
-        expect_problem(&bag.send(request).await, 401, "missing_token");
+        expect_problem(&app.send(request).await, 401, "missing_token");
     }
     for path in [unknown, "/api/movies/malformed", &path(&movie)] {
-        expect_faults(&bag.send(put(path, &json!({})).bearer(&bob.token)).await, &least);
+        expect_faults(&app.send(put(path, &json!({})).bearer(&bob.token)).await, &least);
     }
     for path in [unknown, "/api/movies/malformed"] {
         for body in [json!({"name": "Brazil"}), json!({"name": "Free"}), json!({"genres": ["X"]})] {
-            let response = bag.send(put(path, &body).bearer(&bob.token)).await;
+            let response = app.send(put(path, &body).bearer(&bob.token)).await;
             expect_problem(&response, 404, "movie_not_found");
         }
-        let response = bag.send(delete(path).bearer(&bob.token)).await;
+        let response = app.send(delete(path).bearer(&bob.token)).await;
         expect_problem(&response, 404, "movie_not_found");
     }
     let taken = json!({"name": "Brazil"});
-    let response = bag.send(put(&path(&movie), &taken).bearer(&bob.token)).await;
+    let response = app.send(put(&path(&movie), &taken).bearer(&bob.token)).await;
     expect_problem(&response, 403, "not_owner");
-    let response = bag.send(put(&path(&movie), &taken).bearer(&ann.token)).await;
+    let response = app.send(put(&path(&movie), &taken).bearer(&ann.token)).await;
     expect_problem(&response, 409, "movie_name_taken");
-    assert_eq!(bag.contents(), before);
+    assert_eq!(app.contents(), before);
 }
 
 #[tokio::test]
 async fn other_methods_have_no_route() {
-    let bag = Bag::start().await;
-    let gateway = local::gateway::Gateway::new(&bag.template);
+    let app = TestApp::start().await;
+    let gateway = local::gateway::Gateway::new(&app.template);
     for (method, path) in [
         ("PATCH", "/api/movies/1"),
         ("POST", "/api/movies/1"),

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{key, path};
 use crate::{
-    bag::{Bag, MOVIES, Person, put},
     expect::expect_problem,
+    test_app::{MOVIES, TestApp, TestUser, put},
 };
 
 const STRANGER: &str = "019a4c5d-1f20-7e4b-8a96-3c7d52e0b18f";
@@ -22,66 +22,66 @@ fn ways() -> [(Value, &'static str); 4] {
     ]
 }
 
-async fn start() -> (Bag, Person) {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
-    (bag, ann)
+async fn start() -> (TestApp, TestUser) {
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
+    (app, ann)
 }
 
 /// Does to the database what another rename would have done.
-fn rename_behind(bag: &Bag, movie: &Value, old: &str, new: &str) {
-    bag.edit(MOVIES, &key(movie), |item| {
+fn rename_behind(app: &TestApp, movie: &Value, old: &str, new: &str) {
+    app.edit(MOVIES, &key(movie), |item| {
         item["name"]["S"] = json!(new);
         item["name_key"]["S"] = json!(new);
         item["updated_at"]["S"] = json!("2099-01-01T00:00:00.000Z");
     });
-    bag.remove(MOVIES, &format!("name#{old}"));
+    app.remove(MOVIES, &format!("name#{old}"));
     let claim = json!({"pk": {"S": format!("name#{new}")}, "movie_id": {"S": movie["id"]}});
-    bag.database.put_item(MOVIES, claim).expect("a claim");
+    app.database.put_item(MOVIES, claim).expect("a claim");
 }
 
 #[tokio::test]
 async fn a_movie_that_becomes_somebody_elses_is_left_alone() {
-    let (bag, ann) = start().await;
-    let movie = bag.movie(&ann, "Alien").await;
+    let (app, ann) = start().await;
+    let movie = app.movie(&ann, "Alien").await;
     for (body, operation) in ways() {
-        bag.edit(MOVIES, &key(&movie), |item| item["added_by"]["S"] = json!(ann.id));
+        app.edit(MOVIES, &key(&movie), |item| item["added_by"]["S"] = json!(ann.id));
         let mut meanwhile = BTreeMap::new();
-        let response = bag
+        let response = app
             .send_interrupted(put(&path(&movie), &body).bearer(&ann.token), operation, || {
-                bag.edit(MOVIES, &key(&movie), |item| item["added_by"]["S"] = json!(STRANGER));
-                meanwhile = bag.contents();
+                app.edit(MOVIES, &key(&movie), |item| item["added_by"]["S"] = json!(STRANGER));
+                meanwhile = app.contents();
             })
             .await;
         expect_problem(&response, 403, "not_owner");
-        assert_eq!(bag.contents(), meanwhile, "{body}");
+        assert_eq!(app.contents(), meanwhile, "{body}");
     }
 }
 
 #[tokio::test]
 async fn a_movie_that_is_deleted_does_not_come_back() {
-    let (bag, ann) = start().await;
+    let (app, ann) = start().await;
     for (body, operation) in ways() {
-        let movie = bag.movie(&ann, "Alien").await;
-        let response = bag
+        let movie = app.movie(&ann, "Alien").await;
+        let response = app
             .send_interrupted(put(&path(&movie), &body).bearer(&ann.token), operation, || {
-                bag.remove(MOVIES, &key(&movie));
-                bag.remove(MOVIES, "name#alien");
+                app.remove(MOVIES, &key(&movie));
+                app.remove(MOVIES, "name#alien");
             })
             .await;
         expect_problem(&response, 404, "movie_not_found");
-        assert_eq!(bag.count(MOVIES, ""), 0, "{body}");
+        assert_eq!(app.count(MOVIES, ""), 0, "{body}");
     }
 }
 
 #[tokio::test]
 async fn a_movie_that_is_renamed_is_looked_at_again() {
     for (body, operation) in ways() {
-        let (bag, ann) = start().await;
-        let movie = bag.movie(&ann, "Alien").await;
-        let response = bag
+        let (app, ann) = start().await;
+        let movie = app.movie(&ann, "Alien").await;
+        let response = app
             .send_interrupted(put(&path(&movie), &body).bearer(&ann.token), operation, || {
-                rename_behind(&bag, &movie, "alien", "meanwhile");
+                rename_behind(&app, &movie, "alien", "meanwhile");
             })
             .await;
         assert_eq!(response.status, 200, "{}", response.body);
@@ -90,8 +90,8 @@ async fn a_movie_that_is_renamed_is_looked_at_again() {
         assert_eq!((&changed["name"], &changed["genres"]), (&json!(name), &json!(["Horror"])));
         let claim =
             json!({"pk": {"S": format!("name#{}", name.to_lowercase())}, "movie_id": {"S": movie["id"]}});
-        assert_eq!(bag.items(MOVIES, "name#"), [claim], "{body}");
-        let item = bag.item(MOVIES, &key(&movie)).expect("the movie");
+        assert_eq!(app.items(MOVIES, "name#"), [claim], "{body}");
+        let item = app.item(MOVIES, &key(&movie)).expect("the movie");
         assert_eq!((&item["name"]["S"], &item["name_key"]["S"]), (&json!(name), &json!(name.to_lowercase())));
     }
 }
@@ -99,81 +99,81 @@ async fn a_movie_that_is_renamed_is_looked_at_again() {
 /// Somebody takes the name that a rename behind our back has freed. It is theirs.
 #[tokio::test]
 async fn a_freed_name_that_others_take_is_not_touched() {
-    let (bag, ann) = start().await;
-    let movie = bag.movie(&ann, "Alien").await;
+    let (app, ann) = start().await;
+    let movie = app.movie(&ann, "Alien").await;
     let theirs = json!({"pk": {"S": "name#alien"}, "movie_id": {"S": STRANGER}});
     let body = json!({"name": "Aliens"});
-    let response = bag
+    let response = app
         .send_interrupted(put(&path(&movie), &body).bearer(&ann.token), "TransactWriteItems", || {
-            rename_behind(&bag, &movie, "alien", "meanwhile");
-            bag.database.put_item(MOVIES, theirs.clone()).expect("a claim");
+            rename_behind(&app, &movie, "alien", "meanwhile");
+            app.database.put_item(MOVIES, theirs.clone()).expect("a claim");
         })
         .await;
     assert_eq!(response.status, 200, "{}", response.body);
     let mine = json!({"pk": {"S": "name#aliens"}, "movie_id": {"S": movie["id"]}});
-    let mut claims = bag.items(MOVIES, "name#");
+    let mut claims = app.items(MOVIES, "name#");
     claims.sort_by_key(|claim| claim["pk"]["S"].to_string());
     assert_eq!(claims, [theirs.clone(), mine]);
 
     // And the way back to the old name is closed.
-    let response = bag.send(put(&path(&movie), &json!({"name": "Alien"})).bearer(&ann.token)).await;
+    let response = app.send(put(&path(&movie), &json!({"name": "Alien"})).bearer(&ann.token)).await;
     expect_problem(&response, 409, "movie_name_taken");
-    assert_eq!(bag.item(MOVIES, "name#alien"), Some(theirs));
+    assert_eq!(app.item(MOVIES, "name#alien"), Some(theirs));
 }
 
 #[tokio::test]
 async fn a_name_that_is_taken_in_between_is_told_as_taken() {
-    let (bag, ann) = start().await;
-    let movie = bag.movie(&ann, "Alien").await;
+    let (app, ann) = start().await;
+    let movie = app.movie(&ann, "Alien").await;
     let mut meanwhile = BTreeMap::new();
     let body = json!({"name": "Aliens", "casts": ["Ripley"]});
-    let response = bag
+    let response = app
         .send_interrupted(put(&path(&movie), &body).bearer(&ann.token), "TransactWriteItems", || {
             let theirs = json!({"pk": {"S": "name#aliens"}, "movie_id": {"S": STRANGER}});
-            bag.database.put_item(MOVIES, theirs).expect("a claim");
-            meanwhile = bag.contents();
+            app.database.put_item(MOVIES, theirs).expect("a claim");
+            meanwhile = app.contents();
         })
         .await;
     expect_problem(&response, 409, "movie_name_taken");
-    assert_eq!(bag.contents(), meanwhile);
+    assert_eq!(app.contents(), meanwhile);
 }
 
 /// Both reasons at once: that the movie has changed counts, and looking again then tells the truth.
 #[tokio::test]
 async fn a_taken_name_and_a_new_owner_at_once_are_told_as_not_ones_own() {
-    let (bag, ann) = start().await;
-    let movie = bag.movie(&ann, "Alien").await;
+    let (app, ann) = start().await;
+    let movie = app.movie(&ann, "Alien").await;
     let mut meanwhile = BTreeMap::new();
-    let response = bag
+    let response = app
         .send_interrupted(
             put(&path(&movie), &json!({"name": "Aliens"})).bearer(&ann.token),
             "TransactWriteItems",
             || {
-                bag.edit(MOVIES, &key(&movie), |item| item["added_by"]["S"] = json!(STRANGER));
+                app.edit(MOVIES, &key(&movie), |item| item["added_by"]["S"] = json!(STRANGER));
                 let theirs = json!({"pk": {"S": "name#aliens"}, "movie_id": {"S": STRANGER}});
-                bag.database.put_item(MOVIES, theirs).expect("a claim");
-                meanwhile = bag.contents();
+                app.database.put_item(MOVIES, theirs).expect("a claim");
+                meanwhile = app.contents();
             },
         )
         .await;
     expect_problem(&response, 403, "not_owner");
-    assert_eq!(bag.contents(), meanwhile);
+    assert_eq!(app.contents(), meanwhile);
 }
 
 /// A change of the name writes the whole movie; a change of its cast in between must not be lost to it.
 #[tokio::test]
 async fn changes_of_different_fields_are_both_kept() {
     for name in ["Aliens", "ALIEN"] {
-        let (bag, ann) = start().await;
-        let bag = &bag;
-        let movie = bag.movie(&ann, "Alien").await;
+        let (app, ann) = start().await;
+        let app = &app;
+        let movie = app.movie(&ann, "Alien").await;
         let operation = if name == "Aliens" { "TransactWriteItems" } else { "UpdateItem" };
-        let response = bag
+        let response = app
             .send_interrupted(
                 put(&path(&movie), &json!({"name": name})).bearer(&ann.token),
                 operation,
                 || {
-                    bag.edit(MOVIES, &key(&movie), |item| {
+                    app.edit(MOVIES, &key(&movie), |item| {
                         item["casts"] = json!({"L": [{"S": "Newt"}]});
                         item["updated_at"]["S"] = json!("2099-01-01T00:00:00.000Z");
                     });
@@ -182,7 +182,7 @@ async fn changes_of_different_fields_are_both_kept() {
             .await;
         let changed = response.json();
         assert_eq!((&changed["name"], &changed["casts"]), (&json!(name), &json!(["Newt"])));
-        let item = bag.item(MOVIES, &key(&movie)).expect("the movie");
+        let item = app.item(MOVIES, &key(&movie)).expect("the movie");
         assert_eq!((&item["name"]["S"], &item["casts"]), (&json!(name), &json!({"L": [{"S": "Newt"}]})));
     }
 }
@@ -190,16 +190,16 @@ async fn changes_of_different_fields_are_both_kept() {
 /// Looking again has an end: somebody who never gets a turn is told to come back.
 #[tokio::test]
 async fn a_movie_that_never_stops_changing_is_429() {
-    let (bag, ann) = start().await;
-    let movie = bag.movie(&ann, "Alien").await;
-    let before = bag.contents();
+    let (app, ann) = start().await;
+    let movie = app.movie(&ann, "Alien").await;
+    let before = app.contents();
     let failed =
         local::fault_proxy::Fault::CancellationReasons(vec!["ConditionalCheckFailed", "None", "None"]);
-    bag.proxy.inject(local::fault_proxy::Rule::always(failed).on("TransactWriteItems"));
-    bag.proxy.clear_calls();
-    let response = bag.send(put(&path(&movie), &json!({"name": "Aliens"})).bearer(&ann.token)).await;
+    app.proxy.inject(local::fault_proxy::Rule::always(failed).on("TransactWriteItems"));
+    app.proxy.clear_calls();
+    let response = app.send(put(&path(&movie), &json!({"name": "Aliens"})).bearer(&ann.token)).await;
     expect_problem(&response, 429, "too_many_concurrent_writes");
-    assert_eq!(bag.contents(), before);
-    let writes = bag.proxy.calls().iter().filter(|call| call.operation == "TransactWriteItems").count();
+    assert_eq!(app.contents(), before);
+    let writes = app.proxy.calls().iter().filter(|call| call.operation == "TransactWriteItems").count();
     assert_eq!(writes, 5, "looking again is bounded");
 }

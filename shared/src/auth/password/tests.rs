@@ -2,7 +2,7 @@
 
 use std::{fmt::Debug, marker::PhantomData};
 
-use super::{HashParts, Hasher, Password, PasswordAttempt, PasswordHash, hash_of_nobody, rounds};
+use super::{HashParts, Hasher, Password, PasswordHash, SubmittedPassword, dummy_hash, rounds};
 use crate::model::{Email, User};
 
 const QUICK: Hasher = Hasher::new(4, 4);
@@ -12,7 +12,7 @@ fn password(text: &str) -> Password {
 }
 
 fn matches(attempt: &str, hash: &PasswordHash) -> bool {
-    QUICK.verify(&PasswordAttempt::new(attempt.to_owned()), Some(hash)).expect("a hash")
+    QUICK.verify(&SubmittedPassword::new(attempt.to_owned()), Some(hash)).expect("a hash")
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn what_could_never_be_set_never_matches() {
 
 #[test]
 fn nobody_has_a_password() {
-    let attempt = PasswordAttempt::new("anything at all".to_owned());
+    let attempt = SubmittedPassword::new("anything at all".to_owned());
     assert!(!Hasher::new(4, 4).verify(&attempt, None).expect("a well-formed hash"));
     assert!(!Hasher::new(4, 10).verify(&attempt, None).expect("a well-formed hash"));
 }
@@ -93,17 +93,17 @@ fn nobody_has_a_password() {
 #[test]
 fn refusing_nobody_costs_what_refusing_somebody_does() {
     for cost in 4..=15 {
-        let nobody: HashParts = hash_of_nobody(cost).parse().expect("a well-formed hash");
+        let nobody: HashParts = dummy_hash(cost).parse().expect("a well-formed hash");
         assert_eq!(nobody.get_cost(), cost);
     }
     // A cost that bcrypt does not know is an error exactly if bcrypt was asked, so these show without a clock that
     // it is asked, at that cost, with and without a user, also for what could never be set.
     let impossible = Hasher::new(4, 32);
-    let stored = PasswordHash::from_stored(hash_of_nobody(32));
+    let stored = PasswordHash::from_stored(dummy_hash(32));
     for text in
         ["anything at all".to_owned(), String::new(), "\0".to_owned(), "x".repeat(73), "x".repeat(1024)]
     {
-        let attempt = PasswordAttempt::new(text);
+        let attempt = SubmittedPassword::new(text);
         assert!(impossible.verify(&attempt, None).is_err());
         assert!(QUICK.verify(&attempt, Some(&stored)).is_err());
         assert!(!QUICK.verify(&attempt, None).expect("a well-formed hash"));
@@ -125,7 +125,7 @@ fn a_refusal_takes_the_rounds_of_the_ceiling_whatever_the_stored_cost() {
 
 #[test]
 fn a_hash_is_renewed_if_it_was_made_at_another_cost() {
-    let attempt = PasswordAttempt::new("a fine password".to_owned());
+    let attempt = SubmittedPassword::new("a fine password".to_owned());
     let stored = Hasher::new(5, 5).hash(&password("a fine password")).expect("a hash");
     for (configured, renewed) in [(4, Some("$2b$04$")), (5, None), (6, Some("$2b$06$")), (7, Some("$2b$07$"))]
     {
@@ -140,7 +140,7 @@ fn what_is_stored_and_is_no_hash_is_an_error_that_does_not_repeat_it() {
     for text in
         ["", "plain text", "$2b$04$short", "$2b$99$......................................................"]
     {
-        let attempt = PasswordAttempt::new("anything at all".to_owned());
+        let attempt = SubmittedPassword::new("anything at all".to_owned());
         let error = QUICK.verify(&attempt, Some(&PasswordHash::from_stored(text.to_owned())));
         let error = error.expect_err("no hash");
         assert!(text.is_empty() || !format!("{error:?} {error}").contains(text), "{error:?}");
@@ -164,7 +164,7 @@ impl<T: Debug> Probe<T> {
 fn nothing_that_holds_a_password_can_be_shown() {
     const { assert!(Probe::<PasswordHash>::HAS_DEBUG) };
     const { assert!(!Probe::<Password>::HAS_DEBUG) };
-    const { assert!(!Probe::<PasswordAttempt>::HAS_DEBUG) };
+    const { assert!(!Probe::<SubmittedPassword>::HAS_DEBUG) };
     const { assert!(!Probe::<User>::HAS_DEBUG) };
 }
 

@@ -1,9 +1,9 @@
 //! The `Movies` table: movies, the claims that make their names unique, and the list of all of them.
 
-mod change;
+mod create;
 mod delete;
-mod insert;
 mod purge;
+mod update;
 
 use aws_sdk_dynamodb::{
     Client,
@@ -13,10 +13,10 @@ use lambda_http::tracing;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use change::Change;
-pub use delete::Deletion;
-pub use insert::Insertion;
+pub use create::CreateOutcome;
+pub use delete::DeleteOutcome;
 pub use purge::{Candidates, OwnedMovie};
+pub use update::UpdateOutcome;
 
 use super::{
     Cursor,
@@ -28,7 +28,7 @@ use crate::model::{Casts, Genres, Movie, MovieName, Timestamp};
 
 /// How often an operation looks again when a movie changed between its read and its write. Each time another request of
 /// the movie's owner got something done, so more than a few in a row mean that the owner sends too many at once.
-const ATTEMPTS: usize = 5;
+const MAX_CONFLICT_RETRIES: usize = 5;
 
 /// Where movies are kept.
 #[derive(Debug, Clone)]

@@ -115,7 +115,7 @@ impl Movies {
                 .transact_items(self.delete_unchanged(movie.id, owner, &movie.name_key)?)
                 .transact_items(self.release_claim(movie.id, &movie.name_key)?);
         }
-        let request = request.transact_items(users.count_off_leaving(owner, movies.len())?);
+        let request = request.transact_items(users.count_off_deleted(owner, movies.len())?);
         let Err(error) = request.send().await else { return Ok(true) };
         let failed = FailedConditions::of(error, &[])?;
         for (position, movie) in movies.iter().enumerate() {

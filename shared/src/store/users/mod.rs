@@ -1,7 +1,7 @@
 //! The `Users` table: users, and the claims that make their emails unique.
 
-mod change;
-mod leave;
+mod delete;
+mod sessions;
 
 use aws_sdk_dynamodb::{
     Client,
@@ -11,8 +11,8 @@ use aws_sdk_dynamodb::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-pub use change::{PasswordChange, SignOut};
-pub use leave::{Farewell, Leaving};
+pub use delete::{DeletionRequest, DeletionStep};
+pub use sessions::{LogoutOutcome, PasswordChangeOutcome};
 
 use super::{
     failure::{FailedConditions, StoreError},
@@ -32,16 +32,16 @@ pub struct Users {
 
 /// What came of signing up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signup {
+pub enum SignupOutcome {
     /// The user exists from now on.
-    Done,
+    Created,
     /// Somebody else has the email.
     EmailTaken,
 }
 
 /// What a login is checked against and made of, from one consistent read.
 #[derive(Debug)]
-pub struct Login {
+pub struct StoredCredentials {
     /// The user's id.
     pub user_id: Uuid,
     /// The hash that the password must match.
@@ -117,7 +117,7 @@ struct UserItem<'a> {
 #[serde(rename_all = "snake_case")]
 enum Status {
     Active,
-    Leaving,
+    Deleting,
 }
 
 impl Status {
@@ -125,7 +125,7 @@ impl Status {
     fn attribute(self) -> AttributeValue {
         let name = match self {
             Self::Active => "active",
-            Self::Leaving => "leaving",
+            Self::Deleting => "deleting",
         };
         AttributeValue::S(name.to_owned())
     }
@@ -169,7 +169,7 @@ impl Users {
     /// Adds a user and the claim to their email.
     ///
     /// `TransactWriteItems`: put the user, put the claim, both only if new. IAM: `PutItem`.
-    pub async fn insert(&self, user: &User) -> Result<Signup, StoreError> {
+    pub async fn create(&self, user: &User) -> Result<SignupOutcome, StoreError> {
         let email_key = user.email.canonical();
         let user_item = UserItem {
             pk: keys::user(user.id),
@@ -188,10 +188,10 @@ impl Users {
             .transact_write_items()
             .transact_items(item::put_new(&self.table, &user_item)?)
             .transact_items(item::put_new(&self.table, &claim)?);
-        let Err(error) = request.send().await else { return Ok(Signup::Done) };
+        let Err(error) = request.send().await else { return Ok(SignupOutcome::Created) };
         let failed = FailedConditions::of(error, &[])?;
         if failed.at(1).is_some() {
-            return Ok(Signup::EmailTaken);
+            return Ok(SignupOutcome::EmailTaken);
         }
         Err(StoreError::Corrupt { key: user_item.pk, problem: "a new id is taken".to_owned() })
     }
@@ -199,12 +199,15 @@ impl Users {
     /// What a login with this email is checked against; `None` if nobody who may log in has it.
     ///
     /// Consistent `GetItem` of the claim, then of its user. IAM: `GetItem`.
-    pub async fn login(&self, email: &CanonicalEmail) -> Result<Option<Login>, StoreError> {
+    pub async fn find_credentials(
+        &self,
+        email: &CanonicalEmail,
+    ) -> Result<Option<StoredCredentials>, StoreError> {
         let claim: Option<EmailClaim> = self.read(keys::email(email), "pk, user_id").await?;
         let Some(claim) = claim else { return Ok(None) };
         let user: Option<LoginItem> =
             self.read(keys::user(claim.user_id), "pk, id, password_hash, #status, session_epoch").await?;
-        Ok(user.filter(|user| user.status == Status::Active).map(|user| Login {
+        Ok(user.filter(|user| user.status == Status::Active).map(|user| StoredCredentials {
             user_id: user.id,
             password_hash: PasswordHash::from_stored(user.password_hash),
             session_epoch: user.session_epoch,
@@ -244,8 +247,8 @@ impl Users {
     }
 
     /// The part of a transaction that counts movies off at a user who is leaving. IAM: `UpdateItem`.
-    pub(super) fn count_off_leaving(&self, id: Uuid, movies: usize) -> Result<TransactWriteItem, BuildError> {
-        let update = self.count_while(Status::Leaving, id, format!("-{movies}")).build()?;
+    pub(super) fn count_off_deleted(&self, id: Uuid, movies: usize) -> Result<TransactWriteItem, BuildError> {
+        let update = self.count_while(Status::Deleting, id, format!("-{movies}")).build()?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
 

@@ -13,7 +13,7 @@ pub fn template() -> Template {
     Template::parse(
         r#"
 Resources:
-  DeparturesTable:
+  AccountDeletionsTable:
     Type: AWS::DynamoDB::Table
     Properties:
       AttributeDefinitions: [{AttributeName: user_id, AttributeType: S}]
@@ -24,10 +24,10 @@ Resources:
     Properties:
       CodeUri: target/lambda/purge-account/
       Events: {Hourly: {Type: Schedule, Properties: {Schedule: rate(1 hour)}}}
-  Departures:
+  AccountDeletions:
     Type: AWS::Lambda::EventSourceMapping
     Properties:
-      EventSourceArn: !GetAtt DeparturesTable.StreamArn
+      EventSourceArn: !GetAtt AccountDeletionsTable.StreamArn
       FunctionName: !Ref PurgeAccountFunction
       BatchSize: 4
       BisectBatchOnFunctionError: true
@@ -105,7 +105,7 @@ async fn a_batch_that_fails_is_halved_and_the_others_go_on() {
     assert_eq!(calls, expected);
     assert_eq!(
         given_up,
-        ["Gave up on the record 1 of DeparturesTable: purge-account failed 3 times (Refusal: no). \
+        ["Gave up on the record 1 of AccountDeletionsTable: purge-account failed 3 times (Refusal: no). \
           It is delivered again when `cargo local` starts anew."]
     );
 }

@@ -6,8 +6,10 @@ use local::{fault_proxy::Call, gateway::HttpRequest};
 use serde_json::json;
 
 use crate::{
-    bag::{ATTEMPTS, Bag, DEPARTURES, MOVIES, PASSWORD, USERS, delete, get, movie, post, put},
     contract,
+    test_app::{
+        ACCOUNT_DELETIONS, MOVIES, PASSWORD, PASSWORD_ATTEMPTS, TestApp, USERS, delete, get, movie, post, put,
+    },
 };
 
 /// A request in short, with everything that the price and the role depend on.
@@ -24,14 +26,14 @@ fn short(call: &Call) -> String {
 
 #[tokio::test]
 async fn each_operation_asks_exactly_for_what_it_needs() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
     let id = |movie: serde_json::Value| movie["id"].as_str().expect("an id").to_owned();
-    let path = format!("/api/movies/{}", id(bag.movie(&ann, "Alien").await));
+    let path = format!("/api/movies/{}", id(app.movie(&ann, "Alien").await));
     let who = format!("GetItem {USERS} consistently");
     let read = format!("GetItem {MOVIES} consistently");
     let update = format!("UpdateItem {MOVIES}");
-    let (carol, dave, erin) = (bag.person("carol").await, bag.person("dave").await, bag.person("erin").await);
+    let (carol, dave, erin) = (app.person("carol").await, app.person("dave").await, app.person("erin").await);
     let passwords = json!({"current_password": PASSWORD, "new_password": "a bag full of new movies"});
     let credentials = json!({"email": "bob@example.com", "password": PASSWORD});
     let authenticated = |request: HttpRequest| request.bearer(&ann.token);
@@ -96,7 +98,7 @@ async fn each_operation_asks_exactly_for_what_it_needs() {
         (
             "delete-account",
             delete("/api/auth/account").bearer(&erin.token),
-            vec![who, format!("TransactWriteItems: Update {USERS}, Put {DEPARTURES}")],
+            vec![who, format!("TransactWriteItems: Update {USERS}, Put {ACCOUNT_DELETIONS}")],
         ),
     ];
     let tested: BTreeSet<&str> = table.iter().map(|(operation, _, _)| *operation).collect();
@@ -104,10 +106,10 @@ async fn each_operation_asks_exactly_for_what_it_needs() {
         contract::operations().filter_map(|(_, _, definition)| definition["operationId"].as_str()).collect();
     assert_eq!(tested, all);
     for (operation, request, expected) in table {
-        bag.proxy.clear_calls();
-        let response = bag.send(request).await;
+        app.proxy.clear_calls();
+        let response = app.send(request).await;
         assert!((200..300).contains(&response.status), "{operation}: {}", response.body);
-        let calls = bag.proxy.calls();
+        let calls = app.proxy.calls();
         assert!(calls.iter().all(|call| call.caller == operation && call.status == 200), "{calls:#?}");
         let mut requests: Vec<String> = calls.iter().map(short).collect();
         let mut expected = expected;
@@ -123,36 +125,36 @@ async fn each_operation_asks_exactly_for_what_it_needs() {
 /// What it takes to count a try of a password: for the account from this address, for the account, and for the address;
 /// and to forgive the account its failures from this address.
 fn counting() -> Vec<String> {
-    let update = format!("UpdateItem {ATTEMPTS}");
+    let update = format!("UpdateItem {PASSWORD_ATTEMPTS}");
     [
-        format!("GetItem {ATTEMPTS} consistently"),
+        format!("GetItem {PASSWORD_ATTEMPTS} consistently"),
         update.clone(),
         update,
-        format!("PutItem {ATTEMPTS}"),
-        format!("DeleteItem {ATTEMPTS}"),
+        format!("PutItem {PASSWORD_ATTEMPTS}"),
+        format!("DeleteItem {PASSWORD_ATTEMPTS}"),
     ]
     .into()
 }
 
 /// What it takes to count down the hour of the account and of the address.
 fn counting_down() -> Vec<String> {
-    vec![format!("UpdateItem {ATTEMPTS}"); 2]
+    vec![format!("UpdateItem {PASSWORD_ATTEMPTS}"); 2]
 }
 
 /// However many of its requests come at the same time: a try is counted before the password is looked at, and the count
 /// is taken back before anything else is done with it.
 #[tokio::test]
 async fn a_try_is_counted_before_anything_comes_of_it() {
-    let bag = Bag::start().await;
-    let ann = bag.person("ann").await;
+    let app = TestApp::start().await;
+    let ann = app.person("ann").await;
     let passwords = json!({"current_password": PASSWORD, "new_password": "a bag full of new movies"});
-    bag.proxy.clear_calls();
+    app.proxy.clear_calls();
     let login = json!({"email": ann.email, "password": PASSWORD});
-    bag.send(post("/api/auth/login", &login)).await;
-    bag.send(put("/api/auth/password", &passwords).bearer(&ann.token)).await;
+    app.send(post("/api/auth/login", &login)).await;
+    app.send(put("/api/auth/password", &passwords).bearer(&ann.token)).await;
     for operation in ["login", "change-password"] {
         let requests: Vec<String> =
-            bag.proxy.calls_of(operation).into_iter().map(|call| call.operation).collect();
+            app.proxy.calls_of(operation).into_iter().map(|call| call.operation).collect();
         let place = |name: &str| requests.iter().position(|request| request == name).expect("a request");
         let updates_before = |end: usize| requests[..end].iter().filter(|name| *name == "UpdateItem").count();
         assert_eq!(updates_before(place("PutItem")), 2, "{operation}: {requests:?}");

@@ -1,6 +1,6 @@
 //! What a function under test is started with.
 
-use super::{ATTEMPTS, DEPARTURES, MOVIES, TOKEN_KEY, USERS};
+use super::{ACCOUNT_DELETIONS, MOVIES, PASSWORD_ATTEMPTS, TOKEN_KEY, USERS};
 
 /// The value that a function's variable has in tests.
 pub fn usual_value(name: &str) -> &'static str {
@@ -8,8 +8,8 @@ pub fn usual_value(name: &str) -> &'static str {
         "JWT_SECRET_KEY" => TOKEN_KEY,
         "USERS_TABLE" => USERS,
         "MOVIES_TABLE" => MOVIES,
-        "DEPARTURES_TABLE" => DEPARTURES,
-        "PASSWORD_ATTEMPTS_TABLE" => ATTEMPTS,
+        "ACCOUNT_DELETIONS_TABLE" => ACCOUNT_DELETIONS,
+        "PASSWORD_ATTEMPTS_TABLE" => PASSWORD_ATTEMPTS,
         "BCRYPT_COST_CEILING" | "JWT_PREVIOUS_SECRET_KEY" | "MOVIES_PER_USER" | "RELEASE" => "",
         "BCRYPT_COST" => "4",
         "STAGE" => "local",

@@ -8,7 +8,9 @@ use aws_sdk_dynamodb::{
 };
 use uuid::Uuid;
 
-use super::{ATTEMPTS, KeepsChanging, MovieItem, Movies, claim_is_missing, decode_movie, holder_of};
+use super::{
+    KeepsChanging, MAX_CONFLICT_RETRIES, MovieItem, Movies, claim_is_missing, decode_movie, holder_of,
+};
 use crate::{
     model::{Casts, Genres, Movie, MovieChanges, Timestamp},
     store::{
@@ -20,9 +22,9 @@ use crate::{
 
 /// What came of changing a movie.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
+pub enum UpdateOutcome {
     /// The movie as it is now.
-    Done(Movie),
+    Updated(Movie),
     /// There is no such movie.
     NotFound,
     /// Somebody else added it.
@@ -39,20 +41,20 @@ impl Movies {
     /// canonical name stays, and otherwise `TransactWriteItems`: update the movie, delete the old claim if it is the
     /// movie's, put the new one if free. Both only if the movie is as it was read; if not, it is looked at again.
     /// IAM: `GetItem`, `UpdateItem`, `DeleteItem`, `PutItem`.
-    pub async fn change(
+    pub async fn update(
         &self,
         id: Uuid,
         owner: Uuid,
         changes: MovieChanges,
         now: Timestamp,
-    ) -> Result<Change, StoreError> {
+    ) -> Result<UpdateOutcome, StoreError> {
         let Some(name) = changes.name.clone() else {
             return self.change_details(id, owner, &changes, now).await;
         };
-        for _ in 0..ATTEMPTS {
-            let Some(old) = self.find(id).await? else { return Ok(Change::NotFound) };
+        for _ in 0..MAX_CONFLICT_RETRIES {
+            let Some(old) = self.find(id).await? else { return Ok(UpdateOutcome::NotFound) };
             if old.added_by != owner {
-                return Ok(Change::NotOwner);
+                return Ok(UpdateOutcome::NotOwner);
             }
             let new = changes.clone().applied_to(old.clone(), now);
             let outcome = if name.key() == old.name.key() {
@@ -74,19 +76,19 @@ impl Movies {
         owner: Uuid,
         changes: &MovieChanges,
         now: Timestamp,
-    ) -> Result<Change, StoreError> {
+    ) -> Result<UpdateOutcome, StoreError> {
         let mut updated_at = now;
-        for _ in 0..ATTEMPTS {
+        for _ in 0..MAX_CONFLICT_RETRIES {
             let request = self.update_details(id, owner, changes, updated_at);
             let found = match request.send().await {
                 Ok(answer) => {
-                    return Ok(Change::Done(decode_movie(answer.attributes.unwrap_or_default())?));
+                    return Ok(UpdateOutcome::Updated(decode_movie(answer.attributes.unwrap_or_default())?));
                 }
                 Err(error) => failed_condition(error)?.map(decode_movie).transpose()?,
             };
-            let Some(found) = found else { return Ok(Change::NotFound) };
+            let Some(found) = found else { return Ok(UpdateOutcome::NotFound) };
             if found.added_by != owner {
-                return Ok(Change::NotOwner);
+                return Ok(UpdateOutcome::NotOwner);
             }
             // The clock that made the last change is ahead of this machine's.
             updated_at = found.updated_at;
@@ -140,7 +142,7 @@ impl Movies {
             .set_expression_attribute_names(Some(names()))
             .set_expression_attribute_values(Some(values(old, &new)?));
         match request.send().await {
-            Ok(_) => Ok(Attempt::Ended(Change::Done(new))),
+            Ok(_) => Ok(Attempt::Ended(UpdateOutcome::Updated(new))),
             Err(error) => failed_condition(error).map(|_| Attempt::Outdated),
         }
     }
@@ -161,12 +163,12 @@ impl Movies {
             .transact_items(TransactWriteItem::builder().update(update).build())
             .transact_items(self.release_claim(old.id, old.name.key())?)
             .transact_items(self.put_claim(new.id, new.name.key())?);
-        let Err(error) = request.send().await else { return Ok(Attempt::Ended(Change::Done(new))) };
+        let Err(error) = request.send().await else { return Ok(Attempt::Ended(UpdateOutcome::Updated(new))) };
         let failed = FailedConditions::of(error, &[0])?;
         if failed.unsettled(0) {
             Ok(Attempt::Outdated)
         } else if let Some(reason) = failed.at(2).filter(|_| failed.at(1).is_none()) {
-            Ok(Attempt::Ended(Change::NameTaken(holder_of(reason)?)))
+            Ok(Attempt::Ended(UpdateOutcome::NameTaken(holder_of(reason)?)))
         } else {
             Err(claim_is_missing(old.id))
         }
@@ -175,7 +177,7 @@ impl Movies {
 
 /// What came of one try.
 enum Attempt {
-    Ended(Change),
+    Ended(UpdateOutcome),
     /// The movie is no longer as it was read.
     Outdated,
 }

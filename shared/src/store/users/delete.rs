@@ -1,4 +1,4 @@
-//! Leaving: the mark on the user and the departure that `purge-account` works off.
+//! Leaving: the mark on the user and the account deletion that `purge-account` works off.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use super::{Status, Users};
 use crate::{
     model::{Timestamp, email::CanonicalEmail},
     store::{
-        Departures,
+        AccountDeletions,
         failure::{FailedConditions, StoreError},
         keys,
     },
@@ -16,48 +16,48 @@ use crate::{
 
 /// What came of leaving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leaving {
+pub enum DeletionRequest {
     /// No token of the user works and no login succeeds any more. Their movies are about to go.
-    Begun,
+    Accepted,
     /// The user is gone or leaving already, or has ended the session meanwhile.
-    Outdated,
+    SessionEnded,
 }
 
 /// Where a leaving user stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Farewell {
-    /// User, email claim and departure are gone; the email is free.
-    Done,
+pub enum DeletionStep {
+    /// User, email claim and account deletion are gone; the email is free.
+    Finished,
     /// So many movies are still counted at them.
     MoviesLeft(u64),
 }
 
 #[derive(Deserialize)]
-struct LeavingItem {
+struct DeletingUserItem {
     status: Status,
     email_key: String,
     movie_count: u64,
 }
 
 impl Users {
-    /// Marks a user as leaving, ends their sessions, and leaves a departure for the purge.
+    /// Marks a user as leaving, ends their sessions, and leaves an account deletion for the purge.
     ///
-    /// `TransactWriteItems`: update the user, only if active and of this epoch; put the departure. IAM: `UpdateItem`;
-    /// `PutItem` on the departures' table.
-    pub async fn leave(
+    /// `TransactWriteItems`: update the user, only if active and of this epoch; put the account deletion. IAM: `UpdateItem`;
+    /// `PutItem` on the account deletions' table.
+    pub async fn request_deletion(
         &self,
         id: Uuid,
         epoch: u64,
         now: Timestamp,
-        departures: &Departures,
-    ) -> Result<Leaving, StoreError> {
+        account_deletions: &AccountDeletions,
+    ) -> Result<DeletionRequest, StoreError> {
         let update = self
             .update_in_transaction(id)
-            .update_expression("SET #status = :leaving, session_epoch = :next_epoch")
+            .update_expression("SET #status = :deleting, session_epoch = :next_epoch")
             .condition_expression("#status = :active AND session_epoch = :epoch")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":active", Status::Active.attribute())
-            .expression_attribute_values(":leaving", Status::Leaving.attribute())
+            .expression_attribute_values(":deleting", Status::Deleting.attribute())
             .expression_attribute_values(":epoch", AttributeValue::N(epoch.to_string()))
             .expression_attribute_values(":next_epoch", AttributeValue::N((epoch + 1).to_string()))
             .build()?;
@@ -65,38 +65,45 @@ impl Users {
             .client
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().update(update).build())
-            .transact_items(departures.put(id, now)?);
-        let Err(error) = request.send().await else { return Ok(Leaving::Begun) };
+            .transact_items(account_deletions.put(id, now)?);
+        let Err(error) = request.send().await else { return Ok(DeletionRequest::Accepted) };
         let failed = FailedConditions::of(error, &[0, 1])?;
         if failed.at(0).is_some() {
-            return Ok(Leaving::Outdated);
+            return Ok(DeletionRequest::SessionEnded);
         }
-        Err(StoreError::Corrupt { key: keys::user(id), problem: "an active user has a departure".to_owned() })
+        Err(StoreError::Corrupt {
+            key: keys::user(id),
+            problem: "an active user has an account deletion".to_owned(),
+        })
     }
 
-    /// Deletes a leaving user who has no movie left, with the claim to their email and their departure.
+    /// Deletes a leaving user who has no movie left, with the claim to their email and their account deletion.
     ///
     /// Consistent `GetItem`, then `TransactWriteItems`: delete the user, only if leaving and without movies; delete the
-    /// claim, only if it is theirs; delete the departure. IAM: `GetItem`, `DeleteItem`; `DeleteItem` on the departures'
+    /// claim, only if it is theirs; delete the account deletion. IAM: `GetItem`, `DeleteItem`; `DeleteItem` on the account deletions'
     /// table.
-    pub async fn finish_leaving(&self, id: Uuid, departures: &Departures) -> Result<Farewell, StoreError> {
+    pub async fn finish_deletion(
+        &self,
+        id: Uuid,
+        account_deletions: &AccountDeletions,
+    ) -> Result<DeletionStep, StoreError> {
         let corrupt =
             |problem: &str| StoreError::Corrupt { key: keys::user(id), problem: problem.to_owned() };
-        let user: Option<LeavingItem> =
+        let user: Option<DeletingUserItem> =
             self.read(keys::user(id), "pk, #status, email_key, movie_count").await?;
-        let Some(user) = user else { return self.ended_by_another_run(id, departures).await };
-        if user.status != Status::Leaving {
-            return Err(corrupt("a departure is of a user who stays"));
+        let Some(user) = user else { return self.ended_by_another_run(id, account_deletions).await };
+        if user.status != Status::Deleting {
+            return Err(corrupt("an account deletion is of a user who stays"));
         }
         if user.movie_count > 0 {
-            return Ok(Farewell::MoviesLeft(user.movie_count));
+            return Ok(DeletionStep::MoviesLeft(user.movie_count));
         }
         let user_delete = Delete::builder()
             .table_name(&self.table)
             .key(keys::PARTITION, AttributeValue::S(keys::user(id)))
-            .condition_expression("#status = :leaving AND movie_count = :none")
+            .condition_expression("#status = :deleting AND movie_count = :none")
             .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":leaving", Status::Leaving.attribute())
+            .expression_attribute_values(":deleting", Status::Deleting.attribute())
             .expression_attribute_values(":none", AttributeValue::N("0".to_owned()))
             .build()?;
         let claim_delete = Delete::builder()
@@ -110,18 +117,22 @@ impl Users {
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().delete(user_delete).build())
             .transact_items(TransactWriteItem::builder().delete(claim_delete).build())
-            .transact_items(departures.delete(id)?);
-        let Err(error) = request.send().await else { return Ok(Farewell::Done) };
+            .transact_items(account_deletions.delete(id)?);
+        let Err(error) = request.send().await else { return Ok(DeletionStep::Finished) };
         FailedConditions::of(error, &[])?;
-        self.ended_by_another_run(id, departures).await
+        self.ended_by_another_run(id, account_deletions).await
     }
 
-    /// User, claim and departure go together: if the departure is gone, too, another run was quicker.
-    async fn ended_by_another_run(&self, id: Uuid, departures: &Departures) -> Result<Farewell, StoreError> {
-        if departures.contains(id).await? {
-            let problem = "the user or the email claim of a departure is not theirs".to_owned();
+    /// User, claim and account deletion go together: if the account deletion is gone, too, another run was quicker.
+    async fn ended_by_another_run(
+        &self,
+        id: Uuid,
+        account_deletions: &AccountDeletions,
+    ) -> Result<DeletionStep, StoreError> {
+        if account_deletions.contains(id).await? {
+            let problem = "the user or the email claim of an account deletion is not theirs".to_owned();
             return Err(StoreError::Corrupt { key: keys::user(id), problem });
         }
-        Ok(Farewell::Done)
+        Ok(DeletionStep::Finished)
     }
 }

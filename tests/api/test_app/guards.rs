@@ -4,10 +4,10 @@ use std::sync::PoisonError;
 
 use serde_json::Value;
 
-use super::{Bag, TOKEN_KEY};
+use super::{TOKEN_KEY, TestApp};
 use crate::{access, policies};
 
-impl Bag {
+impl TestApp {
     pub(super) fn assert_no_secret_was_logged(&self) {
         let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone();
         secrets.extend([TOKEN_KEY.to_owned(), "$2b$".to_owned()]);
@@ -42,7 +42,7 @@ impl Bag {
     }
 }
 
-impl Drop for Bag {
+impl Drop for TestApp {
     /// Whatever a test was about: nothing secret may have been logged on the way, and of DynamoDB nothing asked that the
     /// template does not allow, that is not declared, or without asking for its price.
     fn drop(&mut self) {

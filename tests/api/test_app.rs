@@ -3,7 +3,7 @@
 mod functions;
 mod guards;
 pub mod hashing;
-mod requests;
+mod request_builders;
 mod tables;
 
 use std::{
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 pub use functions::{binary, usual_value};
-pub use requests::{delete, get, movie, post, put, segment};
+pub use request_builders::{delete, get, movie, post, put, segment};
 
 use crate::contract;
 
@@ -38,13 +38,13 @@ pub const USERS: &str = "UsersTable";
 /// See [`USERS`].
 pub const MOVIES: &str = "MoviesTable";
 /// See [`USERS`].
-pub const DEPARTURES: &str = "DeparturesTable";
+pub const ACCOUNT_DELETIONS: &str = "AccountDeletionsTable";
 /// See [`USERS`].
-pub const ATTEMPTS: &str = "PasswordAttemptsTable";
+pub const PASSWORD_ATTEMPTS: &str = "PasswordAttemptsTable";
 
 /// A whole system of its own: an empty database in memory, a proxy that records and can inject faults, and the
 /// functions, each started when it is first called.
-pub struct Bag {
+pub struct TestApp {
     pub template: Template,
     pub database: EmbeddedDatabase,
     pub proxy: FaultProxy,
@@ -58,13 +58,13 @@ pub struct Bag {
 
 /// A user who signed up and logged in.
 #[derive(Clone)]
-pub struct Person {
+pub struct TestUser {
     pub id: String,
     pub email: String,
     pub token: String,
 }
 
-impl Bag {
+impl TestApp {
     /// A system with one instance of each function.
     pub async fn start() -> Self {
         Self::start_with(1, &[]).await
@@ -156,7 +156,7 @@ impl Bag {
         self.gateway.event(request).expect("a route of the template")
     }
 
-    /// Sends what [`Bag::event`] made of a request.
+    /// Sends what [`TestApp::event`] made of a request.
     pub async fn send_event(&self, operation: &str, event: &Value) -> HttpResponse {
         self.note_secrets(event);
         let response = self.invoke(operation, event).await;
@@ -200,15 +200,15 @@ impl Bag {
     }
 
     /// Somebody new, signed up and logged in.
-    pub async fn person(&self, name: &str) -> Person {
+    pub async fn person(&self, name: &str) -> TestUser {
         let email = format!("{name}@example.com");
         let id = self.sign_up(&email).await.json()["id"].as_str().expect("an id").to_owned();
         let token = self.session(&email).await;
-        Person { id, email, token }
+        TestUser { id, email, token }
     }
 
     /// A movie of somebody's, with this name.
-    pub async fn movie(&self, owner: &Person, name: &str) -> Value {
+    pub async fn movie(&self, owner: &TestUser, name: &str) -> Value {
         let response = self.send(post("/api/movies", &movie(name)).bearer(&owner.token)).await;
         assert_eq!(response.status, 200, "{}", response.body);
         response.json()

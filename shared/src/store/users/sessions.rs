@@ -18,23 +18,23 @@ use crate::{
 
 /// What came of ending a user's sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SignOut {
+pub enum LogoutOutcome {
     /// Every token issued so far is dead.
-    Done,
+    LoggedOut,
     /// The user is gone or leaving.
-    Gone,
+    UserGone,
 }
 
 /// What came of changing a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PasswordChange {
+pub enum PasswordChangeOutcome {
     /// The new password counts, and every earlier token is dead.
-    Done {
+    Changed {
         /// The epoch of the sessions that begin now.
         session_epoch: u64,
     },
     /// The password or the sessions were changed by somebody else meanwhile, or the user is gone or leaving.
-    Outdated,
+    SessionEnded,
 }
 
 impl Users {
@@ -42,12 +42,12 @@ impl Users {
     ///
     /// `UpdateItem`, on the condition that the user is active and of this epoch: repeated, it changes nothing more, and
     /// never ends a session that began afterwards. IAM: `UpdateItem`.
-    pub async fn sign_out(&self, id: Uuid, epoch: u64) -> Result<SignOut, StoreError> {
+    pub async fn log_out(&self, id: Uuid, epoch: u64) -> Result<LogoutOutcome, StoreError> {
         let request = self.change_session(id, epoch).update_expression("SET session_epoch = :next_epoch");
         match send(request).await? {
-            Condition::Held => Ok(SignOut::Done),
-            Condition::Failed(Some(user)) if epoch_of(&user) > Some(epoch) => Ok(SignOut::Done),
-            Condition::Failed(_) => Ok(SignOut::Gone),
+            Condition::Held => Ok(LogoutOutcome::LoggedOut),
+            Condition::Failed(Some(user)) if epoch_of(&user) > Some(epoch) => Ok(LogoutOutcome::LoggedOut),
+            Condition::Failed(_) => Ok(LogoutOutcome::UserGone),
         }
     }
 
@@ -60,17 +60,17 @@ impl Users {
         id: Uuid,
         epoch: u64,
         new: &PasswordHash,
-    ) -> Result<PasswordChange, StoreError> {
+    ) -> Result<PasswordChangeOutcome, StoreError> {
         let request = self
             .change_session(id, epoch)
             .update_expression("SET password_hash = :new_hash, session_epoch = :next_epoch")
             .expression_attribute_values(":new_hash", AttributeValue::S(new.as_stored().to_owned()));
-        let done = PasswordChange::Done { session_epoch: epoch + 1 };
+        let done = PasswordChangeOutcome::Changed { session_epoch: epoch + 1 };
         match send(request).await? {
             Condition::Held => Ok(done),
             // A hash has a salt of its own, so this one is here because an answer got lost and the SDK tried again.
             Condition::Failed(Some(user)) if has_hash(&user, new) => Ok(done),
-            Condition::Failed(_) => Ok(PasswordChange::Outdated),
+            Condition::Failed(_) => Ok(PasswordChangeOutcome::SessionEnded),
         }
     }
 

@@ -18,7 +18,7 @@ use crate::model::Timestamp;
 
 /// Where the counters are kept.
 #[derive(Debug, Clone)]
-pub struct Attempts {
+pub struct PasswordAttempts {
     client: Client,
     table: String,
 }
@@ -47,7 +47,7 @@ struct BackoffItem {
     attempt: Uuid,
 }
 
-impl Attempts {
+impl PasswordAttempts {
     /// The counters in `table`.
     #[must_use]
     pub fn new(client: Client, table: String) -> Self {

@@ -4,26 +4,26 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{ATTEMPTS, Bag, DEPARTURES, MOVIES, USERS};
+use super::{ACCOUNT_DELETIONS, MOVIES, PASSWORD_ATTEMPTS, TestApp, USERS};
 
-impl Bag {
+impl TestApp {
     /// Everything that the tables hold, but for the counters of failed logins, which move with every try: equal before
     /// and after whatever changed nothing.
     pub fn contents(&self) -> BTreeMap<String, Value> {
         let keyed = |table| {
             let items = self.database.items(table).expect("items").into_iter();
             items.map(move |item| {
-                let key = if table == DEPARTURES { &item["user_id"]["S"] } else { &item["pk"]["S"] };
+                let key = if table == ACCOUNT_DELETIONS { &item["user_id"]["S"] } else { &item["pk"]["S"] };
                 (format!("{table} {key}"), item)
             })
         };
-        [USERS, MOVIES, DEPARTURES].into_iter().flat_map(keyed).collect()
+        [USERS, MOVIES, ACCOUNT_DELETIONS].into_iter().flat_map(keyed).collect()
     }
 
     /// Forgets all failed logins, as time does.
     pub fn forget_attempts(&self) {
-        for counter in self.items(ATTEMPTS, "") {
-            self.remove(ATTEMPTS, counter["pk"]["S"].as_str().expect("a key"));
+        for counter in self.items(PASSWORD_ATTEMPTS, "") {
+            self.remove(PASSWORD_ATTEMPTS, counter["pk"]["S"].as_str().expect("a key"));
         }
     }
 

@@ -14,12 +14,12 @@ use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::Value;
 
 /// An event of API Gateway's HTTP API (payload format 2.0) that has been made safe.
-pub(super) struct ScreenedEvent(pub(super) LambdaRequest);
+pub(super) struct SanitizedEvent(pub(super) LambdaRequest);
 
-impl<'de> Deserialize<'de> for ScreenedEvent {
+impl<'de> Deserialize<'de> for SanitizedEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut event = Value::deserialize(deserializer)?;
-        screen(&mut event);
+        sanitize(&mut event);
         // The parser's own words would repeat parts of the event in the log.
         serde_json::from_value::<ApiGatewayV2httpRequest>(event)
             .map(|event| Self(LambdaRequest::ApiGatewayV2(event)))
@@ -27,7 +27,7 @@ impl<'de> Deserialize<'de> for ScreenedEvent {
     }
 }
 
-fn screen(event: &mut Value) {
+fn sanitize(event: &mut Value) {
     if let Some(Value::String(query)) = event.get_mut("rawQueryString") {
         *query = percent_encoded(query);
     }
@@ -81,10 +81,10 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::ScreenedEvent;
+    use super::SanitizedEvent;
 
     fn request(event: Value) -> Request {
-        serde_json::from_value::<ScreenedEvent>(event).expect("an event").0.into()
+        serde_json::from_value::<SanitizedEvent>(event).expect("an event").0.into()
     }
 
     fn event(path: &str, query: &str, headers: &Value) -> Value {

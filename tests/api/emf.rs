@@ -13,7 +13,7 @@ use local::{
 };
 use serde_json::Value;
 
-use crate::bag::Bag;
+use crate::test_app::TestApp;
 
 /// What makes the functions log as they do on Lambda.
 pub const JSON: (&str, &str) = ("AWS_LAMBDA_LOG_FORMAT", "JSON");
@@ -30,8 +30,8 @@ pub struct Measurement {
 }
 
 /// All documents with metrics that the functions of a system have emitted so far. Each follows the specification.
-pub fn documents(bag: &Bag) -> Vec<Value> {
-    bag.logs().iter().filter_map(|line| document(line)).collect()
+pub fn documents(app: &TestApp) -> Vec<Value> {
+    app.logs().iter().filter_map(|line| document(line)).collect()
 }
 
 /// All values that CloudWatch takes from these documents.
@@ -83,11 +83,11 @@ pub fn values(line: &Value) -> BTreeMap<String, f64> {
 }
 
 /// Sends a request, and gives the response with the line that tells of its end.
-pub async fn send(bag: &Bag, request: &HttpRequest) -> (HttpResponse, Value) {
-    let (operation, event) = bag.event(request);
-    let response = bag.send_event(&operation, &event).await;
+pub async fn send(app: &TestApp, request: &HttpRequest) -> (HttpResponse, Value) {
+    let (operation, event) = app.event(request);
+    let response = app.send_event(&operation, &event).await;
     let id = event["requestContext"]["requestId"].as_str().expect("an id");
-    let line = bag.logged_with(&[id, "request completed"]).await;
+    let line = app.logged_with(&[id, "request completed"]).await;
     document(&line);
     (response, serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")))
 }
@@ -117,7 +117,7 @@ fn text(value: &Value) -> String {
 fn schema() -> &'static Validator {
     static SCHEMA: OnceLock<Validator> = OnceLock::new();
     SCHEMA.get_or_init(|| {
-        let text = include_str!("emitted/embedded_metric_format.schema.json");
+        let text = include_str!("emf/embedded_metric_format.schema.json");
         Validator::new(&serde_json::from_str(text).expect("JSON")).expect("a schema")
     })
 }

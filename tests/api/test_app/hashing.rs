@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use local::gateway::HttpResponse;
 
-use super::Bag;
+use super::TestApp;
 
 /// What makes the functions tell of every hash that they compare with, in their log.
 pub const TELL_OF_HASHES: (&str, &str) = ("AWS_LAMBDA_LOG_LEVEL", "DEBUG");
 
-impl Bag {
+impl TestApp {
     /// The rounds of all hashes that a refused request took, in a system started with [`TELL_OF_HASHES`].
     pub async fn rounds(&self, refused: &HttpResponse) -> u64 {
         let request_id = refused.json()["request_id"].as_str().expect("an id of the request").to_owned();
