@@ -1,24 +1,23 @@
-//! `POST /api/movies` `{name, casts, genres}`: a new movie of the user who sends it.
+//! `POST /api/movies` with `{name, casts, genres}`: creates a movie of the signed-in user.
 //!
 //! 200 with the movie and its `Location`; 400, 401, 413, 415; 403 `movie_limit_reached`; 409 `movie_name_taken`; 429
-//! `too_many_concurrent_writes`. Reads and counts in `Users`, writes `Movies`.
+//! `too_many_concurrent_writes`. Reads and counts in `Users`; writes `Movies`.
 
 use shared::{
-    app::{self, App},
-    auth::{session::Sessions, token::TokenFault},
-    error::ApiError,
-    http::{self, Fields, FromBody, HandlerResult, Request},
-    model::{Casts, Genres, Movie, MovieName},
+    auth::{Sessions, TokenFault},
+    http::{self, ApiError, Fields, FromBody, HandlerResult, MovieResponse, Request, header},
+    model::{Casts, Clock, Genres, IdSource, Movie, MovieName},
+    runtime::{App, CLOCK, IDS},
     store::{CreateOutcome, Movies, Users},
 };
 
-struct CreateMovie {
+struct CreateMovieRequest {
     name: MovieName,
     casts: Casts,
     genres: Genres,
 }
 
-impl FromBody for CreateMovie {
+impl FromBody for CreateMovieRequest {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let (name, casts, genres) =
             (fields.required("name"), fields.required("casts"), fields.required("genres"));
@@ -30,8 +29,9 @@ impl FromBody for CreateMovie {
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
     let (sessions, users, movies) = (app.sessions()?, app.users()?, app.movies()?);
-    let limit = app::movies_per_user()?;
-    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &movies, limit, request)).await
+    let limit = app.movies_per_user()?;
+    let handle = |request| handle(&sessions, &users, &movies, limit, CLOCK, IDS, request);
+    http::serve(&app, env!("CARGO_BIN_NAME"), handle).await
 }
 
 async fn handle(
@@ -39,15 +39,19 @@ async fn handle(
     users: &Users,
     movies: &Movies,
     limit: u32,
+    clock: Clock,
+    ids: IdSource,
     request: Request,
 ) -> HandlerResult {
-    let user = sessions.authenticate(&request).await?;
-    let CreateMovie { name, casts, genres } = http::body(&request)?;
-    let now = app::now();
-    let id = app::new_id();
-    let movie = Movie { id, name, casts, genres, added_by: user.user_id, created_at: now, updated_at: now };
+    let user = sessions.authenticate(http::bearer_token(&request)?).await?;
+    let CreateMovieRequest { name, casts, genres } = http::body(&request)?;
+    let (id, now) = (ids.next_id(), clock.now());
+    let movie = Movie { id, name, casts, genres, added_by: user.id, created_at: now, updated_at: now };
     match movies.create(&movie, limit, users).await? {
-        CreateOutcome::Created => http::created(&movie),
+        CreateOutcome::Created => {
+            let response = http::ok(&MovieResponse::from(&movie))?;
+            http::with_header(response, header::LOCATION, &format!("/api/movies/{id}"))
+        }
         CreateOutcome::NameTaken(movie_id) => Err(ApiError::MovieNameTaken { movie_id }),
         CreateOutcome::LimitReached => Err(ApiError::MovieLimitReached),
         CreateOutcome::OwnerGone => Err(ApiError::InvalidToken(TokenFault::UserGone)),

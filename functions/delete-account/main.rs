@@ -1,46 +1,41 @@
-//! `DELETE /api/auth/account`: the signed-in user leaves, and their movies go with them.
+//! `DELETE /api/auth/account`: requests the deletion of the signed-in user's account with its movies.
 //!
-//! 202 with the user's id; 401; 403 `fresh_login_required` for a token older than ten minutes. From then on no token of
-//! the user works and no login succeeds; `purge-account` does the rest. Writes `Users` and `AccountDeletions`.
+//! 202 with the user's id; 401; 403 `fresh_login_required` for a token that is older than ten minutes. Every token of the
+//! user is revoked and no login succeeds; `purge-account` carries out the deletion. Writes `Users` and `AccountDeletions`.
 
-use serde::Serialize;
 use shared::{
-    app::{self, App},
-    audit,
-    auth::{session::Sessions, token::TokenFault},
-    error::ApiError,
-    http::{self, HandlerResult, Request},
+    auth::{Sessions, TokenFault},
+    http::{self, ApiError, HandlerResult, IdResponse, Request},
+    model::Clock,
+    runtime::{App, CLOCK},
     store::{AccountDeletions, DeletionRequest, Users},
+    telemetry::SecurityEvent,
 };
-use uuid::Uuid;
-
-#[derive(Serialize)]
-struct Left {
-    id: Uuid,
-}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
     let (sessions, users, deletions) = (app.sessions()?, app.users()?, app.account_deletions()?);
-    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &deletions, request)).await
+    let handle = |request| handle(&sessions, &users, &deletions, CLOCK, request);
+    http::serve(&app, env!("CARGO_BIN_NAME"), handle).await
 }
 
 async fn handle(
     sessions: &Sessions,
     users: &Users,
     deletions: &AccountDeletions,
+    clock: Clock,
     request: Request,
 ) -> HandlerResult {
-    let user = sessions.authenticate(&request).await?;
-    let now = app::now();
-    if !user.is_fresh(now) {
+    let user = sessions.authenticate(http::bearer_token(&request)?).await?;
+    let now = clock.now();
+    if !user.logged_in_recently(now) {
         return Err(ApiError::FreshLoginRequired);
     }
-    match users.request_deletion(user.user_id, user.epoch, now, deletions).await? {
+    match users.request_deletion(user.id, user.session_epoch, now, deletions).await? {
         DeletionRequest::Accepted => {
-            audit::account_deletion_requested();
-            http::accepted(&Left { id: user.user_id })
+            SecurityEvent::AccountDeletionRequested.log();
+            http::accepted(&IdResponse { id: user.id })
         }
         DeletionRequest::SessionEnded => Err(ApiError::InvalidToken(TokenFault::Revoked)),
     }

@@ -1,18 +1,18 @@
-//! `GET /api/auth/account`: what the signed-in user may see of their own account.
+//! `GET /api/auth/account`: returns the account of the signed-in user.
 //!
-//! 200 with id, email, time of signing up, number of movies and how many there may be; 401. Reads `Users`.
+//! 200 with the id, the email, the time of the signup, the number of movies and its limit; 401. Reads `Users`.
 
 use serde::Serialize;
 use shared::{
-    app::{self, App},
-    auth::session::Sessions,
+    auth::Sessions,
     http::{self, HandlerResult, Request},
+    runtime::App,
     store::Account,
 };
 use uuid::Uuid;
 
 #[derive(Serialize)]
-struct AccountBody {
+struct AccountResponse {
     id: Uuid,
     email: String,
     created_at: String,
@@ -23,17 +23,12 @@ struct AccountBody {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
-    let (sessions, limit) = (app.sessions()?, app::movies_per_user()?);
-    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, limit, request)).await
+    let (sessions, limit) = (app.sessions()?, app.movies_per_user()?);
+    http::serve(&app, env!("CARGO_BIN_NAME"), |request| handle(&sessions, limit, request)).await
 }
 
 async fn handle(sessions: &Sessions, limit: u32, request: Request) -> HandlerResult {
-    let (user, account): (_, Account) = sessions.authenticate_with(&request).await?;
-    http::ok(&AccountBody {
-        id: user.user_id,
-        email: account.email,
-        created_at: account.created_at,
-        movie_count: account.movie_count,
-        movie_limit: limit,
-    })
+    let token = http::bearer_token(&request)?;
+    let (user, Account { email, created_at, movie_count }) = sessions.authenticate_with(token).await?;
+    http::ok(&AccountResponse { id: user.id, email, created_at, movie_count, movie_limit: limit })
 }

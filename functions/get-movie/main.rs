@@ -1,21 +1,21 @@
-//! `GET /api/movies/{id}`: one movie.
+//! `GET /api/movies/{id}`: returns a movie.
 //!
 //! 200 with the movie; 404 `movie_not_found`. Reads `Movies`.
 
 use shared::{
-    app::App,
-    error::ApiError,
-    http::{self, HandlerResult, Request},
+    http::{self, ApiError, HandlerResult, MovieResponse, Request},
+    runtime::App,
     store::Movies,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
-    let movies = App::from_env().await?.movies()?;
-    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&movies, request)).await
+    let app = App::from_env().await?;
+    let movies = app.movies()?;
+    http::serve(&app, env!("CARGO_BIN_NAME"), |request| handle(&movies, request)).await
 }
 
 async fn handle(movies: &Movies, request: Request) -> HandlerResult {
-    let movie = movies.find(http::movie_id(&request)?).await?;
-    http::revalidated(http::movie(&movie.ok_or(ApiError::MovieNotFound)?))
+    let movie = movies.find(http::movie_id(&request)?).await?.ok_or(ApiError::MovieNotFound)?;
+    http::revalidated(http::ok(&MovieResponse::from(&movie)))
 }

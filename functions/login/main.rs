@@ -1,25 +1,24 @@
-//! `POST /api/auth/login` `{email, password}`: a token for seven days.
+//! `POST /api/auth/login` with `{email, password}`: issues a token that is valid for seven days.
 //!
-//! 200 with the token; 400, 413, 415; 401 `invalid_credentials`, the same for an unknown email and a wrong password,
-//! at the price of the same hashing; 429 `too_many_attempts`. Reads `Users` and renews old hashes there; counts in
+//! 200 with the token; 400, 413, 415; 401 `invalid_credentials`, with the same response and the same hashing for an unknown
+//! email and a wrong password; 429 `too_many_attempts`. Reads `Users` and replaces hashes of another cost there; counts in
 //! `PasswordAttempts`.
 
 use shared::{
-    app::App,
-    audit,
-    auth::{PasswordCheck, password::SubmittedPassword, session::Sessions, throttle::PasswordEndpoint},
-    error::ApiError,
-    http::{self, Fields, FromBody, HandlerResult, Request, fields::EmailAttempt},
-    model::email::CanonicalEmail,
+    auth::{PasswordCheck, PasswordEndpoint, Sessions},
+    http::{self, Fields, FromBody, HandlerResult, Request, TokenResponse},
+    model::{SubmittedEmail, SubmittedPassword},
+    runtime::App,
     store::Users,
+    telemetry::SecurityEvent,
 };
 
-struct LoginBody {
-    email: EmailAttempt,
+struct LoginRequest {
+    email: SubmittedEmail,
     password: SubmittedPassword,
 }
 
-impl FromBody for LoginBody {
+impl FromBody for LoginRequest {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let (email, password) = (fields.required("email"), fields.required("password"));
         Some(Self { email: email?, password: password? })
@@ -29,30 +28,25 @@ impl FromBody for LoginBody {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
-    let (users, sessions) = (app.users()?, app.sessions()?);
+    let (sessions, users) = (app.sessions()?, app.users()?);
     let check = app.password_check(PasswordEndpoint::Login)?;
-    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&users, &sessions, &check, request)).await
+    http::serve(&app, env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &check, request)).await
 }
 
 async fn handle(
-    users: &Users,
     sessions: &Sessions,
+    users: &Users,
     check: &PasswordCheck,
     request: Request,
 ) -> HandlerResult {
-    let body: LoginBody = http::body(&request)?;
-    let email = CanonicalEmail::of(&body.email.0);
-    let source = http::source_address(&request);
-    let lookup = async { Ok(users.find_credentials(&email).await?) };
-    let (admission, login) = tokio::try_join!(check.throttle.admit(&email, source), lookup)?;
-    let login = login.inspect(|login| audit::about(login.user_id));
-    let matches = check.hasher.verify(&body.password, login.as_ref().map(|login| &login.password_hash))?;
-    let Some(login) = login.filter(|_| matches) else { return Err(ApiError::InvalidCredentials) };
-    admission.succeeded().await?;
-    if let Some(renewed) = check.hasher.renew(&body.password, &login.password_hash)? {
-        users.renew_hash(login.user_id, &login.password_hash, &renewed).await?;
+    let LoginRequest { email, password } = http::body(&request)?;
+    let email = email.canonical();
+    let lookup = users.find_credentials(&email);
+    let credentials = check.verify(&email, http::source_address(&request), &password, lookup).await?;
+    if let Some(new_hash) = check.rehash(&password, &credentials.password_hash)? {
+        users.replace_hash(credentials.user_id, &credentials.password_hash, &new_hash).await?;
     }
-    let session = sessions.begin(login.user_id, login.session_epoch)?;
-    audit::logged_in();
-    http::ok(&session)
+    let token = sessions.issue(credentials.user_id, credentials.session_epoch)?;
+    SecurityEvent::LoggedIn.log();
+    http::ok(&TokenResponse::from(token))
 }

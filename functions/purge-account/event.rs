@@ -1,47 +1,47 @@
-//! What wakes the purge, and what it answers.
+//! The events that trigger the function, and its response to Lambda.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// What wakes the purge: records of the stream of `AccountDeletions`, or anything else, which is the schedule.
+/// An event: records of the stream of `AccountDeletions`, or anything else, which comes from the schedule.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub enum Event {
-    /// Account deletions that are new, or were woken again.
+    /// New or retriggered account deletions.
     Stream {
-        /// In the order of the stream.
+        /// The records in the order of the stream.
         #[serde(rename = "Records")]
         records: Vec<Record>,
     },
-    /// Look for account deletions that are left.
+    /// The hourly run, for all pending account deletions.
     Schedule {},
 }
 
-/// A record of the stream. Whatever it holds, it can be read, so that a bad one harms no other.
+/// A record of the stream. Any JSON value deserializes, so that an invalid record does not affect the others.
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub struct Record(Value);
 
-/// A record that names no user.
+/// A record has no user id.
 #[derive(Debug, thiserror::Error)]
-#[error("the record names no user")]
+#[error("the record has no user id")]
 pub struct NoUserId;
 
 impl Record {
-    /// Whose account deletion it is.
+    /// Returns the id of the user whose account is to be deleted.
     pub fn user_id(&self) -> Result<Uuid, NoUserId> {
         let text = self.0["dynamodb"]["Keys"]["user_id"]["S"].as_str();
         text.and_then(|text| Uuid::try_parse(text).ok()).ok_or(NoUserId)
     }
 
-    /// Its place in the stream.
+    /// Returns the position in the stream.
     pub fn sequence_number(&self) -> &str {
         self.0["dynamodb"]["SequenceNumber"].as_str().unwrap_or_default()
     }
 }
 
-/// Which records have to be tried again.
+/// The records that Lambda has to deliver again (`ReportBatchItemFailures`).
 #[derive(Default, Serialize)]
 pub struct Report {
     #[serde(rename = "batchItemFailures")]

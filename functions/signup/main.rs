@@ -1,27 +1,24 @@
-//! `POST /api/auth/signup` `{email, password}`: a new user.
+//! `POST /api/auth/signup` with `{email, password}`: creates a user.
 //!
 //! 200 with the user's id; 400, 413, 415; 409 `email_taken`. Writes `Users`.
 
-use serde::Serialize;
 use shared::{
-    app::{self, App},
-    auth::password::{Hasher, Password},
-    error::ApiError,
-    http::{self, Fields, FromBody, HandlerResult, Request},
-    model::{Email, User},
+    auth::Hasher,
+    http::{self, ApiError, Fields, FromBody, HandlerResult, IdResponse, Request},
+    model::{Clock, Email, IdSource, NewPassword, User},
+    runtime::{App, CLOCK, IDS},
     store::{SignupOutcome, Users},
 };
-use uuid::Uuid;
 
-struct SignupBody {
+struct SignupRequest {
     email: Email,
-    password: Password,
+    password: NewPassword,
 }
 
-impl FromBody for SignupBody {
+impl FromBody for SignupRequest {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let email = fields.required::<Email>("email");
-        let password = fields.required::<Password>("password");
+        let password = fields.required::<NewPassword>("password");
         let (email, password) = (email?, password?);
         if let Err(invalid) = password.check_against(&email.canonical()) {
             fields.fault("password", invalid);
@@ -30,24 +27,25 @@ impl FromBody for SignupBody {
     }
 }
 
-#[derive(Serialize)]
-struct SignedUp {
-    id: Uuid,
-}
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
-    let (users, hasher) = (app.users()?, app::hasher()?);
-    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&users, hasher, request)).await
+    let (users, hasher) = (app.users()?, app.hasher()?);
+    http::serve(&app, env!("CARGO_BIN_NAME"), |request| handle(&users, hasher, CLOCK, IDS, request)).await
 }
 
-async fn handle(users: &Users, hasher: Hasher, request: Request) -> HandlerResult {
-    let SignupBody { email, password } = http::body(&request)?;
+async fn handle(
+    users: &Users,
+    hasher: Hasher,
+    clock: Clock,
+    ids: IdSource,
+    request: Request,
+) -> HandlerResult {
+    let SignupRequest { email, password } = http::body(&request)?;
     let password_hash = hasher.hash(&password)?;
-    let user = User { id: app::new_id(), email, password_hash, created_at: app::now() };
+    let user = User { id: ids.next_id(), email, password_hash, created_at: clock.now() };
     match users.create(&user).await? {
-        SignupOutcome::Created => http::ok(&SignedUp { id: user.id }),
+        SignupOutcome::Created => http::ok(&IdResponse { id: user.id }),
         SignupOutcome::EmailTaken => Err(ApiError::EmailTaken),
     }
 }

@@ -81,7 +81,7 @@ fn declared(operation: &str) -> Vec<Access> {
     let counts_attempts = || {
         vec![
             get(PASSWORD_ATTEMPTS, "", &[WHOLE]),
-            put(PASSWORD_ATTEMPTS, "", &["attempt", "blocked_until", "expires_at", "failures"])
+            put(PASSWORD_ATTEMPTS, "", &["blocked_until", "expires_at", "failures", "last_attempt"])
                 .answering_all(),
             update(PASSWORD_ATTEMPTS, "", &["expires_at", "failures"]),
             delete(PASSWORD_ATTEMPTS, ""),

@@ -87,8 +87,8 @@ async fn a_wrong_current_password_changes_nothing_and_ends_no_session() {
     {
       "body": {
         "code": "invalid_credentials",
-        "detail": "The current password is not right",
-        "error": "The current password is not right",
+        "detail": "The current password is incorrect",
+        "error": "The current password is incorrect",
         "request_id": "[id]",
         "status": 403,
         "title": "Forbidden"

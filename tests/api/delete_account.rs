@@ -144,7 +144,7 @@ async fn a_token_of_exactly_ten_minutes_is_accepted() {
     // An answer says something only if the clock did not move on meanwhile.
     let mut refused = 0;
     loop {
-        let before = shared::app::now().unix_seconds();
+        let before = shared::runtime::CLOCK.now().unix_seconds();
         let token = aged(&ann.token, issued(&ann.token) - before + 600);
         let response = app.send(leave(&token)).await;
         if response.status == 202 {
@@ -152,7 +152,7 @@ async fn a_token_of_exactly_ten_minutes_is_accepted() {
         }
         expect_problem(&response, 403, "fresh_login_required");
         refused += 1;
-        let same_second = shared::app::now().unix_seconds() == before;
+        let same_second = shared::runtime::CLOCK.now().unix_seconds() == before;
         assert!(!same_second && refused < 10, "a token of ten minutes is refused");
     }
 }

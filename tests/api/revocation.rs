@@ -168,7 +168,7 @@ async fn after_leaving_there_is_no_new_token() {
 
 /// A quick hash of a password.
 fn hash_of(text: &str) -> String {
-    use shared::auth::password::{Hasher, Password};
-    let password = Password::new(text.to_owned()).map_err(|_| "not a password").expect("a password");
+    use shared::{auth::Hasher, model::NewPassword};
+    let password = NewPassword::try_from(text.to_owned()).expect("a password");
     Hasher::new(4, 4).hash(&password).expect("a hash").as_stored().to_owned()
 }

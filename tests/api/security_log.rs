@@ -60,7 +60,7 @@ async fn assert_event(app: &TestApp, request: HttpRequest, status: u16, event: &
     let (time, level) = (fields.remove("timestamp"), fields.remove("level"));
     assert!(time.is_some_and(|time| time.as_str().is_some_and(|time| time.ends_with('Z'))), "{line}");
     assert_eq!(level, Some(json!("INFO")), "{line}");
-    assert_eq!(fields.remove("target"), Some(json!("shared::audit")), "{line}");
+    assert_eq!(fields.remove("target"), Some(json!("shared::telemetry::security_log")), "{line}");
     assert_eq!(&Value::Object(fields), event);
 }
 
@@ -84,7 +84,7 @@ fn block(app: &TestApp) {
         app.items(PASSWORD_ATTEMPTS, "").iter().filter(|counter| counter["blocked_until"].is_object())
     {
         let key = counter["pk"]["S"].as_str().expect("a key");
-        let end = shared::app::now().unix_milliseconds() + 3_600_000;
+        let end = shared::runtime::CLOCK.now().unix_milliseconds() + 3_600_000;
         app.edit(PASSWORD_ATTEMPTS, key, |counter| counter["blocked_until"] = json!({"N": end.to_string()}));
     }
 }

@@ -130,7 +130,7 @@ impl ThrottleTest {
     fn counted(&self) -> Vec<Value> {
         let mut items = [USERS, PASSWORD_ATTEMPTS, MOVIES].map(|table| self.app.items(table, "")).concat();
         items.retain(|item| item["failures"]["N"] != "0");
-        for window in items.iter_mut().filter(|item| item["attempt"].is_null()) {
+        for window in items.iter_mut().filter(|item| item["last_attempt"].is_null()) {
             window["expires_at"].take();
         }
         items
@@ -139,7 +139,7 @@ impl ThrottleTest {
     /// The counters of accounts with addresses.
     fn strict(&self) -> Vec<Value> {
         let counters = self.app.items(PASSWORD_ATTEMPTS, "").into_iter();
-        counters.filter(|counter| !counter["attempt"].is_null()).collect()
+        counters.filter(|counter| !counter["last_attempt"].is_null()).collect()
     }
 
     /// The failures that the only account has with the only address that tried it; 0 without a counter.

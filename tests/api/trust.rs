@@ -129,7 +129,7 @@ async fn roots_that_cannot_be_read_stop_a_function_at_start() {
         .expect("a file");
     std::fs::create_dir(path("empty")).expect("a folder");
     let unread = "names certificates that cannot be read: ";
-    let none = "names no certificates in the form of PEM";
+    let none = "names no PEM certificates";
     for (name, path, problem) in [
         ("SSL_CERT_FILE", path("missing"), unread),
         ("SSL_CERT_FILE", path("broken"), unread),

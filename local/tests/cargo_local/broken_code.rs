@@ -80,7 +80,7 @@ async fn scenario(workspace: &Workspace, broken: &Broken<'_>) {
 
     workspace.write(function, &good, None);
     workspace.change(function, |code| {
-        let start = "async fn handle(movies: &Movies, request: Request) -> Answer {";
+        let start = "async fn handle(movies: &Movies, request: Request) -> HandlerResult {";
         let acts = "match request.uri().query() {
             Some(\"panic\") => panic!(\"the projector is on fire\"),
             Some(\"exit\") => std::process::exit(9),

@@ -1,15 +1,13 @@
-//! Who is asking: passwords, tokens, and the user behind a token.
+//! Authentication: password hashing and checks, tokens, and sessions.
 
-pub mod password;
+pub mod hashing;
+pub mod password_check;
 pub mod session;
 pub mod throttle;
 pub mod token;
 
-/// What it takes to check a password that somebody says is theirs.
-#[derive(Debug)]
-pub struct PasswordCheck {
-    /// Lets a try begin, or makes it wait.
-    pub throttle: throttle::Throttle,
-    /// Compares, and makes the hash of a new password.
-    pub hasher: password::Hasher,
-}
+pub use hashing::{Hasher, HashingFailed};
+pub use password_check::{PasswordCheck, PasswordCheckError};
+pub use session::{AuthenticatedUser, AuthenticationError, IssuedToken, Sessions};
+pub use throttle::{PasswordEndpoint, Throttle};
+pub use token::TokenFault;

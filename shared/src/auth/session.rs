@@ -1,91 +1,105 @@
-//! The user behind a request.
+//! Sessions: the tokens of users, checked against the users themselves.
 
-use serde::Serialize;
 use uuid::Uuid;
 
 use super::token::{Claims, LIFETIME_SECONDS, SigningFailed, TokenFault, TokenKeys};
 use crate::{
-    app, audit,
-    error::ApiError,
-    http::{self, Request},
-    model::Timestamp,
-    store::{PartOfUser, Users},
+    model::{Clock, IdSource, Timestamp},
+    store::{StoreError, UserProjection, Users},
+    telemetry,
 };
 
-/// How long a login counts as fresh.
-const FRESH_SECONDS: i64 = 10 * 60;
+/// How long a login counts as recent.
+const RECENT_SECONDS: i64 = 10 * 60;
 
-/// Tells whom a request comes from.
+/// Issues tokens and checks them.
 #[derive(Debug, Clone)]
 pub struct Sessions {
     keys: TokenKeys,
     users: Users,
+    clock: Clock,
+    ids: IdSource,
 }
 
-/// A user who proved who they are.
+/// The user of a valid token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SignedIn {
+pub struct AuthenticatedUser {
     /// The user's id.
-    pub user_id: Uuid,
-    /// The epoch of their session.
-    pub epoch: u64,
-    /// When they got their token, in seconds since 1970.
+    pub id: Uuid,
+    /// The epoch of the session.
+    pub session_epoch: u64,
+    /// The time at which the token was issued, in seconds since 1970.
     token_issued_at: i64,
 }
 
-impl SignedIn {
-    /// Whether the password was given at most ten minutes ago, for what must not be done with a token that was found.
+impl AuthenticatedUser {
+    /// Returns whether the user entered the password at most ten minutes ago. Operations that a stolen token must not
+    /// permit require it.
     #[must_use]
-    pub fn is_fresh(&self, now: Timestamp) -> bool {
-        now.unix_seconds() - self.token_issued_at <= FRESH_SECONDS
+    pub fn logged_in_recently(&self, now: Timestamp) -> bool {
+        now.unix_seconds() - self.token_issued_at <= RECENT_SECONDS
     }
 }
 
-/// A session that has begun, as its user gets it.
-#[derive(Serialize)]
-pub struct Session {
-    token: String,
-    token_type: &'static str,
-    /// In seconds.
-    expires_in: i64,
+/// A token that was refused, or that could not be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthenticationError {
+    /// The token is not valid.
+    #[error("the token is not valid: {}", .0.name())]
+    InvalidToken(TokenFault),
+    /// The user could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A signed token and its lifetime.
+pub struct IssuedToken {
+    /// The token, in JWS compact serialization (RFC 7515 section 7.1).
+    pub token: String,
+    /// The lifetime in seconds.
+    pub lifetime_seconds: i64,
 }
 
 impl Sessions {
-    /// Checks tokens with `keys`, and their users in `users`.
+    /// Signs and checks tokens with `keys`, and checks their users in `users`.
     #[must_use]
-    pub fn new(keys: TokenKeys, users: Users) -> Self {
-        Self { keys, users }
+    pub fn new(keys: TokenKeys, users: Users, clock: Clock, ids: IdSource) -> Self {
+        Self { keys, users, clock, ids }
     }
 
-    /// The user whose token the request carries. The user must still be here, and must not have ended the sessions
-    /// of the token's epoch: one consistent read.
-    pub async fn authenticate(&self, request: &Request) -> Result<SignedIn, ApiError> {
-        let (user, ()) = self.authenticate_with(request).await?;
+    /// Returns the user of a token. The user must be active and still have the session epoch of the token. That takes one
+    /// consistent read.
+    pub async fn authenticate(&self, token: &str) -> Result<AuthenticatedUser, AuthenticationError> {
+        let (user, ()) = self.authenticate_with(token).await?;
         Ok(user)
     }
 
-    /// As [`Sessions::authenticate`], with a part of the user that the same read gives.
-    pub async fn authenticate_with<Part: PartOfUser>(
+    /// Returns the user of a token as [`Sessions::authenticate`] does, with further attributes from the same read.
+    pub async fn authenticate_with<Projection: UserProjection>(
         &self,
-        request: &Request,
-    ) -> Result<(SignedIn, Part), ApiError> {
-        let token = http::bearer_token(request)?;
-        let claims = self.keys.verify(token, app::now()).map_err(ApiError::InvalidToken)?;
-        audit::about(claims.sub);
-        match self.users.session(claims.sub).await? {
-            None => Err(ApiError::InvalidToken(TokenFault::UserGone)),
-            Some((epoch, _)) if epoch != claims.epoch => Err(ApiError::InvalidToken(TokenFault::Revoked)),
-            Some((epoch, part)) => {
-                Ok((SignedIn { user_id: claims.sub, epoch, token_issued_at: claims.iat }, part))
+        token: &str,
+    ) -> Result<(AuthenticatedUser, Projection), AuthenticationError> {
+        let claims = self.keys.verify(token, self.clock.now()).map_err(AuthenticationError::InvalidToken)?;
+        telemetry::identify(claims.sub);
+        match self.users.find_session(claims.sub).await? {
+            None => Err(AuthenticationError::InvalidToken(TokenFault::UserGone)),
+            Some((epoch, _)) if epoch != claims.epoch => {
+                Err(AuthenticationError::InvalidToken(TokenFault::Revoked))
+            }
+            Some((session_epoch, projection)) => {
+                let user = AuthenticatedUser { id: claims.sub, session_epoch, token_issued_at: claims.iat };
+                Ok((user, projection))
             }
         }
     }
 
-    /// A token for a user who proved who they are. `epoch` must come from the same read as the proof: a token of an
-    /// epoch that has ended meanwhile is dead from the beginning.
-    pub fn begin(&self, user_id: Uuid, epoch: u64) -> Result<Session, SigningFailed> {
-        let claims = Claims::new(user_id, epoch, app::new_id(), app::now());
-        Ok(Session { token: self.keys.sign(&claims)?, token_type: "Bearer", expires_in: LIFETIME_SECONDS })
+    /// Issues a token to a user whose password was verified.
+    ///
+    /// `session_epoch` must come from the same read as the hash: if the session has ended since then, the token is
+    /// revoked from the start.
+    pub fn issue(&self, user_id: Uuid, session_epoch: u64) -> Result<IssuedToken, SigningFailed> {
+        let claims = Claims::new(user_id, session_epoch, self.ids.next_id(), self.clock.now());
+        Ok(IssuedToken { token: self.keys.sign(&claims)?, lifetime_seconds: LIFETIME_SECONDS })
     }
 }
 
@@ -93,14 +107,14 @@ impl Sessions {
 mod tests {
     use uuid::Uuid;
 
-    use super::SignedIn;
+    use super::AuthenticatedUser;
     use crate::model::Timestamp;
 
     #[test]
-    fn a_login_is_fresh_for_ten_minutes_and_not_a_second_longer() {
+    fn a_login_is_recent_for_exactly_ten_minutes() {
         let issued = 1_762_217_773;
-        let user = SignedIn { user_id: Uuid::nil(), epoch: 0, token_issued_at: issued };
-        for (milliseconds, fresh) in [
+        let user = AuthenticatedUser { id: Uuid::nil(), session_epoch: 0, token_issued_at: issued };
+        for (milliseconds, recent) in [
             (-5_000, true),
             (0, true),
             (600_000, true),
@@ -109,7 +123,7 @@ mod tests {
             (86_400_000, false),
         ] {
             let now = Timestamp::from_unix_milliseconds(issued * 1_000 + milliseconds).expect("a time");
-            assert_eq!(user.is_fresh(now), fresh, "after {milliseconds} ms");
+            assert_eq!(user.logged_in_recently(now), recent, "after {milliseconds} ms");
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Back-off for those who guess passwords: decided before any hashing, alike for emails that exist and that do not.
+//! Limits on password attempts, applied before any hashing and equally to known and unknown emails.
 //!
-//! A try is counted as a failure when it begins, in the same write that lets it begin, so that a hundred guesses at
-//! once get no more tries than a hundred in a row. If it succeeds, the count is taken back.
+//! The conditional write that admits an attempt also records it as a failure, so a hundred concurrent guesses get no more
+//! attempts than a hundred sequential ones. If the password is correct, the record is reverted.
 //!
-//! `login` and `change-password` have counters of their own, so that strangers, who can only log in, never make a
-//! signed-in user wait.
+//! `login` and `change-password` have separate counters, so that strangers, who can use only `login`, never delay a
+//! signed-in user.
 
 use std::{
     borrow::Cow,
@@ -20,43 +20,41 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::{
-    app,
-    error::ApiError,
-    model::{Timestamp, email::CanonicalEmail},
+    model::{CanonicalEmail, Clock, IdSource, Timestamp},
     store::{Backoff, PasswordAttempts, StoreError},
 };
 
 /// How many failures of one account from one address have no wait before the next try.
 const FREE_FAILURES: u32 = 5;
-/// The longest that one address has to wait with one account.
+/// The longest wait of one address for one account.
 const LONGEST_WAIT: Duration = Duration::from_mins(15);
-/// How long the failures are remembered after the last wait they caused.
+/// How long failures are remembered after the last wait that they caused.
 const MEMORY: Duration = Duration::from_hours(24);
 
-/// How many failures an hour one account may have from everywhere: so many that a stranger cannot easily shut the
-/// owner out, and so few that guessing is hopeless.
+/// The failures per hour of one account from all addresses: high enough that a stranger cannot easily lock the owner out,
+/// and low enough that guessing is hopeless.
 const ACCOUNT_FAILURES: u32 = 100;
-/// How many failures an hour one address may have with all accounts. Many people can share an address.
+/// The failures per hour of one address for all accounts. Many users can share an address.
 const SOURCE_FAILURES: u32 = 1_000;
-/// The length of the windows in which these two are counted.
+/// The length of the windows of these two limits.
 const WINDOW: Duration = Duration::from_hours(1);
 
-/// The part of an IPv6 address that names a network: a customer gets at least a /64 and chooses the rest at will
+/// The bits of an IPv6 address that identify a network: a customer gets at least a /64 and chooses the other bits
 /// (RFC 6177, RFC 4291 section 2.5.1).
 const IPV6_NETWORK_BITS: u32 = 64;
 
-/// The operation at which a password is tried.
+/// The operation that checks a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordEndpoint {
-    /// `login`, which is open to strangers.
+    /// `login`, which needs no token.
     Login,
-    /// `change-password`, which needs a token first. A right password costs two hashes there and not one, and no route
-    /// limit keeps them few, so the windows count every try and not only failures.
+    /// `change-password`, which needs a token. A correct password costs two hashes there, and the route has no limit of its
+    /// own, so the hourly windows count every attempt and not only failures.
     ChangePassword,
 }
 
 impl PasswordEndpoint {
-    /// The part of a counter's name that tells it from the other endpoint's.
+    /// Returns the part of a counter's name that identifies the endpoint.
     fn name(self) -> &'static str {
         match self {
             Self::Login => "login",
@@ -65,13 +63,15 @@ impl PasswordEndpoint {
     }
 }
 
-/// The limits on guessing at one endpoint, and the counters behind them.
+/// The limits on password attempts at one endpoint.
 #[derive(Clone)]
 pub struct Throttle {
     endpoint: PasswordEndpoint,
     attempts: PasswordAttempts,
-    /// The counters are named with it, so that the table shows neither emails nor addresses.
+    /// Derives the names of the counters, so that the table contains neither emails nor addresses.
     key: Hmac<Sha256>,
+    clock: Clock,
+    ids: IdSource,
 }
 
 impl fmt::Debug for Throttle {
@@ -80,9 +80,25 @@ impl fmt::Debug for Throttle {
     }
 }
 
-/// A try that may go on. It stays counted as a failure unless it is said to have succeeded.
+/// An attempt that the limits block, or that could not be counted.
+#[derive(Debug)]
+pub(super) enum ThrottleError {
+    TooManyAttempts {
+        /// In seconds, at least 1.
+        retry_after: i64,
+    },
+    Store(StoreError),
+}
+
+impl From<StoreError> for ThrottleError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// An admitted attempt. It stays recorded as a failure unless it is reverted.
 #[must_use]
-pub struct Admission<'a> {
+pub(super) struct Admission<'a> {
     endpoint: PasswordEndpoint,
     attempts: &'a PasswordAttempts,
     strict: String,
@@ -90,20 +106,32 @@ pub struct Admission<'a> {
 }
 
 impl Throttle {
-    /// Keeps the counters of an endpoint in `attempts`, under names that only those who have `secret` can make.
+    /// Counts the attempts at an endpoint in `attempts`. The names of the counters are derived from `secret`.
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "HMAC takes keys of every length")]
-    pub fn new(endpoint: PasswordEndpoint, attempts: PasswordAttempts, secret: &[u8]) -> Self {
-        Self {
-            endpoint,
-            attempts,
-            key: Hmac::new_from_slice(secret).expect("HMAC takes keys of every length"),
-        }
+    pub fn new(
+        endpoint: PasswordEndpoint,
+        attempts: PasswordAttempts,
+        secret: &[u8],
+        clock: Clock,
+        ids: IdSource,
+    ) -> Self {
+        let key = Hmac::new_from_slice(secret).expect("HMAC takes keys of every length");
+        Self { endpoint, attempts, key, clock, ids }
     }
 
-    /// Lets a try of a password begin, or says when the next one may.
-    pub async fn admit(&self, email: &CanonicalEmail, source: &str) -> Result<Admission<'_>, ApiError> {
-        let now = app::now();
+    /// Returns the endpoint that is limited.
+    pub(super) fn endpoint(&self) -> PasswordEndpoint {
+        self.endpoint
+    }
+
+    /// Admits a password attempt and records it as a failure, or returns after how many seconds the next one is admitted.
+    pub(super) async fn admit(
+        &self,
+        email: &CanonicalEmail,
+        source: &str,
+    ) -> Result<Admission<'_>, ThrottleError> {
+        let now = self.clock.now();
         let source = &*network(source);
         let strict = self.name(&["account and source", email.as_str(), source]);
         let seen = self.attempts.find(&strict).await?;
@@ -120,7 +148,7 @@ impl Throttle {
         let windows = counted.into_iter().filter_map(|(window, counted)| counted.then_some(window)).collect();
         let admission = Admission { endpoint: self.endpoint, attempts: &self.attempts, strict, windows };
         let refusal = if account_counted && source_counted {
-            self.count(&admission.strict, seen, now).await.err()
+            self.record_failure(&admission.strict, seen, now).await.err()
         } else {
             let next_hour = (hour + 1) * WINDOW.as_secs().cast_signed();
             Some(too_many(next_hour - now.unix_seconds()))
@@ -128,21 +156,26 @@ impl Throttle {
         match refusal {
             None => Ok(admission),
             Some(refusal) => {
-                // A try that is turned away must not count.
-                admission.take_back_windows().await?;
+                // A blocked attempt must not count.
+                admission.revert_windows().await?;
                 Err(refusal)
             }
         }
     }
 
-    /// Counts a failure of this account from this address, unless it has to wait by now.
-    async fn count(&self, name: &str, mut seen: Option<Backoff>, now: Timestamp) -> Result<(), ApiError> {
-        let attempt = app::new_id();
+    /// Records a failure of this account from this address, unless a concurrent attempt has caused a wait.
+    async fn record_failure(
+        &self,
+        name: &str,
+        mut seen: Option<Backoff>,
+        now: Timestamp,
+    ) -> Result<(), ThrottleError> {
+        let attempt = self.ids.next_id();
         loop {
             let failures = failures_so_far(seen.as_ref(), now)?.saturating_add(1);
-            let next = after_failure(failures, attempt);
-            // Whoever else tries at this moment changes the counter, and then it is looked at again. After a few
-            // rounds one of them makes all others wait, so this ends.
+            let next = after_failure(failures, attempt, self.clock);
+            // A concurrent attempt changes the counter, which is then read again. The loop ends, because after a few
+            // attempts one of them causes a wait for all others.
             if self.attempts.replace(name, seen.as_ref(), &next).await? {
                 return Ok(());
             }
@@ -150,11 +183,11 @@ impl Throttle {
         }
     }
 
-    /// A name for a counter, which tells nothing about whose it is.
+    /// Returns the name of a counter, which does not reveal the account or the address.
     fn name(&self, parts: &[&str]) -> String {
         let mut mac = self.key.clone();
         for part in [self.endpoint.name()].iter().chain(parts) {
-            // With its length before it, the end of one part cannot be mistaken for the beginning of the next.
+            // The length prefix separates the parts unambiguously.
             mac.update(&part.len().to_be_bytes());
             mac.update(part.as_bytes());
         }
@@ -163,24 +196,24 @@ impl Throttle {
 }
 
 impl Admission<'_> {
-    /// Forgives the failures of this account from this address: the password was right. What counts failures by the
-    /// hour takes this try back; what counts tries keeps it.
-    pub async fn succeeded(self) -> Result<(), StoreError> {
+    /// Reverts the record, because the password is correct: deletes the failures of this account from this address and, at
+    /// `login`, subtracts the attempt from the hourly windows.
+    pub(super) async fn revert(self) -> Result<(), StoreError> {
         let clear = self.attempts.clear(&self.strict);
         match self.endpoint {
-            PasswordEndpoint::Login => tokio::try_join!(clear, self.take_back_windows()).map(|_| ()),
+            PasswordEndpoint::Login => tokio::try_join!(clear, self.revert_windows()).map(|_| ()),
             PasswordEndpoint::ChangePassword => clear.await,
         }
     }
 
-    async fn take_back_windows(&self) -> Result<(), StoreError> {
+    async fn revert_windows(&self) -> Result<(), StoreError> {
         future::try_join_all(self.windows.iter().map(|window| self.attempts.count_down(window))).await?;
         Ok(())
     }
 }
 
-/// Returns what stands for a source address in the names of counters: for IPv6 its network, for an IPv4-mapped address
-/// the IPv4 address, and for a text that is no address the text itself.
+/// Returns the form of a source address that identifies its counters: of an IPv6 address the network, of an IPv4-mapped
+/// address the IPv4 address, and a text that is not an address itself.
 fn network(source: &str) -> Cow<'_, str> {
     match source.parse::<IpAddr>().map(|address| address.to_canonical()) {
         Ok(IpAddr::V4(address)) => address.to_string().into(),
@@ -192,18 +225,18 @@ fn network(source: &str) -> Cow<'_, str> {
     }
 }
 
-/// How an account stands with an address after so many failures, the last of them now.
-fn after_failure(failures: u32, attempt: Uuid) -> Backoff {
-    // The wait begins when the failure is written. So those who came at the same time are turned away however slow the
-    // writes are: none of them finds that the wait is over already.
-    let (now, wait) = (app::now(), wait_after(failures));
-    // And while failures are free, nobody who came at the same time is turned away.
+/// Returns the counter after so many failures, the last of them now.
+fn after_failure(failures: u32, attempt: Uuid, clock: Clock) -> Backoff {
+    // The wait begins when the failure is written and not when the attempt arrived. Concurrent attempts are therefore
+    // blocked however slow the writes are: for none of them is the wait over already.
+    let (now, wait) = (clock.now(), wait_after(failures));
+    // While failures cause no wait, concurrent attempts are not blocked either.
     let blocked_until = if wait.is_zero() { Timestamp::EPOCH } else { now + wait };
-    Backoff { failures, blocked_until, expires_at: now + wait + MEMORY, attempt }
+    Backoff { failures, blocked_until, expires_at: now + wait + MEMORY, last_attempt: attempt }
 }
 
-/// How many failures are remembered, unless the next try has to wait.
-fn failures_so_far(seen: Option<&Backoff>, now: Timestamp) -> Result<u32, ApiError> {
+/// Returns the number of remembered failures, or an error if the next attempt has to wait.
+fn failures_so_far(seen: Option<&Backoff>, now: Timestamp) -> Result<u32, ThrottleError> {
     match seen.filter(|backoff| backoff.expires_at > now) {
         Some(backoff) if backoff.blocked_until > now => {
             let milliseconds = backoff.blocked_until.unix_milliseconds() - now.unix_milliseconds();
@@ -214,7 +247,7 @@ fn failures_so_far(seen: Option<&Backoff>, now: Timestamp) -> Result<u32, ApiErr
     }
 }
 
-/// How long to wait after so many failures: 1 s after five, twice as long after each further one, at most 15 minutes.
+/// Returns the wait after so many failures: 1 s after five, doubled with each further failure, at most 15 minutes.
 fn wait_after(failures: u32) -> Duration {
     match failures.checked_sub(FREE_FAILURES) {
         None => Duration::ZERO,
@@ -222,8 +255,8 @@ fn wait_after(failures: u32) -> Duration {
     }
 }
 
-fn too_many(seconds: i64) -> ApiError {
-    ApiError::TooManyAttempts { retry_after: seconds.max(1) }
+fn too_many(seconds: i64) -> ThrottleError {
+    ThrottleError::TooManyAttempts { retry_after: seconds.max(1) }
 }
 
 #[cfg(test)]
@@ -231,14 +264,14 @@ mod tests {
     use super::{network, wait_after};
 
     #[test]
-    fn the_wait_doubles_after_five_failures_up_to_fifteen_minutes() {
+    fn the_wait_doubles_after_five_failures_up_to_15_minutes() {
         let seconds: Vec<u64> = (0..=17).map(|failures| wait_after(failures).as_secs()).collect();
         assert_eq!(seconds, [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]);
         assert_eq!(wait_after(u32::MAX).as_secs(), 900);
     }
 
     #[test]
-    fn ipv6_addresses_of_one_64_are_one_source() {
+    fn ipv6_addresses_of_one_64_network_are_one_source() {
         for (source, expected) in [
             ("192.0.2.7", "192.0.2.7"),
             ("2001:db8::66", "2001:db8::/64"),

@@ -1,4 +1,4 @@
-//! Tokens: JSON Web Tokens (RFC 7519) signed with HMAC-SHA-256, checked as RFC 8725 asks.
+//! Tokens: JSON Web Tokens (RFC 7519) signed with HMAC-SHA-256 and verified as RFC 8725 requires.
 
 mod hs256;
 
@@ -12,45 +12,45 @@ use uuid::Uuid;
 
 use crate::model::Timestamp;
 
-/// How long a token is good for: seven days, in seconds.
+/// The lifetime of a token: seven days, in seconds.
 pub const LIFETIME_SECONDS: i64 = 7 * 24 * 60 * 60;
 
-/// How far apart, in seconds, the clocks of two machines may be.
+/// The accepted difference between the clocks of two machines, in seconds.
 const CLOCK_SKEW_SECONDS: i64 = 5;
 
-/// Who issues the tokens, and for whom: only this system takes them.
+/// The issuer and the audience of every token: only this system issues and accepts them.
 const ISSUER: &str = "movie-bag";
 
-/// HS256 needs a key as long as its hash (RFC 7518 section 3.2).
+/// HS256 requires a key that is at least as long as its hash (RFC 7518 section 3.2).
 const MINIMUM_KEY_BYTES: usize = 32;
 
-/// The key printed in the tutorial that this system rebuilds. Everybody knows it.
+/// The key that the Flask tutorial prints, which is therefore public.
 const PUBLISHED_KEY: &str = "t1NP63m4wnBg6nyHYKfmc2TpCOGI4nss";
 
-/// What a token says.
+/// The claims of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// The user's id.
     pub sub: Uuid,
-    /// The user's session epoch when the token was issued. The token dies when the user's epoch moves on.
+    /// The user's session epoch when the token was issued. An increment of the user's epoch revokes the token.
     pub epoch: u64,
-    /// When it was issued, in seconds since 1970.
+    /// The time at which the token was issued, in seconds since 1970.
     pub iat: i64,
-    /// When it ends, in seconds since 1970.
+    /// The time at which the token expires, in seconds since 1970.
     pub exp: i64,
-    /// When it begins, in seconds since 1970; this system leaves it out.
+    /// The time before which the token is not valid, in seconds since 1970. This system does not set it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nbf: Option<i64>,
-    /// Who issued it.
+    /// The issuer.
     pub iss: String,
-    /// Whom it is for.
+    /// The audience.
     pub aud: String,
-    /// Different for every token.
+    /// A unique id of the token.
     pub jti: Uuid,
 }
 
 impl Claims {
-    /// The claims of a new token for a user, valid for seven days from `now`.
+    /// Returns the claims of a new token that is valid for seven days from `now`.
     #[must_use]
     pub fn new(user_id: Uuid, epoch: u64, token_id: Uuid, now: Timestamp) -> Self {
         let iat = now.unix_seconds();
@@ -82,34 +82,36 @@ impl Claims {
     }
 }
 
-/// Why a token is refused. Clients see one wording for all; the log says which.
+/// The reason why a token is refused. Clients get the same text for all reasons; the log has the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenFault {
-    /// Not three parts of base64url that hold a header, claims of the right types and a signature.
+    /// The token is not three parts of base64url with a header, claims of the expected types and a signature.
     Malformed,
-    /// Another algorithm than HS256.
+    /// The algorithm is not HS256.
     Algorithm,
-    /// Not declared as a JWT, or with header parameters that must be understood and are not.
+    /// The type is not JWT, or a critical header parameter is not supported.
     Header,
-    /// Signed with no key of ours, by its `kid`.
+    /// The `kid` is not that of a configured key.
     UnknownKey,
-    /// The signature does not fit.
+    /// The signature is wrong.
     Signature,
-    /// Issued by somebody else, or for somebody else.
+    /// The issuer or the audience is another system.
     NotOurs,
-    /// Its time is over.
+    /// The token has expired.
     Expired,
-    /// Its time has not come.
+    /// The token is not valid yet.
     NotYetValid,
-    /// Its user does not exist, or is leaving.
+    /// The user does not exist, or the account is being deleted.
     UserGone,
-    /// Its user's session epoch has moved on: they logged out or changed the password.
+    /// The user's session epoch was incremented: the user logged out or changed the password.
     Revoked,
 }
 
-impl fmt::Display for TokenFault {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
+impl TokenFault {
+    /// Returns the name of the reason in the security log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
             Self::Malformed => "malformed",
             Self::Algorithm => "algorithm",
             Self::Header => "header",
@@ -120,14 +122,14 @@ impl fmt::Display for TokenFault {
             Self::NotYetValid => "not_yet_valid",
             Self::UserGone => "user_gone",
             Self::Revoked => "revoked",
-        })
+        }
     }
 }
 
-/// The secret that tokens are signed with. Its `Debug` shows only its public identifier.
+/// A secret key that signs tokens. Its `Debug` shows only its public id.
 #[derive(Clone)]
 pub struct TokenKey {
-    /// The public identifier of the key, the `kid` of its tokens.
+    /// The public id of the key: the `kid` of its tokens.
     id: String,
     signing: EncodingKey,
     verifying: DecodingKey,
@@ -142,21 +144,21 @@ impl fmt::Debug for TokenKey {
 /// A key that must not be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WeakKey {
-    /// Fewer bytes than the hash has.
+    /// The key is shorter than the hash.
     #[error("has fewer than 32 bytes")]
     TooShort,
-    /// Printed in the tutorial.
-    #[error("is the one printed in the tutorial, which everybody knows")]
+    /// The Flask tutorial prints the key.
+    #[error("is the key that the Flask tutorial prints, which is public")]
     Published,
 }
 
-/// A token could not be made.
+/// A token could not be signed.
 #[derive(Debug, thiserror::Error)]
 #[error("signing a token failed")]
 pub struct SigningFailed(#[from] jsonwebtoken::errors::Error);
 
 impl TokenKey {
-    /// Takes a secret, unless it is one that could be guessed.
+    /// Makes a key of a secret, unless the secret can be guessed.
     pub fn new(secret: &str) -> Result<Self, WeakKey> {
         if secret.len() < MINIMUM_KEY_BYTES {
             return Err(WeakKey::TooShort);
@@ -173,14 +175,14 @@ impl TokenKey {
         })
     }
 
-    /// Signs claims as a token.
+    /// Returns the signed token with these claims.
     pub fn sign(&self, claims: &Claims) -> Result<String, SigningFailed> {
         let header = Header { kid: Some(self.id.clone()), ..Header::new(Algorithm::HS256) };
         Ok(jsonwebtoken::encode(&header, claims, &self.signing)?)
     }
 }
 
-/// The keys whose tokens count: the one that signs, and while keys are being rotated the one that signed before.
+/// The keys whose tokens are accepted: the one that signs and, during a rotation, the previous one.
 #[derive(Debug, Clone)]
 pub struct TokenKeys {
     current: TokenKey,
@@ -188,19 +190,20 @@ pub struct TokenKeys {
 }
 
 impl TokenKeys {
-    /// Signs with `current`, and takes tokens of both.
+    /// Signs tokens with `current` and accepts the tokens of both keys.
     #[must_use]
     pub fn new(current: TokenKey, previous: Option<TokenKey>) -> Self {
         Self { current, previous }
     }
 
-    /// Signs claims as a token.
+    /// Returns the token with these claims, signed with the current key.
     pub fn sign(&self, claims: &Claims) -> Result<String, SigningFailed> {
         self.current.sign(claims)
     }
 
-    /// What a token says, if it is one of ours and `now` is in its time. Its `kid` picks the one key that it is
-    /// verified with. The signature is checked over the bytes received, and before any claim is read.
+    /// Returns the claims of a token that this system issued and that is valid at `now`.
+    ///
+    /// The `kid` selects the key. The signature is verified over the received bytes, before any claim is read.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, TokenFault> {
         let header = jsonwebtoken::decode_header(token).map_err(|error| fault(&error))?;
         if header.alg != Algorithm::HS256 {
@@ -219,8 +222,8 @@ impl TokenKeys {
     }
 }
 
-/// The crate checks the algorithm and the signature. The claims are checked here: the crate would read the clock by
-/// itself, and it lets future tokens pass.
+/// Makes the crate check only the algorithm and the signature. [`Claims::check`] checks the claims: the crate reads the
+/// system's clock, and it accepts tokens that were issued in the future.
 fn signature_only() -> Validation {
     let mut validation = Validation::new(Algorithm::HS256);
     validation.required_spec_claims.clear();
@@ -233,7 +236,7 @@ fn fault(error: &jsonwebtoken::errors::Error) -> TokenFault {
     match error.kind() {
         ErrorKind::InvalidSignature => TokenFault::Signature,
         ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => TokenFault::Algorithm,
-        // The crate's own enum, which grows: whatever else is wrong, the token is not readable.
+        // The crate's enum is not exhaustive. Every other error means that the token is malformed.
         _ => TokenFault::Malformed,
     }
 }

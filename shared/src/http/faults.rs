@@ -1,28 +1,27 @@
-//! The faulty fields of a request, bounded so that no request makes its response large.
+//! The faults of a request's fields, limited so that no request causes a large response.
 
 use serde::Serialize;
 
 use crate::model::Invalid;
 
-/// The most faults that a problem document lists.
+/// The most faults in a problem document.
 const FAULTS: usize = 50;
-/// The most characters of a field's name that a fault repeats.
+/// The most characters of a field's name in a fault.
 const NAME_CHARACTERS: usize = 100;
-/// The most bytes of JSON that all faults together may take. The other members of a problem document need less than
-/// 1 KiB, so the document has at most 16 KiB.
+/// The most bytes of JSON of all faults together. The other members of a problem document need less than 1 KiB, so the
+/// document has at most 16 KiB.
 const JSON_BYTES: usize = 15 * 1024;
 
-/// One faulty field and what is wrong with it.
+/// A field and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldError {
-    /// The field's name, with an index for one item of a list: `casts[2]`.
+    /// The field's name, with an index for an item of a list: `casts[2]`.
     pub field: String,
-    /// What is wrong, completing the sentence "this field …".
+    /// The fault, which completes the sentence "this field …".
     pub message: String,
 }
 
-/// The faults that were found, in the order in which they were found: the first 50, or as many as fit into the size of a
-/// problem document.
+/// The faults of a request in the order in which they were found: the first 50, or as many as fit into a problem document.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Faults {
@@ -32,14 +31,15 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Adds a fault of `field`, unless there are too many already. Of a long name only the first 100 characters stay.
+    /// Adds a fault of `field`, unless there are too many already. A long name is truncated to 100 characters.
     pub fn add(&mut self, field: &str, invalid: Invalid) {
         if self.list.len() == FAULTS {
             return;
         }
         let field = field.chars().take(NAME_CHARACTERS).collect();
         let fault = FieldError { field, message: invalid.into_reason().into_owned() };
-        // A character takes one to six bytes of JSON, so counting characters bounds no bytes. One more is the comma.
+        // A character takes one to six bytes of JSON, so the bytes are counted and not the characters. One more byte is the
+        // comma.
         let bytes = serde_json::to_string(&fault).map_or(JSON_BYTES, |json| json.len() + 1);
         if self.json_bytes + bytes <= JSON_BYTES {
             self.json_bytes += bytes;
@@ -47,13 +47,13 @@ impl Faults {
         }
     }
 
-    /// Whether no fault was found.
+    /// Returns whether no fault was found.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// The faults.
+    /// Returns the faults.
     #[must_use]
     pub fn as_slice(&self) -> &[FieldError] {
         &self.list
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_json_escapes_counts_as_it_is_written() {
+    fn escaped_characters_count_with_their_escapes() {
         let faults = faults_of(&"\u{1}".repeat(200));
         let json = serde_json::to_string(&faults).expect("JSON");
         assert!(json.len() <= JSON_BYTES + 1 && json.len() > JSON_BYTES - 1_000, "{} bytes", json.len());

@@ -1,37 +1,30 @@
-//! The fields of a body, read so that every faulty one is found at once.
+//! The fields of a body. All faults of a body are reported together.
 
 use serde_json::{Map, Value};
 
-use super::faults::Faults;
-use crate::{
-    auth::password::{Password, SubmittedPassword},
-    error::ApiError,
-    model::{Email, Invalid, MovieName, movie::TextList},
-};
+use super::{ApiError, faults::Faults};
+use crate::model::{Invalid, movie::TextList};
 
-/// The most bytes of a credential that is checked rather than set.
-const CREDENTIAL_BYTES: usize = 1024;
-
-/// A type that is read from the fields of a body.
+/// A request body.
 pub trait FromBody: Sized {
-    /// Takes the fields it knows. `None` when one of them was faulty, which `fields` has then noted.
+    /// Takes the known fields. Returns `None` if one of them is invalid, after adding its fault to `fields`.
     fn from_fields(fields: &mut Fields) -> Option<Self>;
 }
 
-/// A type that is read from the value of one field.
+/// A type that can be read from the value of one field.
 pub trait Field: Sized {
-    /// Takes the value, or notes in `faults` what is wrong with it.
+    /// Reads the value, or adds to `faults` what is wrong with it.
     fn from_value(value: Value, field: &str, faults: &mut Faults) -> Option<Self>;
 }
 
-/// The fields of a body that have not been taken yet, and what was wrong with those that have.
+/// The fields of a body that have not been taken yet, and the faults of those that have.
 pub struct Fields {
     values: Map<String, Value>,
     faults: Faults,
 }
 
 impl Fields {
-    /// Reads a whole body: missing, unknown, wrong-typed and invalid fields are told together.
+    /// Reads a body. The error lists missing, unknown, wrongly typed and invalid fields together.
     pub fn read<T: FromBody>(values: Map<String, Value>) -> Result<T, ApiError> {
         let mut fields = Self { values, faults: Faults::default() };
         let read = T::from_fields(&mut fields);
@@ -44,7 +37,7 @@ impl Fields {
         }
     }
 
-    /// Takes a field that must be there.
+    /// Takes a required field.
     pub fn required<T: Field>(&mut self, name: &str) -> Option<T> {
         if let Some(value) = self.values.remove(name) {
             T::from_value(value, name, &mut self.faults)
@@ -54,25 +47,25 @@ impl Fields {
         }
     }
 
-    /// Takes a field that may be left out. JSON's `null` is a value, and not one that any field accepts.
+    /// Takes an optional field. `null` is not the same as a missing field, and no field accepts it.
     pub fn optional<T: Field>(&mut self, name: &str) -> Option<T> {
         self.values.remove(name).and_then(|value| T::from_value(value, name, &mut self.faults))
     }
 
-    /// Notes a fault unless at least one of these fields was sent.
+    /// Adds a fault unless the body has at least one of these fields.
     pub fn require_one_of(&mut self, names: &[&str]) {
         if !names.iter().any(|name| self.values.contains_key(*name)) {
             self.fault("body", Invalid::new(format!("must have at least one of {}", names.join(", "))));
         }
     }
 
-    /// Notes what is wrong with a field.
+    /// Adds a fault of a field.
     pub fn fault(&mut self, name: &str, invalid: Invalid) {
         self.faults.add(name, invalid);
     }
 }
 
-/// The error that tells of one faulty field, found only after all were read.
+/// Returns the error for a single field whose fault was found after the body was read.
 #[must_use]
 pub fn field_fault(name: &str, invalid: Invalid) -> ApiError {
     let mut faults = Faults::default();
@@ -80,63 +73,24 @@ pub fn field_fault(name: &str, invalid: Invalid) -> ApiError {
     ApiError::ValidationFailed(faults)
 }
 
-impl Field for String {
+/// Every value of the model that is made of a string.
+impl<T: TryFrom<String, Error = Invalid>> Field for T {
     fn from_value(value: Value, field: &str, faults: &mut Faults) -> Option<Self> {
-        if let Value::String(text) = value {
-            return Some(text);
-        }
-        faults.add(field, Invalid::new("must be a string"));
-        None
+        from_string(value, field, faults, Self::try_from)
     }
 }
 
-/// Reads a string and makes something more of it.
-fn checked<T>(
+fn from_string<T>(
     value: Value,
     field: &str,
     faults: &mut Faults,
     check: impl FnOnce(String) -> Result<T, Invalid>,
 ) -> Option<T> {
-    let text = String::from_value(value, field, faults)?;
+    let Value::String(text) = value else {
+        faults.add(field, Invalid::new("must be a string"));
+        return None;
+    };
     check(text).map_err(|invalid| faults.add(field, invalid)).ok()
-}
-
-/// A credential to be checked: any text, as long as hashing it is bounded.
-fn credential(text: String) -> Result<String, Invalid> {
-    if text.len() > CREDENTIAL_BYTES { Err(Invalid::new("must have at most 1024 bytes")) } else { Ok(text) }
-}
-
-impl Field for Email {
-    fn from_value(value: Value, field: &str, faults: &mut Faults) -> Option<Self> {
-        checked(value, field, faults, Self::try_from)
-    }
-}
-
-impl Field for MovieName {
-    fn from_value(value: Value, field: &str, faults: &mut Faults) -> Option<Self> {
-        checked(value, field, faults, Self::try_from)
-    }
-}
-
-impl Field for Password {
-    fn from_value(value: Value, field: &str, faults: &mut Faults) -> Option<Self> {
-        checked(value, field, faults, Self::new)
-    }
-}
-
-impl Field for SubmittedPassword {
-    fn from_value(value: Value, field: &str, faults: &mut Faults) -> Option<Self> {
-        checked(value, field, faults, |text| credential(text).map(Self::new))
-    }
-}
-
-/// An email that somebody claims to have signed up with. Any text may be tried.
-pub struct EmailAttempt(pub String);
-
-impl Field for EmailAttempt {
-    fn from_value(value: Value, field: &str, faults: &mut Faults) -> Option<Self> {
-        checked(value, field, faults, |text| credential(text).map(Self))
-    }
 }
 
 impl<const ITEMS: usize, const CHARACTERS: usize, const BYTES: usize> Field
@@ -148,7 +102,7 @@ impl<const ITEMS: usize, const CHARACTERS: usize, const BYTES: usize> Field
             return None;
         };
         if let Err(invalid) = Self::check_length(items.len()) {
-            // A list of the wrong length is told as that, rather than item by item.
+            // One fault for a list of the wrong length, instead of one for each item.
             faults.add(field, invalid);
             return None;
         }
@@ -156,7 +110,7 @@ impl<const ITEMS: usize, const CHARACTERS: usize, const BYTES: usize> Field
             .into_iter()
             .enumerate()
             .map(|(index, item)| {
-                checked(item, &format!("{field}[{index}]"), faults, |text| Self::check_item(&text))
+                from_string(item, &format!("{field}[{index}]"), faults, |text| Self::check_item(&text))
             })
             .collect();
         let texts = texts.into_iter().collect::<Option<Vec<String>>>()?;
@@ -170,7 +124,7 @@ mod tests {
 
     use super::{Fields, FromBody};
     use crate::{
-        error::ApiError,
+        http::ApiError,
         model::{Casts, MovieName},
     };
 
@@ -203,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn every_faulty_field_is_told_at_once() {
+    fn all_faulty_fields_are_reported_together() {
         let found = faults(json!({"casts": ["", 7, "ok", null], "id": "x", "added_by": "y"}));
         let expected = [
             ("name", "is required"),
@@ -218,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_not_the_same_as_nothing() {
+    fn null_is_not_the_same_as_a_missing_field() {
         assert_eq!(faults(json!({"name": null})).len(), 1);
         assert_eq!(faults(json!({"name": "Alien", "casts": null})).len(), 1);
     }

@@ -1,11 +1,11 @@
-//! Strict JSON (RFC 8259): one object, no repeated key at any depth, nothing after it.
+//! Strict JSON (RFC 8259): one object without repeated keys at any depth, and nothing after it.
 
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Why a text is not one JSON object. It tells where, and never repeats the text.
+/// The reason why a text is not one JSON object. It has the position and never repeats the text.
 #[derive(Debug)]
 pub struct Malformed(String);
 
@@ -15,7 +15,7 @@ impl fmt::Display for Malformed {
     }
 }
 
-/// Reads one JSON object. Nesting deeper than 128 is refused, as `serde_json` does by itself.
+/// Reads one JSON object. `serde_json` refuses nesting deeper than 128.
 pub fn parse_object(text: &[u8]) -> Result<Map<String, Value>, Malformed> {
     match serde_json::from_slice(text) {
         Ok(Strict(Value::Object(object))) => Ok(object),
@@ -24,7 +24,7 @@ pub fn parse_object(text: &[u8]) -> Result<Map<String, Value>, Malformed> {
     }
 }
 
-/// A value in which no object repeats a key. `serde_json::Value` alone would keep the last of them, and another
+/// A value in which no object repeats a key. `serde_json::Value` keeps the last value of a repeated key, while another
 /// reader of the same text, such as a proxy, may keep the first.
 struct Strict(Value);
 
@@ -144,7 +144,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn parsing_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = parse_object(&bytes);
         }
     }

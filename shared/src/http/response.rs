@@ -1,15 +1,37 @@
-//! What handlers answer with.
+//! The responses of handlers.
 
-use lambda_http::http::{HeaderValue, StatusCode, header};
+use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Body, HandlerResult, Response};
-use crate::{error::ApiError, model::Movie, store::Page};
+use super::{ApiError, Body, HandlerResult, Response};
+use crate::{auth::IssuedToken, model::Movie};
+
+/// The id of a created or deleted resource.
+#[derive(Serialize)]
+pub struct IdResponse {
+    /// The id.
+    pub id: Uuid,
+}
+
+/// A token (RFC 6750 section 4).
+#[derive(Serialize)]
+pub struct TokenResponse {
+    token: String,
+    token_type: &'static str,
+    /// In seconds.
+    expires_in: i64,
+}
+
+impl From<IssuedToken> for TokenResponse {
+    fn from(issued: IssuedToken) -> Self {
+        Self { token: issued.token, token_type: "Bearer", expires_in: issued.lifetime_seconds }
+    }
+}
 
 /// A movie as clients see it.
 #[derive(Serialize)]
-struct MovieBody<'a> {
+pub struct MovieResponse<'a> {
     id: Uuid,
     name: &'a str,
     casts: &'a [String],
@@ -19,7 +41,7 @@ struct MovieBody<'a> {
     updated_at: String,
 }
 
-impl<'a> From<&'a Movie> for MovieBody<'a> {
+impl<'a> From<&'a Movie> for MovieResponse<'a> {
     fn from(movie: &'a Movie) -> Self {
         Self {
             id: movie.id,
@@ -33,7 +55,7 @@ impl<'a> From<&'a Movie> for MovieBody<'a> {
     }
 }
 
-/// 200 with a JSON body.
+/// Returns 200 with a JSON body.
 pub fn ok(body: &impl Serialize) -> HandlerResult {
     let text = serde_json::to_string(body).map_err(|error| ApiError::Internal(error.into()))?;
     let mut response = Response::new(Body::Text(text));
@@ -42,43 +64,20 @@ pub fn ok(body: &impl Serialize) -> HandlerResult {
     Ok(response)
 }
 
-/// 202 with a JSON body: it will be done.
+/// Returns 202 with a JSON body: the request was accepted and is carried out later.
 pub fn accepted(body: &impl Serialize) -> HandlerResult {
     let mut response = ok(body)?;
     *response.status_mut() = StatusCode::ACCEPTED;
     Ok(response)
 }
 
-/// Lets a cache keep a successful response, if it asks whether the response is still right before each use. All other
-/// responses are `no-store`.
-pub fn revalidated(answer: HandlerResult) -> HandlerResult {
-    with_header(answer?, header::CACHE_CONTROL, "no-cache")
+/// Permits caches to store a successful response if they revalidate it before each use. All other responses are `no-store`.
+pub fn revalidated(result: HandlerResult) -> HandlerResult {
+    with_header(result?, header::CACHE_CONTROL, "no-cache")
 }
 
-/// 200 with one movie.
-pub fn movie(movie: &Movie) -> HandlerResult {
-    ok(&MovieBody::from(movie))
-}
-
-/// 200 with a movie that did not exist before, and where it is from now on.
-pub fn created(new: &Movie) -> HandlerResult {
-    with_header(movie(new)?, header::LOCATION, &format!("/api/movies/{}", new.id))
-}
-
-/// 200 with a page of the list, and a link (RFC 8288) to the next one while there is more.
-pub fn movies(page: &Page, limit: u16) -> HandlerResult {
-    let movies: Vec<MovieBody<'_>> = page.movies.iter().map(MovieBody::from).collect();
-    let response = ok(&movies)?;
-    match &page.next {
-        None => Ok(response),
-        Some(cursor) => {
-            let link = format!("</api/movies?limit={limit}&cursor={}>; rel=\"next\"", cursor.encode());
-            with_header(response, header::LINK, &link)
-        }
-    }
-}
-
-fn with_header(mut response: Response<Body>, name: header::HeaderName, value: &str) -> HandlerResult {
+/// Sets a header.
+pub fn with_header(mut response: Response<Body>, name: HeaderName, value: &str) -> HandlerResult {
     let value = HeaderValue::from_str(value).map_err(|error| ApiError::Internal(error.into()))?;
     response.headers_mut().insert(name, value);
     Ok(response)

@@ -1,8 +1,8 @@
-//! Events as `lambda_http` can take them.
+//! Sanitizing events before `lambda_http` parses them.
 //!
-//! It builds a URL from what a client sent and panics where that is none: on `<`, `"` or a space in the query, and on
-//! an `x-forwarded-proto` of `https,http`. It refuses a whole event for one header that HTTP does not allow. A client
-//! can send all of these through API Gateway, and none is a reason to fail.
+//! `lambda_http` builds a URL from the event and panics if the URL is not valid: for `<`, `"` or a space in the query, and
+//! for an `x-forwarded-proto` of `https,http`. It refuses the whole event because of one invalid header. A client can
+//! send all of these through API Gateway, and none may make a function fail.
 
 use lambda_http::{
     aws_lambda_events::apigw::ApiGatewayV2httpRequest,
@@ -13,14 +13,14 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::Value;
 
-/// An event of API Gateway's HTTP API (payload format 2.0) that has been made safe.
+/// A sanitized event of API Gateway's HTTP API (payload format 2.0).
 pub(super) struct SanitizedEvent(pub(super) LambdaRequest);
 
 impl<'de> Deserialize<'de> for SanitizedEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut event = Value::deserialize(deserializer)?;
         sanitize(&mut event);
-        // The parser's own words would repeat parts of the event in the log.
+        // The parser's own message would repeat parts of the event in the log.
         serde_json::from_value::<ApiGatewayV2httpRequest>(event)
             .map(|event| Self(LambdaRequest::ApiGatewayV2(event)))
             .map_err(|_| D::Error::custom("not an event of an HTTP API in payload format 2.0"))
@@ -38,7 +38,7 @@ fn sanitize(event: &mut Value) {
         headers.retain(|name, value| {
             let name = HeaderName::try_from(name.as_str());
             let good = value.as_str().is_some_and(|value| HeaderValue::from_str(value).is_ok());
-            // Without them the URL gets a fixed scheme and API Gateway's own domain. Nothing here reads either.
+            // Without these headers, the URL gets a fixed scheme and a fixed host. No function reads either.
             good && name.is_ok_and(|name| name != "x-forwarded-proto" && name != "host")
         });
     }
@@ -47,8 +47,8 @@ fn sanitize(event: &mut Value) {
     }
 }
 
-/// The characters that a URL's path or query may hold as they are (RFC 3986 section 3.4), and `%`, so that what is
-/// encoded already is left alone.
+/// The characters to encode: all but those that a path or query may contain (RFC 3986 section 3.4) and `%`, so that text
+/// that is already encoded does not change.
 const NOT_IN_URLS: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_may_send_becomes_a_request() {
+    fn an_event_with_invalid_parts_becomes_a_request() {
         let headers = json!({
             "x-forwarded-proto": "https,http", "host": "a b<>", "x-note": "a\nb", "bad name": "x", "x-list": ["x"],
             "accept": "*/*",
@@ -110,7 +110,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(path in "\\PC{0,40}", query in "\\PC{0,40}", header in "\\PC{0,20}") {
+        fn parsing_never_panics(path in "\\PC{0,40}", query in "\\PC{0,40}", header in "\\PC{0,20}") {
             let headers = json!({"x-forwarded-proto": header, "host": header, header.clone(): header});
             request(event(&path, &query, &headers));
         }

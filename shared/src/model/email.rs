@@ -1,26 +1,26 @@
-//! Email addresses: one mailbox, in the shape that every mail system accepts.
+//! Email addresses: one mailbox, in a form that every mail system accepts.
 
 use std::{fmt, str::FromStr};
 
 use email_address::{EmailAddress, Options};
 
-use super::Invalid;
+use super::{Invalid, bounded};
 
-/// The most characters an address may have: RFC 5321 section 4.5.3.1.3 allows a path of 256 with its brackets.
+/// The most characters of an address: RFC 5321 section 4.5.3.1.3 allows a path of 256 including its brackets.
 const MAXIMUM_CHARACTERS: usize = 254;
 
-/// A valid email address: ASCII, no quoted local part, no comment, no display name, a domain with a dot.
+/// A valid email address: ASCII, without a quoted local part, a comment or a display name, and with a dot in its domain.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email(String);
 
 impl Email {
-    /// The address as its owner wrote it.
+    /// Returns the address as its owner wrote it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The form in which an address is unique.
+    /// Returns the canonical form, in which an address is unique.
     #[must_use]
     pub fn canonical(&self) -> CanonicalEmail {
         CanonicalEmail::of(&self.0)
@@ -35,7 +35,7 @@ impl TryFrom<String> for Email {
             return Err(Invalid::new("must have at most 254 characters"));
         }
         let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
-        // The crate follows RFC 6531 and 5322, which also allow other alphabets and quoted local parts.
+        // The crate follows RFC 6531 and RFC 5322, which also allow other alphabets and quoted local parts.
         let acceptable = text.is_ascii()
             && !text.contains('"')
             && has_plain_labels(&text)
@@ -56,12 +56,31 @@ impl FromStr for Email {
     }
 }
 
-/// An address in the form in which it is unique: the whole of it in lower case, because no mail system people use
-/// tells `Ann@` from `ann@`.
+/// The email of a login attempt: any text that is short enough to be looked up.
+pub struct SubmittedEmail(String);
+
+impl SubmittedEmail {
+    /// Returns the canonical form. For a text that is not an address, it is one that no user can have.
+    #[must_use]
+    pub fn canonical(&self) -> CanonicalEmail {
+        CanonicalEmail::of(&self.0)
+    }
+}
+
+impl TryFrom<String> for SubmittedEmail {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        bounded(text).map(Self)
+    }
+}
+
+/// An address in canonical form, in which it is unique: entirely in lower case, because the mail systems in use do not
+/// distinguish `Ann@` from `ann@`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CanonicalEmail(String);
 
-/// An address belongs in no log.
+/// Hides the address, which must not be logged.
 impl fmt::Debug for CanonicalEmail {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("CanonicalEmail")
@@ -69,26 +88,31 @@ impl fmt::Debug for CanonicalEmail {
 }
 
 impl CanonicalEmail {
-    /// The canonical form of any text. For a text that is no address it is one that nobody can have taken.
+    /// Takes a canonical form that was read from a table. It is not computed again: the claim to the email was made with
+    /// the form that is stored.
     #[must_use]
-    pub fn of(text: &str) -> Self {
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
+    fn of(text: &str) -> Self {
         Self(text.to_ascii_lowercase())
     }
 
-    /// The form as text.
+    /// Returns the canonical form as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The part before the `@`.
+    /// Returns the part before the `@`.
     #[must_use]
     pub fn local_part(&self) -> &str {
         self.0.rsplit_once('@').map_or("", |(local_part, _)| local_part)
     }
 }
 
-/// Whether each label of the domain is one of RFC 1035: letters, digits and inner hyphens, at most 63.
+/// Returns whether each label of the domain follows RFC 1035: letters, digits and inner hyphens, at most 63.
 fn has_plain_labels(address: &str) -> bool {
     let Some((_, domain)) = address.rsplit_once('@') else { return false };
     domain.split('.').all(|label| {
@@ -117,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_one_plain_mailbox_is_refused() {
+    fn anything_but_one_plain_mailbox_is_refused() {
         for address in [
             "",
             "ann",

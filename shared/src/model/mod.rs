@@ -1,37 +1,77 @@
-//! The words of the movie bag. Each type validates when it is made, so that a value that exists is a valid one.
+//! The values of the domain. A type validates its value when it is made, so a value that exists is valid.
 
 use std::borrow::Cow;
 
+pub mod clock;
 pub mod email;
 pub mod movie;
+pub mod password;
 pub mod timestamp;
 pub mod user;
 
-pub use email::Email;
+pub use clock::{Clock, IdSource};
+pub use email::{CanonicalEmail, Email, SubmittedEmail};
 pub use movie::{Casts, Genres, Movie, MovieChanges, MovieName};
+pub use password::{NewPassword, PasswordHash, SubmittedPassword};
 pub use timestamp::Timestamp;
 pub use user::User;
 
-/// Why a value was refused, worded for the person who sent it. It never repeats the value.
+/// The most bytes of an email or a password that is checked rather than set. It bounds the work of a check.
+const SUBMITTED_BYTES: usize = 1024;
+
+/// The reason why a value is invalid, worded for the client that sent it. It never repeats the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid(Cow<'static, str>);
 
 impl Invalid {
-    /// A reason that completes the sentence "this field …".
+    /// Makes a reason that completes the sentence "this field …".
     #[must_use]
     pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
         Self(reason.into())
     }
 
-    /// As [`new`](Self::new), for a constant.
+    /// Makes a reason as [`new`](Self::new) does, in a constant.
     #[must_use]
     pub const fn fixed(reason: &'static str) -> Self {
         Self(Cow::Borrowed(reason))
     }
 
-    /// The reason as text.
+    /// Returns the reason as text.
     #[must_use]
     pub fn into_reason(self) -> Cow<'static, str> {
         self.0
+    }
+}
+
+/// Returns a submitted text unless it is too long to be checked.
+fn bounded(text: String) -> Result<String, Invalid> {
+    if text.len() > SUBMITTED_BYTES { Err(Invalid::new("must have at most 1024 bytes")) } else { Ok(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fmt::Debug, marker::PhantomData};
+
+    use super::{NewPassword, PasswordHash, SubmittedPassword, User};
+
+    /// Tells whether a type has `Debug`: the constant of the type itself, if there is one, hides the trait's.
+    struct Probe<T>(PhantomData<T>);
+
+    trait WithoutDebug {
+        const HAS_DEBUG: bool = false;
+    }
+
+    impl<T> WithoutDebug for Probe<T> {}
+
+    impl<T: Debug> Probe<T> {
+        const HAS_DEBUG: bool = true;
+    }
+
+    #[test]
+    fn types_that_hold_a_password_have_no_debug() {
+        const { assert!(Probe::<PasswordHash>::HAS_DEBUG) };
+        const { assert!(!Probe::<NewPassword>::HAS_DEBUG) };
+        const { assert!(!Probe::<SubmittedPassword>::HAS_DEBUG) };
+        const { assert!(!Probe::<User>::HAS_DEBUG) };
     }
 }

@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::{Invalid, Timestamp};
 
-/// The most characters a name may have.
+/// The most characters of a name.
 const NAME_CHARACTERS: usize = 200;
-/// The most bytes a canonical name may have. It is the sort key of the list's index, and DynamoDB allows 1,024.
+/// The most bytes of a canonical name. It is the sort key of the index `catalog`, and DynamoDB allows 1,024.
 const NAME_KEY_BYTES: usize = 1_000;
 
 /// A movie.
@@ -17,35 +17,35 @@ const NAME_KEY_BYTES: usize = 1_000;
 pub struct Movie {
     /// `UUIDv7`, made by the server.
     pub id: Uuid,
-    /// Unique among all movies, in its canonical form.
+    /// The name, whose canonical form is unique among all movies.
     pub name: MovieName,
-    /// Who plays in it.
+    /// The cast.
     pub casts: Casts,
-    /// What kind of movie it is.
+    /// The genres.
     pub genres: Genres,
-    /// The id of the user who added it, the only one who may change or delete it.
+    /// The id of the user who added the movie and is the only one who may change or delete it.
     pub added_by: Uuid,
-    /// When it was added.
+    /// The time of the creation.
     pub created_at: Timestamp,
-    /// When it was last changed, or added.
+    /// The time of the last update, or of the creation.
     pub updated_at: Timestamp,
 }
 
-/// What an owner wants changed: `None` leaves a field as it is.
+/// The changes of an update: `None` leaves a field unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MovieChanges {
     /// A new name.
     pub name: Option<MovieName>,
-    /// A new cast, in place of the whole old one.
+    /// A new cast, which replaces the old one.
     pub casts: Option<Casts>,
-    /// New genres, in place of all the old ones.
+    /// New genres, which replace the old ones.
     pub genres: Option<Genres>,
 }
 
 impl MovieChanges {
-    /// The movie as it is once these changes are made, at `now`.
+    /// Returns the movie with these changes, made at `now`.
     ///
-    /// `updated_at` never goes back, even if the clock of this machine is behind the one that made the last change.
+    /// `updated_at` never moves back, even if the clock of this machine is behind the clock of the last update.
     #[must_use]
     pub fn applied_to(self, movie: Movie, now: Timestamp) -> Movie {
         Movie {
@@ -58,13 +58,13 @@ impl MovieChanges {
     }
 }
 
-/// The people in a movie: 1 to 100 texts of 1 to 100 characters, of at most 4,096 bytes together.
+/// The cast of a movie: 1 to 100 texts of 1 to 100 characters, with at most 4,096 bytes in total.
 pub type Casts = TextList<100, 100, 4096>;
 
-/// The genres of a movie: 1 to 20 texts of 1 to 50 characters, of at most 1,024 bytes together.
+/// The genres of a movie: 1 to 20 texts of 1 to 50 characters, with at most 1,024 bytes in total.
 pub type Genres = TextList<20, 50, 1024>;
 
-/// A movie's name in Unicode NFC, and the canonical form in which it is unique.
+/// A movie's name in Unicode NFC, with the canonical form in which it is unique.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MovieName {
     text: String,
@@ -72,19 +72,20 @@ pub struct MovieName {
 }
 
 impl MovieName {
-    /// Takes a name as a table holds it. Its key is not made anew: the claim was made with the one that is stored.
+    /// Takes a name and its canonical form that were read from a table. The form is not computed again: the claim to the
+    /// name was made with the form that is stored.
     #[must_use]
     pub fn from_stored(text: String, key: String) -> Self {
         Self { text, key }
     }
 
-    /// The name as it is shown.
+    /// Returns the name as clients see it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The canonical form: two names are the same when their keys are.
+    /// Returns the canonical form. Two names are the same if their canonical forms are equal.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
@@ -97,7 +98,7 @@ impl TryFrom<String> for MovieName {
     fn try_from(text: String) -> Result<Self, Invalid> {
         let text = plain_text(&text, usize::MAX)?;
         let text = ComposingNormalizer::new_nfc().normalize(text).into_owned();
-        // Counted in the form that is kept and shown, so that a name this API gave out can always be sent back.
+        // Checked again in the stored form, so that a client can always send back a name that it received.
         plain_text(&text, NAME_CHARACTERS)?;
         let key = canonical(&text);
         if key.is_empty() {
@@ -110,27 +111,27 @@ impl TryFrom<String> for MovieName {
     }
 }
 
-/// 1 to `ITEMS` texts, each of 1 to `CHARACTERS` characters after trimming and as visible as a name, all together of at
-/// most `BYTES` bytes of UTF-8.
+/// A list of 1 to `ITEMS` texts. Each has 1 to `CHARACTERS` characters after trimming and follows the rules of a name; all
+/// together have at most `BYTES` bytes of UTF-8.
 ///
-/// The bytes bound the size of a movie's item, and with it the capacity that one write or one page can consume.
+/// The bytes limit the size of a movie's item, and with it the capacity that a write or a page can consume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextList<const ITEMS: usize, const CHARACTERS: usize, const BYTES: usize>(Vec<String>);
 
 impl<const ITEMS: usize, const CHARACTERS: usize, const BYTES: usize> TextList<ITEMS, CHARACTERS, BYTES> {
-    /// Takes texts as a table holds them.
+    /// Takes texts that were read from a table.
     #[must_use]
     pub fn from_stored(texts: Vec<String>) -> Self {
         Self(texts)
     }
 
-    /// The texts, trimmed.
+    /// Returns the trimmed texts.
     #[must_use]
     pub fn as_slice(&self) -> &[String] {
         &self.0
     }
 
-    /// Checks that a list of this many texts is acceptable.
+    /// Checks the number of texts.
     pub fn check_length(length: usize) -> Result<(), Invalid> {
         if (1..=ITEMS).contains(&length) {
             Ok(())
@@ -144,7 +145,7 @@ impl<const ITEMS: usize, const CHARACTERS: usize, const BYTES: usize> TextList<I
         plain_text(text, CHARACTERS).map(str::to_owned)
     }
 
-    /// Makes a list of texts that [`check_item`](Self::check_item) returned, if their number and their size allow it.
+    /// Makes a list of texts that [`check_item`](Self::check_item) returned, after checking their number and size.
     pub fn from_checked_items(texts: Vec<String>) -> Result<Self, Invalid> {
         Self::check_length(texts.len())?;
         if texts.iter().map(String::len).sum::<usize>() > BYTES {
@@ -154,11 +155,11 @@ impl<const ITEMS: usize, const CHARACTERS: usize, const BYTES: usize> TextList<I
     }
 }
 
-/// The reason for a text that shows nothing.
+/// The reason for an invisible text.
 const INVISIBLE: Invalid = Invalid::fixed("must contain a visible character");
 
-/// Returns the text without the white space around it, if that has 1 to `maximum` characters, a visible one among them,
-/// and neither control characters nor explicit directional formatting.
+/// Returns the trimmed text. It must have 1 to `maximum` characters, at least one of them visible, and neither control
+/// characters nor explicit directional formatting.
 fn plain_text(text: &str, maximum: usize) -> Result<&str, Invalid> {
     let text = text.trim();
     if text.is_empty() {
@@ -180,15 +181,15 @@ fn plain_text(text: &str, maximum: usize) -> Result<&str, Invalid> {
     Ok(text)
 }
 
-/// Whether a character is an explicit directional embedding, override or isolate (Unicode Standard Annex #9, section
-/// 2), which reorders the text around it: `Alien\u{202e}…` can be made to look like another name. The implicit marks,
-/// such as U+200F, act on their own place only and are needed in Hebrew and Arabic texts.
+/// Returns whether a character is an explicit directional embedding, override or isolate (Unicode Standard Annex #9,
+/// section 2). It reorders the text around it, so `Alien\u{202e}…` can look like another name. Implicit marks, such as
+/// U+200F, do not affect the text around them, and Hebrew and Arabic texts need them.
 fn formats_direction(character: char) -> bool {
     matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The form in which names are compared: compatibility caseless matching (The Unicode Standard, section 3.13, D146),
-/// without default-ignorable characters, with single spaces, composed.
+/// Returns the form in which names are compared: compatibility caseless matching (The Unicode Standard, section 3.13,
+/// D146), without default-ignorable characters, with single spaces, composed.
 fn canonical(name: &str) -> String {
     let cases = CaseMapper::new();
     let decomposed = DecomposingNormalizer::new_nfd().normalize(name);
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_look_the_same_are_the_same() {
+    fn names_that_look_the_same_are_equal() {
         for (one, other) in [
             ("The Matrix", "the matrix"),
             ("The  Matrix", " The\u{a0}Matrix "),
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_kept_in_nfc_as_written_otherwise() {
+    fn a_name_keeps_its_spelling_in_nfc() {
         assert_eq!(name("  Ame\u{301}lie  ").expect("valid").as_str(), "Am\u{e9}lie");
         assert_eq!(name("The  MATRIX").expect("valid").as_str(), "The  MATRIX");
     }
@@ -264,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_canonical_name_has_at_most_1000_bytes() {
-        // This one character is written out as eighteen.
+        // This character is decomposed into eighteen.
         assert!(name(&"\u{fdfa}".repeat(30)).is_ok());
         assert!(name(&"\u{fdfa}".repeat(31)).is_err());
     }
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_never_moves_updated_at_back() {
+    fn an_update_never_moves_updated_at_back() {
         let (early, late) = (Timestamp::EPOCH, Timestamp::EPOCH + Duration::from_secs(1));
         let movie = Movie {
             id: Uuid::nil(),

@@ -1,10 +1,10 @@
-//! Points in time, as the API shows them and the tables hold them.
+//! Points in time, in the form of the API and the tables.
 
 use std::{fmt, ops::Add, time::Duration};
 
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
-/// A point in time with milliseconds: RFC 3339, always UTC, always three decimals, so that texts sort like times.
+/// A point in time with milliseconds. Its text is RFC 3339 in UTC with three decimals, so that texts sort like times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(OffsetDateTime);
 
@@ -15,31 +15,31 @@ impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(OffsetDateTime::UNIX_EPOCH);
 
-    /// The time that is `milliseconds` after 1970-01-01T00:00:00Z; `None` beyond the years a calendar can name.
+    /// Returns the time `milliseconds` after 1970-01-01T00:00:00Z; `None` beyond the year 9999.
     #[must_use]
     pub fn from_unix_milliseconds(milliseconds: i64) -> Option<Self> {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000).ok().map(Self)
     }
 
-    /// Whole seconds since 1970-01-01T00:00:00Z, as tokens count time (RFC 7519, `NumericDate`).
+    /// Returns the whole seconds since 1970-01-01T00:00:00Z, as tokens count time (RFC 7519, `NumericDate`).
     #[must_use]
     pub fn unix_seconds(self) -> i64 {
         self.0.unix_timestamp()
     }
 
-    /// Milliseconds since 1970-01-01T00:00:00Z.
+    /// Returns the milliseconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub fn unix_milliseconds(self) -> i64 {
         self.0.unix_timestamp() * 1_000 + i64::from(self.0.millisecond())
     }
 
-    /// The time that has passed since `earlier`; none if that is yet to come.
+    /// Returns the time from `earlier` to this time; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         (self.0 - earlier.0).try_into().unwrap_or_default()
     }
 
-    /// Reads what [`Display`](fmt::Display) writes; `None` for anything else.
+    /// Reads a text that [`Display`](fmt::Display) wrote; `None` for any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         time::PrimitiveDateTime::parse(text, RFC_3339_MILLISECONDS).ok().map(|time| Self(time.assume_utc()))
@@ -49,7 +49,7 @@ impl Timestamp {
 impl Add<Duration> for Timestamp {
     type Output = Self;
 
-    /// The time that is `duration` later, or the last one that a calendar can name.
+    /// Returns the time `duration` later, or the latest representable time.
     fn add(self, duration: Duration) -> Self {
         let duration = time::Duration::try_from(duration).unwrap_or(time::Duration::MAX);
         Self(self.0.saturating_add(duration))
@@ -70,7 +70,7 @@ mod tests {
     use super::Timestamp;
 
     #[test]
-    fn a_timestamp_is_utc_with_three_decimals_and_survives_its_text() {
+    fn a_timestamp_survives_formatting_in_utc() {
         for (milliseconds, text) in [
             (0, "1970-01-01T00:00:00.000Z"),
             (1_700_000_000_120, "2023-11-14T22:13:20.120Z"),
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn time_passes_since_what_is_past_and_not_since_what_is_to_come() {
+    fn the_time_since_a_later_time_is_zero() {
         let (earlier, later) = (Timestamp::EPOCH, Timestamp::EPOCH + Duration::from_millis(1_500));
         assert_eq!(later.since(earlier), Duration::from_millis(1_500));
         assert_eq!(earlier.since(later), Duration::ZERO);

@@ -1,19 +1,18 @@
-//! People who signed up.
+//! Users.
 
 use uuid::Uuid;
 
-use super::{Email, Timestamp};
-use crate::auth::password::PasswordHash;
+use super::{Email, PasswordHash, Timestamp};
 
-/// A user as signing up makes one.
+/// A user who has just signed up.
 #[derive(Clone)]
 pub struct User {
-    /// `UUIDv7`, made by the server; the only thing others ever see of a user.
+    /// `UUIDv7`, made by the server. It is the only attribute of a user that other users see.
     pub id: Uuid,
     /// The address as its owner wrote it.
     pub email: Email,
-    /// What is kept of the password.
+    /// The bcrypt hash of the password.
     pub password_hash: PasswordHash,
-    /// When they signed up.
+    /// The time of the signup.
     pub created_at: Timestamp,
 }

@@ -1,12 +1,11 @@
-//! The `AccountDeletions` table: users who are leaving. Each row is a job that stays until it is done, and the table's
-//! stream wakes `purge-account`.
+//! The `AccountDeletions` table: one row for each account deletion that was requested and is not finished. The table's
+//! stream triggers `purge-account`.
 
 use aws_sdk_dynamodb::{
     Client,
     error::BuildError,
     types::{AttributeValue, Delete, Put, TransactWriteItem},
 };
-use lambda_http::tracing;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -17,22 +16,23 @@ use super::{
 };
 use crate::model::Timestamp;
 
-/// How often a purge may wake its own next run. At a quarter of a million movies a run, nobody has so many.
+/// The most runs of `purge-account` that one account deletion triggers. A run deletes about a quarter of a million
+/// movies, so no user needs that many.
 const MAX_RUNS: u32 = 50;
 
-/// Where account deletions are kept.
+/// The `AccountDeletions` table.
 #[derive(Debug, Clone)]
 pub struct AccountDeletions {
     client: Client,
     table: String,
 }
 
-/// A user who is leaving.
+/// A pending account deletion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountDeletion {
-    /// The user's id.
+    /// The id of the user whose account is being deleted.
     pub user_id: Uuid,
-    /// Since when they are leaving.
+    /// The time of the request.
     pub requested_at: Timestamp,
 }
 
@@ -40,18 +40,18 @@ pub struct AccountDeletion {
 struct AccountDeletionItem {
     user_id: Uuid,
     requested_at: String,
-    /// Counts the runs that did not finish. Its change is what wakes the next one.
+    /// How many runs did not finish. Each increment triggers another run through the stream.
     run_count: u64,
 }
 
 impl AccountDeletions {
-    /// The account deletions in `table`.
+    /// Uses the table with this name.
     #[must_use]
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
 
-    /// Whether a user's account deletion is still to be worked off.
+    /// Returns whether the deletion of a user's account is pending.
     ///
     /// Consistent `GetItem`. IAM: `GetItem`.
     pub async fn contains(&self, user_id: Uuid) -> Result<bool, StoreError> {
@@ -64,23 +64,24 @@ impl AccountDeletions {
         Ok(request.send().await?.item.is_some())
     }
 
-    /// All account deletions. A corrupt one is logged and left out, so that it holds up no other.
+    /// Returns all pending account deletions. A corrupt row is logged and left out, so that it does not block the others.
     ///
-    /// `Scan`, as many as it takes: the table holds only what is under way. IAM: `Scan`.
+    /// Consistent `Scan`, page by page: the table is small because it holds pending deletions only. IAM: `Scan`.
     pub async fn all(&self) -> Result<Vec<AccountDeletion>, StoreError> {
         let mut pages =
             self.client.scan().table_name(&self.table).consistent_read(true).into_paginator().send();
-        let mut account_deletions = Vec::new();
+        let mut deletions = Vec::new();
         while let Some(page) = pages.next().await {
-            account_deletions.extend(page?.items.unwrap_or_default().into_iter().filter_map(readable));
+            deletions.extend(page?.items.unwrap_or_default().into_iter().filter_map(readable));
         }
-        Ok(account_deletions)
+        Ok(deletions)
     }
 
-    /// Wakes the next run of a purge that ran out of time. Nothing happens if it has ended meanwhile, or if so many runs
-    /// have been woken that something must be wrong: then the hourly schedule goes on, which costs little.
+    /// Triggers another run for an account deletion that a run could not finish in its time. Does nothing if the deletion
+    /// has finished in the meantime, or has triggered so many runs that something must be wrong: then only the hourly
+    /// schedule continues it, which costs little.
     ///
-    /// `UpdateItem`, on the condition that the row is there and was not woken too often. IAM: `UpdateItem`.
+    /// `UpdateItem`, on the condition that the row exists and its `run_count` is below the maximum. IAM: `UpdateItem`.
     pub async fn retrigger(&self, user_id: Uuid) -> Result<(), StoreError> {
         let request = self
             .client
@@ -88,34 +89,33 @@ impl AccountDeletions {
             .table_name(&self.table)
             .key(USER_ID, AttributeValue::S(user_id.to_string()))
             .update_expression("ADD #run_count :one")
-            .condition_expression("#run_count < :most")
+            .condition_expression("#run_count < :maximum")
             .expression_attribute_names("#run_count", "run_count")
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
-            .expression_attribute_values(":most", AttributeValue::N(MAX_RUNS.to_string()));
+            .expression_attribute_values(":maximum", AttributeValue::N(MAX_RUNS.to_string()));
         match request.send().await {
             Ok(_) => Ok(()),
             Err(error) => failed_condition(error).map(|_| ()),
         }
     }
 
-    /// The part of a transaction that puts an account deletion. IAM: `PutItem`.
+    /// Returns the part of a transaction that requests a deletion. IAM: `PutItem`.
     pub(super) fn put(
         &self,
         user_id: Uuid,
         requested_at: Timestamp,
     ) -> Result<TransactWriteItem, StoreError> {
-        let account_deletion =
-            AccountDeletionItem { user_id, requested_at: requested_at.to_string(), run_count: 0 };
+        let deletion = AccountDeletionItem { user_id, requested_at: requested_at.to_string(), run_count: 0 };
         let put = Put::builder()
             .table_name(&self.table)
-            .set_item(Some(item::encode(&account_deletion)?))
+            .set_item(Some(item::encode(&deletion)?))
             .condition_expression("attribute_not_exists(#user_id)")
             .expression_attribute_names("#user_id", USER_ID)
             .build()?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// The part of a transaction that ends an account deletion. IAM: `DeleteItem`.
+    /// Returns the part of a transaction that finishes a deletion. IAM: `DeleteItem`.
     pub(super) fn delete(&self, user_id: Uuid) -> Result<TransactWriteItem, BuildError> {
         let delete = Delete::builder()
             .table_name(&self.table)

@@ -1,4 +1,4 @@
-//! What DynamoDB charges for the requests of an invocation.
+//! The capacity that DynamoDB charges for the requests of an invocation.
 
 use aws_sdk_dynamodb::{
     config::{
@@ -21,16 +21,16 @@ use aws_sdk_dynamodb::{
 
 use crate::telemetry::{Metric, measure};
 
-/// Makes every request ask for its price, and adds what the answers say to the record of the invocation at hand.
+/// Makes every request ask for its consumed capacity, and adds it to the record of the current invocation.
 ///
-/// DynamoDB names no price when it refuses, not even for a condition that did not hold, which it charges. So the sum is
-/// that of the requests that succeeded.
+/// DynamoDB reports no capacity with an error, not even for a failed condition, which it charges. The sum therefore covers
+/// the requests that succeeded.
 #[derive(Debug)]
 pub struct CapacityMeter;
 
-/// For each operation that the store makes: what goes in, what comes out, and what it is charged as. One that is
-/// missing here is not counted, and no test of an operation that makes it passes: they all look for the question in
-/// every request.
+/// Lists the DynamoDB operations in use: input, output, and the metric that they are charged to. An operation that is
+/// missing here is not counted, and every test that makes it fails, because the tests check that each request asks for
+/// its consumed capacity.
 macro_rules! for_each_operation {
     ($act:ident) => {
         $act!(GetItemInput, GetItemOutput, Metric::ReadCapacityUnits);
@@ -72,10 +72,10 @@ impl Intercept for CapacityMeter {
         _components: &RuntimeComponents,
         _configuration: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let Ok(answer) = context.output_or_error() else { return Ok(()) };
+        let Ok(output) = context.output_or_error() else { return Ok(()) };
         macro_rules! add_up {
             ($Input:ty, $Output:ty, $charged_as:expr) => {
-                if let Some(output) = answer.downcast_ref::<$Output>() {
+                if let Some(output) = output.downcast_ref::<$Output>() {
                     output.consumed_capacity().into_iter().for_each(|part| charge(part, $charged_as));
                 }
             };
@@ -85,8 +85,8 @@ impl Intercept for CapacityMeter {
     }
 }
 
-/// Adds one table's part. Only transactions name the units of each kind: one that DynamoDB finds it has committed
-/// already is charged as a read.
+/// Adds the capacity of one table. Only transactions report read and write units separately: DynamoDB charges a retry of
+/// a transaction that is already committed as a read.
 fn charge(consumed: &ConsumedCapacity, usually: Metric) {
     let (read, written) = (consumed.read_capacity_units(), consumed.write_capacity_units());
     let parts = if read.is_some() || written.is_some() {

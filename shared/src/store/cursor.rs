@@ -1,20 +1,22 @@
-//! Places in the list of movies, as clients carry them.
+//! Positions in the list of movies, in the form that clients send back.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{item::Item, keys};
 
-/// The first byte of every cursor. A change of what follows needs another one.
+/// The first byte of every cursor. A change of the format needs a new version.
 const VERSION: u8 = 1;
 
-/// The most bytes that DynamoDB takes as a partition key.
+/// The most bytes of a partition key in DynamoDB.
 const KEY_BYTES: usize = 2048;
-/// The most bytes that DynamoDB takes as a sort key.
+/// The most bytes of a sort key in DynamoDB.
 const NAME_KEY_BYTES: usize = 1024;
 
-/// The item after which a page begins. As text it is a version, the item's key and its canonical name, each with its
-/// length, and a checksum, in base64url: it holds nothing that the list does not show.
+/// The item after which a page begins.
+///
+/// Its text is base64url of a version, the item's key and canonical name, each prefixed with its length, and a checksum.
+/// It contains nothing that the list does not show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     key: String,
@@ -22,7 +24,7 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// The text for a link.
+    /// Returns the text for a link.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut bytes = vec![VERSION];
@@ -34,7 +36,7 @@ impl Cursor {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Reads a text that [`encode`](Self::encode) made; `None` for any other.
+    /// Reads a text that [`encode`](Self::encode) returned; `None` for any other text.
     #[must_use]
     pub fn decode(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
@@ -50,18 +52,18 @@ impl Cursor {
         (lengths_fit && rest.is_empty()).then_some(Self { key, name_key })
     }
 
-    /// The place of an item of the list. It takes only the keys, which an item has even when the rest is corrupt.
+    /// Returns the position of an item of the list. It reads only the keys, which even a corrupt item has.
     pub(super) fn of(item: &Item) -> Option<Self> {
         let text = |attribute: &str| item.get(attribute)?.as_s().ok().cloned();
-        Some(Self { key: text(keys::PARTITION)?, name_key: text("name_key")? })
+        Some(Self { key: text(keys::PARTITION)?, name_key: text(keys::NAME_KEY)? })
     }
 
-    /// The place as DynamoDB takes it.
+    /// Returns the position as DynamoDB's `ExclusiveStartKey`.
     pub(super) fn start_key(&self) -> Item {
         Item::from([
             (keys::PARTITION.to_owned(), AttributeValue::S(self.key.clone())),
-            ("catalog".to_owned(), AttributeValue::S(keys::CATALOG.to_owned())),
-            ("name_key".to_owned(), AttributeValue::S(self.name_key.clone())),
+            (keys::CATALOG.to_owned(), AttributeValue::S(keys::ALL_MOVIES.to_owned())),
+            (keys::NAME_KEY.to_owned(), AttributeValue::S(self.name_key.clone())),
         ])
     }
 }
@@ -82,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn every_single_byte_change_is_noticed() {
+    fn a_change_of_any_byte_is_detected() {
         let text = example().encode();
         for position in 0..text.len() {
             for byte in 0..=127_u8 {
@@ -98,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shorter_or_longer_text_is_no_cursor() {
+    fn a_truncated_or_extended_text_is_refused() {
         let text = example().encode();
         for length in 0..text.len() {
             assert_eq!(Cursor::decode(&text[..length]), None);
@@ -109,13 +111,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_survives_its_text(key in "\\PC{1,100}", name_key in "\\PC{1,100}") {
+        fn a_cursor_survives_encoding(key in "\\PC{1,100}", name_key in "\\PC{1,100}") {
             let cursor = Cursor { key, name_key };
             prop_assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
         }
 
         #[test]
-        fn no_text_makes_it_panic(text in "\\PC{0,100}") {
+        fn decoding_never_panics(text in "\\PC{0,100}") {
             let _ = Cursor::decode(&text);
         }
     }

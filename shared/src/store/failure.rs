@@ -1,42 +1,42 @@
-//! What can go wrong between a function and DynamoDB, and what it means.
+//! Errors of requests to DynamoDB, by what they mean for the caller.
+
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
-    error::{BuildError, ProvideErrorMetadata, SdkError},
+    error::{BoxError, BuildError, ProvideErrorMetadata, SdkError},
     operation::{transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
-    types::CancellationReason,
+    types::{AttributeValue, CancellationReason},
 };
 
-use super::{item::Item, retry};
-use crate::error::Cause;
+use super::retry;
 
-/// A request that brought no outcome.
+/// A request without an outcome.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// DynamoDB is throttling, failing or too slow, or a transaction kept meeting others, for as long as there was
-    /// time. The same request may work later.
+    /// DynamoDB throttled, failed or was too slow, or a transaction kept conflicting with others, until the SDK's retries
+    /// were used up. The same request may succeed later.
     #[error("DynamoDB is unavailable")]
     Unavailable {
-        /// What it said at last.
+        /// The last error.
         #[source]
-        cause: Cause,
+        cause: BoxError,
     },
-    /// Writes that one user sent at the same time kept conflicting on the items of that user, for as long as the SDK tried
-    /// again.
+    /// Concurrent writes of one user kept conflicting on that user's items until the SDK's retries were used up.
     #[error("the user's own writes keep conflicting")]
     Contended {
-        /// What DynamoDB said at last.
+        /// The last error.
         #[source]
-        cause: Cause,
+        cause: BoxError,
     },
-    /// DynamoDB refuses the request: access is denied, a table is missing, or the request is wrong. Trying again
-    /// does not help.
+    /// DynamoDB refused the request: access is denied, a table is missing, or the request is invalid. A retry does not
+    /// help.
     #[error("DynamoDB refused the request")]
     Refused {
-        /// What it said.
+        /// The error.
         #[source]
-        cause: Cause,
+        cause: BoxError,
     },
-    /// An item is not what this system writes.
+    /// An item does not have the form that this system writes.
     #[error("the item {key:?} is corrupt: {problem}")]
     Corrupt {
         /// The item's partition key.
@@ -58,12 +58,13 @@ where
 {
     fn from(error: SdkError<E>) -> Self {
         if error.as_service_error().and_then(E::code) == Some(retry::CONFLICT_OF_A_SINGLE_WRITE) {
-            // Single writes that a transaction can meet change a user or a movie, which only its owner writes to.
+            // The single writes that can conflict with a transaction update a user or a movie, and only the owner's own
+            // requests write to these.
             return Self::Contended { cause: error.into() };
         }
         let passing = match &error {
             SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
-            // A connection that ends before its answer is of another kind than the rest, but one the SDK knows.
+            // The SDK reports a connection that ends before the response as another kind of error.
             SdkError::DispatchFailure(failure) => {
                 failure.is_io() || failure.is_timeout() || failure.as_other().is_some()
             }
@@ -78,25 +79,29 @@ where
     }
 }
 
-/// The item of an update whose condition did not hold, `None` if there is none or the update did not ask for it. Any
-/// other error is a failure.
-pub(super) fn failed_condition(error: SdkError<UpdateItemError>) -> Result<Option<Item>, StoreError> {
+/// Returns the current item of an update whose condition failed; `None` if there is no item or the update did not request
+/// it. Any other error is returned as a [`StoreError`].
+pub(super) fn failed_condition(
+    error: SdkError<UpdateItemError>,
+) -> Result<Option<HashMap<String, AttributeValue>>, StoreError> {
     match error.as_service_error() {
         Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(failed.item.clone()),
         _ => Err(error.into()),
     }
 }
 
-/// A transaction that was cancelled because conditions did not hold: one reason for each of its items, in order.
+/// A transaction that was canceled because conditions failed: one reason for each of its items, in order.
 pub(super) struct FailedConditions(Vec<CancellationReason>);
 
 impl FailedConditions {
-    /// The reasons of a cancelled transaction; any other error is a failure. `own` are the positions of the items that
-    /// only requests of one user write to: a conflict there is the user's own doing.
+    /// Returns the reasons of a transaction with a failed condition, and any other error as a [`StoreError`].
+    ///
+    /// `own` lists the positions of items that only one user's requests write to: a conflict there is between requests of
+    /// that user.
     pub(super) fn of(error: SdkError<TransactWriteItemsError>, own: &[usize]) -> Result<Self, StoreError> {
         match error.as_service_error() {
-            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                let reasons = cancelled.cancellation_reasons();
+            Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
+                let reasons = canceled.cancellation_reasons();
                 if reasons.iter().any(|reason| reason.code() == Some(retry::CONDITION_FAILED)) {
                     return Ok(Self(reasons.to_vec()));
                 }
@@ -115,14 +120,14 @@ impl FailedConditions {
         }
     }
 
-    /// The reason at a position, if the condition of that item did not hold.
+    /// Returns the reason at a position if the condition of that item failed.
     pub(super) fn at(&self, position: usize) -> Option<&CancellationReason> {
         self.0.get(position).filter(|reason| reason.code() == Some(retry::CONDITION_FAILED))
     }
 
-    /// Whether the item at a position is no longer, or may not stay, as it was read: its condition did not hold, or
-    /// another transaction has it in hand. That one reaches its items one by one, so other conditions may have failed
-    /// only because of it.
+    /// Returns whether the item at a position has changed since it was read, or may be changing: its condition failed, or
+    /// another transaction is writing it. That transaction writes its items one by one, so it can also be the cause of
+    /// other failed conditions.
     pub(super) fn unsettled(&self, position: usize) -> bool {
         let code = self.0.get(position).and_then(CancellationReason::code);
         code.is_some_and(|code| code == retry::CONDITION_FAILED || retry::is_passing(code))

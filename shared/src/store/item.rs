@@ -1,4 +1,4 @@
-//! Items as DynamoDB keeps them, to and from the structs of this system.
+//! Conversion between DynamoDB's items and structs.
 
 use std::collections::HashMap;
 
@@ -9,20 +9,20 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{failure::StoreError, keys};
 
-/// An item.
+/// A DynamoDB item: values by attribute name.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// The item of a struct.
+/// Returns the item of a struct.
 pub(super) fn encode(value: &impl Serialize) -> Result<Item, StoreError> {
     serde_dynamo::to_item(value).map_err(|error| StoreError::Refused { cause: error.into() })
 }
 
-/// The part of a transaction that puts a new item: nothing may have its key yet. IAM: `PutItem`.
+/// Returns the part of a transaction that puts an item, on the condition that its key is new. IAM: `PutItem`.
 pub(super) fn put_new(table: &str, new: &impl Serialize) -> Result<TransactWriteItem, StoreError> {
     Ok(TransactWriteItem::builder().put(new_put(table, new)?.build()?).build())
 }
 
-/// As [`put_new`], for an item that may be known to others: if its key is taken, the reason holds the item that is there.
+/// Returns the same part as [`put_new`] for a claim: if the key is taken, the cancellation reason has the existing item.
 pub(super) fn put_claim(table: &str, claim: &impl Serialize) -> Result<TransactWriteItem, StoreError> {
     let put = new_put(table, claim)?
         .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
@@ -37,13 +37,13 @@ fn new_put(table: &str, new: &impl Serialize) -> Result<PutBuilder, StoreError> 
         .expression_attribute_names("#pk", keys::PARTITION))
 }
 
-/// The struct of an item. One that does not fit is named by its key.
+/// Returns the struct of an item. The error for an item that does not fit names its key.
 pub(super) fn decode<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
     let key = keys::without_email(&key_of(&item)).to_owned();
     serde_dynamo::from_item(item).map_err(|error| StoreError::Corrupt { key, problem: error.to_string() })
 }
 
-/// The item's partition key.
+/// Returns the item's partition key.
 pub(super) fn key_of(item: &Item) -> String {
     let key = [keys::PARTITION, keys::USER_ID].iter().find_map(|name| item.get(*name)?.as_s().ok());
     key.cloned().unwrap_or_default()

@@ -1,45 +1,54 @@
-//! The keys of the tables: the only place that spells them.
+//! The keys and indexes of the tables. Only this module spells them.
 
 use uuid::Uuid;
 
-use crate::model::email::CanonicalEmail;
+use crate::model::CanonicalEmail;
 
-/// The attribute that is the partition key of `Users`, `Movies` and `PasswordAttempts`.
+/// The partition key of `Users`, `Movies` and `PasswordAttempts`.
 pub(super) const PARTITION: &str = "pk";
 
-/// The attribute that is the partition key of `AccountDeletions`, and all that its stream carries.
+/// The partition key of `AccountDeletions`, the only attribute in its stream.
 pub(super) const USER_ID: &str = "user_id";
 
-/// The index of all movies by canonical name.
+/// The index of all movies by canonical name: partition key [`CATALOG`], sort key [`NAME_KEY`].
 pub(super) const CATALOG_INDEX: &str = "catalog";
 
-/// The index of all movies by the user who added them.
+/// The index of all movies by the user who added them: partition key [`ADDED_BY`], sort key `id`.
 pub(super) const OWNER_INDEX: &str = "owner";
 
-/// The value of the `catalog` attribute, and so the index's partition key, of every listed movie.
-pub(super) const CATALOG: &str = "movies";
+/// The partition key of the index `catalog`. Claims have no such attribute, so the index does not contain them.
+pub(super) const CATALOG: &str = "catalog";
 
-/// A user, in the users' table.
+/// The value of [`CATALOG`] of every movie.
+pub(super) const ALL_MOVIES: &str = "movies";
+
+/// The sort key of the index `catalog`: a movie's canonical name.
+pub(super) const NAME_KEY: &str = "name_key";
+
+/// The partition key of the index `owner`: the id of the user who added a movie.
+pub(super) const ADDED_BY: &str = "added_by";
+
+/// Returns the key of a user, in `Users`.
 pub(super) fn user(id: Uuid) -> String {
     format!("user#{id}")
 }
 
-/// The claim that makes an email unique, in the users' table.
+/// Returns the key of the claim that makes an email unique, in `Users`.
 pub(super) fn email(email: &CanonicalEmail) -> String {
     format!("email#{}", email.as_str())
 }
 
-/// A key as the log may show it: an email stays out of it.
+/// Returns a key as the log may show it: without an email.
 pub(super) fn without_email(key: &str) -> &str {
     if key.starts_with("email#") { "email#(hidden)" } else { key }
 }
 
-/// A movie, in the movies' table.
+/// Returns the key of a movie, in `Movies`.
 pub(super) fn movie(id: Uuid) -> String {
     format!("movie#{id}")
 }
 
-/// The claim that makes a name unique, in the movies' table.
+/// Returns the key of the claim that makes a name unique, in `Movies`.
 pub(super) fn name(name_key: &str) -> String {
     format!("name#{name_key}")
 }
@@ -53,7 +62,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_name_makes_the_key_of_something_else(name_key in "\\PC{1,100}", id: u128) {
+        fn no_name_collides_with_the_key_of_another_kind(name_key in "\\PC{1,100}", id: u128) {
             let id = Uuid::from_u128(id);
             prop_assert_ne!(name(&name_key), movie(id));
             prop_assert_ne!(movie(id), user(id));

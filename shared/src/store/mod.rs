@@ -1,8 +1,8 @@
-//! DynamoDB: the only place that makes requests of it.
+//! DynamoDB. No other module sends requests to it.
 //!
-//! One function per access pattern, one request per step. Uniqueness, ownership and "the user is still here" are
-//! conditions of the write itself, so they hold whatever else happens at the same time. Each function names its
-//! operation, its condition and the IAM actions it needs; `template.yaml` grants exactly those.
+//! There is one function per access pattern. Uniqueness, ownership and "the user still exists" are conditions of the
+//! write itself, so they hold under concurrency. Each function documents its DynamoDB operations, their conditions and
+//! the IAM actions that it needs; `template.yaml` grants exactly those.
 
 mod account_deletions;
 mod capacity;
@@ -23,6 +23,6 @@ pub use movies::{Candidates, CreateOutcome, DeleteOutcome, Movies, OwnedMovie, P
 pub use password_attempts::{Backoff, PasswordAttempts};
 pub use retry::TransactionConflicts;
 pub use users::{
-    Account, Credentials, DeletionRequest, DeletionStep, LogoutOutcome, PartOfUser, PasswordChangeOutcome,
-    SignupOutcome, StoredCredentials, Users,
+    Account, DeletionRequest, DeletionStep, EmailAndHash, LogoutOutcome, PasswordChangeOutcome,
+    SignupOutcome, StoredCredentials, UserProjection, Users,
 };

@@ -1,6 +1,6 @@
-//! The `PasswordAttempts` table: counters of failed tries of passwords.
+//! The `PasswordAttempts` table: counters of failed password attempts.
 //!
-//! Their time is checked in code; the table's TTL only tidies up, and can be days late.
+//! The code checks whether a counter has expired. The table's TTL only removes expired counters, and can be days late.
 
 use aws_sdk_dynamodb::{
     Client,
@@ -16,24 +16,24 @@ use super::{
 };
 use crate::model::Timestamp;
 
-/// Where the counters are kept.
+/// The `PasswordAttempts` table.
 #[derive(Debug, Clone)]
 pub struct PasswordAttempts {
     client: Client,
     table: String,
 }
 
-/// How an account stands with one address that tried its password.
+/// The failures of an account from one source address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backoff {
-    /// How many tries failed, or are under way.
+    /// How many attempts have failed or are in progress.
     pub failures: u32,
-    /// Until when no further try is let in; 1970 if the next one need not wait.
+    /// The time before which no attempt is admitted; 1970 if the next one need not wait.
     pub blocked_until: Timestamp,
-    /// When all of this is forgotten.
+    /// The time at which the counter expires.
     pub expires_at: Timestamp,
-    /// The try that was let in last.
-    pub attempt: Uuid,
+    /// The id of the attempt that was admitted last.
+    pub last_attempt: Uuid,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -44,17 +44,17 @@ struct BackoffItem {
     blocked_until: i64,
     /// In seconds since 1970, as DynamoDB's TTL needs it.
     expires_at: i64,
-    attempt: Uuid,
+    last_attempt: Uuid,
 }
 
 impl PasswordAttempts {
-    /// The counters in `table`.
+    /// Uses the table with this name.
     #[must_use]
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
 
-    /// How an account stands with one address.
+    /// Returns the failures of an account from one source address.
     ///
     /// Consistent `GetItem`. IAM: `GetItem`.
     pub async fn find(&self, name: &str) -> Result<Option<Backoff>, StoreError> {
@@ -67,9 +67,9 @@ impl PasswordAttempts {
         request.send().await?.item.map(|item| item::decode::<BackoffItem>(item)?.try_into()).transpose()
     }
 
-    /// Writes `next` if nobody let another try in since `seen` was read. `false` if somebody did.
+    /// Replaces a counter by `next`. Returns `false` if another attempt was admitted since `seen` was read.
     ///
-    /// `PutItem`, on the condition that the last try is the one seen. IAM: `PutItem`.
+    /// `PutItem`, on the condition that `last_attempt` is the one seen. IAM: `PutItem`.
     pub async fn replace(
         &self,
         name: &str,
@@ -81,26 +81,26 @@ impl PasswordAttempts {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item::encode(&BackoffItem::new(name, next))?))
-            .expression_attribute_names("#attempt", "attempt")
+            .expression_attribute_names("#last_attempt", "last_attempt")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let request = match seen {
-            None => request.condition_expression("attribute_not_exists(#attempt)"),
+            None => request.condition_expression("attribute_not_exists(#last_attempt)"),
             Some(seen) => request
-                .condition_expression("#attempt = :seen")
-                .expression_attribute_values(":seen", AttributeValue::S(seen.attempt.to_string())),
+                .condition_expression("#last_attempt = :seen")
+                .expression_attribute_values(":seen", AttributeValue::S(seen.last_attempt.to_string())),
         };
         let Err(error) = request.send().await else { return Ok(true) };
         match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(failed)) => {
-                // The SDK repeats a write whose answer got lost, and then meets what it wrote itself.
-                let ours = AttributeValue::S(next.attempt.to_string());
-                Ok(failed.item().and_then(|item| item.get("attempt")) == Some(&ours))
+                // The SDK retries a write whose response was lost, and then finds its own item.
+                let ours = AttributeValue::S(next.last_attempt.to_string());
+                Ok(failed.item().and_then(|item| item.get("last_attempt")) == Some(&ours))
             }
             _ => Err(error.into()),
         }
     }
 
-    /// Forgets the failures of an account with one address.
+    /// Deletes the counter of an account's failures from one source address.
     ///
     /// `DeleteItem`. IAM: `DeleteItem`.
     pub async fn clear(&self, name: &str) -> Result<(), StoreError> {
@@ -113,7 +113,7 @@ impl PasswordAttempts {
         Ok(())
     }
 
-    /// Counts one failure more, unless there are `limit` already. `false` if there are.
+    /// Adds one to a counter. Returns `false`, and adds nothing, if the counter has reached `limit`.
     ///
     /// `UpdateItem`, on that condition. IAM: `UpdateItem`.
     pub async fn count_up(&self, name: &str, limit: u32, expires_at: Timestamp) -> Result<bool, StoreError> {
@@ -136,7 +136,7 @@ impl PasswordAttempts {
         }
     }
 
-    /// Counts one failure less.
+    /// Subtracts one from a counter.
     ///
     /// `UpdateItem`. IAM: `UpdateItem`.
     pub async fn count_down(&self, name: &str) -> Result<(), StoreError> {
@@ -159,7 +159,7 @@ impl BackoffItem {
             failures: backoff.failures,
             blocked_until: backoff.blocked_until.unix_milliseconds(),
             expires_at: backoff.expires_at.unix_seconds(),
-            attempt: backoff.attempt,
+            last_attempt: backoff.last_attempt,
         }
     }
 }
@@ -178,7 +178,7 @@ impl TryFrom<BackoffItem> for Backoff {
             failures: item.failures,
             blocked_until: time(Some(item.blocked_until), "blocked_until")?,
             expires_at: time(item.expires_at.checked_mul(1_000), "expires_at")?,
-            attempt: item.attempt,
+            last_attempt: item.last_attempt,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Which writes that met a transaction are tried again.
+//! Retries of writes that conflicted with a transaction.
 
 use aws_sdk_dynamodb::{
     config::{
@@ -9,16 +9,16 @@ use aws_sdk_dynamodb::{
     types::CancellationReason,
 };
 
-/// The reason code of an item whose condition did not hold.
+/// The cancellation reason of an item whose condition failed.
 pub(super) const CONDITION_FAILED: &str = "ConditionalCheckFailed";
 
-/// The reason code of an item that another transaction has in hand.
+/// The cancellation reason of an item that another transaction is writing.
 pub(super) const CONFLICT: &str = "TransactionConflict";
 
-/// The error code of a single write whose item a transaction has in hand.
+/// The error code of a single write to an item that a transaction is writing.
 pub(super) const CONFLICT_OF_A_SINGLE_WRITE: &str = "TransactionConflictException";
 
-/// Whether an error or cancellation code tells of a state that passes by itself.
+/// Returns whether an error code or cancellation reason describes a temporary state.
 pub(super) fn is_passing(code: &str) -> bool {
     matches!(
         code,
@@ -34,10 +34,11 @@ pub(super) fn is_passing(code: &str) -> bool {
     )
 }
 
-/// Makes the SDK retry a transaction that met another one or was throttled, with its backoff, its jitter and, above
-/// all, the same client request token: a transaction that was committed although its answer got lost is then a
-/// success, and not a conflict with itself. A single write that met a transaction is retried, too. By default the SDK
-/// gives up on both.
+/// Makes the SDK retry a transaction that was throttled or conflicted with another one, and a single write that
+/// conflicted with a transaction. By default the SDK retries neither.
+///
+/// The SDK adds backoff and jitter and, above all, repeats the client request token: if a transaction was committed and
+/// its response lost, the retry succeeds instead of conflicting with itself.
 #[derive(Debug)]
 pub struct TransactionConflicts;
 
@@ -46,8 +47,8 @@ impl ClassifyRetry for TransactionConflicts {
         let error =
             context.output_or_error().and_then(Result::err).and_then(|error| error.as_operation_error());
         let Some(error) = error else { return RetryAction::NoActionIndicated };
-        if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.downcast_ref() {
-            retry_action(cancelled.cancellation_reasons())
+        if let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.downcast_ref() {
+            retry_action(canceled.cancellation_reasons())
         } else if let Some(UpdateItemError::TransactionConflictException(_)) = error.downcast_ref() {
             RetryAction::throttling_error()
         } else {
@@ -63,7 +64,7 @@ impl ClassifyRetry for TransactionConflicts {
 fn retry_action(reasons: &[CancellationReason]) -> RetryAction {
     let mut codes = reasons.iter().filter_map(CancellationReason::code);
     if codes.clone().any(|code| code == CONDITION_FAILED) {
-        // A condition that does not hold is an answer, whatever else happened.
+        // A failed condition is an outcome, whatever the other reasons are.
         RetryAction::NoActionIndicated
     } else if codes.any(is_passing) {
         RetryAction::throttling_error()

@@ -1,26 +1,34 @@
-//! The line that tells how an invocation ended.
+//! The log line that reports how an invocation ended.
 
 use std::io::{self, Write};
 
-use lambda_http::tracing;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{embedded::Embedded, metric::Metric, record::Measurements};
+use super::{emf::Embedded, metric::Metric, record::Measurements};
 
-/// How much a line matters.
+/// The format of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object per line, for CloudWatch.
+    Json,
+    /// Text for a person at a terminal.
+    Text,
+}
+
+/// The severity of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Severity {
-    /// All is as it should be.
+    /// The invocation succeeded, or the client made an error.
     Info,
-    /// Something failed that may be well again by itself.
+    /// A failure that may pass without intervention.
     Warn,
-    /// Somebody has to look at it.
+    /// A failure that an operator has to look at.
     Error,
 }
 
-/// Everything that is told of an invocation. What a client sent is no part of it.
+/// The members of a line. None of them contains text that a client sent.
 #[derive(Serialize)]
 pub(super) struct Line<'a> {
     pub timestamp: String,
@@ -49,19 +57,18 @@ pub(super) struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// Writes the line as one JSON object, whatever `AWS_LAMBDA_LOG_LEVEL` is: it carries the metrics, and alarms must
-    /// not fall silent because somebody wants fewer lines. (Lambda itself drops lines by their `level` before they
-    /// reach CloudWatch, so an `ApplicationLogLevel` above INFO would cost the metrics nevertheless.)
+    /// Writes the line as one JSON object, at every `AWS_LAMBDA_LOG_LEVEL`: it carries the metrics, and alarms must keep
+    /// working when an operator reduces the log. (Lambda itself drops lines by their `level` before they reach
+    /// CloudWatch, so an `ApplicationLogLevel` above INFO still loses the metrics.)
     ///
-    /// A line that cannot be written is lost: there is nowhere else to tell of it, and no client should get an error
-    /// because of it. `println!` would panic.
+    /// A line that cannot be written is lost: it must not turn a response into an error. `println!` would panic.
     pub(super) fn write_json(&self) {
         let Ok(mut text) = serde_json::to_string(self) else { return };
         text.push('\n');
         let _ = io::stdout().lock().write_all(text.as_bytes());
     }
 
-    /// Logs the line in short, for a person who reads along. The span around it says which request it is.
+    /// Logs a short form of the line for a person at a terminal. The span around it identifies the request.
     pub(super) fn log_text(&self, measured: &Measurements) {
         let Self { message, status, code, cause, milliseconds, .. } = self;
         let read_units = measured.get(&Metric::ReadCapacityUnits);

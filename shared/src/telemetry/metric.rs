@@ -1,46 +1,45 @@
-//! The metrics, and which answers count as what.
+//! The metrics.
 
 use serde::Serialize;
 
-/// Something that is counted or measured. The name of the variant is the metric's name in CloudWatch, in the namespace
-/// `MovieBag`.
+/// A metric. The variant's name is the metric's name in CloudWatch, in the namespace `MovieBag`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Metric {
     /// Users who signed up.
     Signups,
-    /// Logins that gave a token.
+    /// Logins that returned a token.
     LoginsSucceeded,
     /// Logins with a wrong password or an unknown email.
     LoginsFailed,
-    /// Logins that had to wait because of earlier failures.
+    /// Logins that were refused because of earlier failures.
     LoginsThrottled,
-    /// Movies that were created.
+    /// Created movies.
     MoviesCreated,
-    /// Answers of 500 and above.
+    /// Responses with a status of 500 or above.
     ServerErrors,
-    /// Those of them that are 500: something is wrong that no client causes and that does not pass by itself. A release
-    /// that makes them is rolled back.
+    /// Responses with status 500: a fault that no client causes and that does not pass without intervention. A release
+    /// that causes them is rolled back.
     InternalErrors,
-    /// Those of them that are because of the database: it failed, refused, was too slow or held something corrupt.
+    /// 5xx responses caused by DynamoDB: it failed, refused a request, was too slow or returned a corrupt item.
     DatabaseErrors,
-    /// Account deletions that were left when an hourly purge began.
+    /// Account deletions that were pending when an hourly run of `purge-account` began.
     PendingAccountDeletions,
-    /// The age in seconds of the oldest of these; 0 if there was none.
+    /// The age in seconds of the oldest of these; 0 if none was pending.
     OldestAccountDeletionAge,
-    /// What DynamoDB charged for reading.
+    /// The read units that DynamoDB charged.
     ReadCapacityUnits,
-    /// What DynamoDB charged for writing.
+    /// The write units that DynamoDB charged.
     WriteCapacityUnits,
 }
 
-/// The units of CloudWatch that are used here, by their names.
+/// CloudWatch's names of the units in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) enum Unit {
     Count,
     Seconds,
 }
 
-/// By what a metric is told apart.
+/// The dimensions of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dimensions {
     Stage,
@@ -91,21 +90,4 @@ impl Dimensions {
             Self::StageAndOperation => &["Stage", "Operation"],
         }
     }
-}
-
-/// The answers that count as something: operation, status, what.
-const OUTCOMES: [(&str, u16, Metric); 5] = [
-    ("signup", 200, Metric::Signups),
-    ("login", 200, Metric::LoginsSucceeded),
-    ("login", 401, Metric::LoginsFailed),
-    ("login", 429, Metric::LoginsThrottled),
-    ("create-movie", 200, Metric::MoviesCreated),
-];
-
-/// What an operation's answer counts as. A few, or most often nothing.
-pub(crate) fn outcomes(operation: &str, status: u16) -> impl Iterator<Item = Metric> {
-    let of_operation = OUTCOMES.into_iter().filter(move |(name, on, _)| *name == operation && *on == status);
-    let errors = [(status >= 500, Metric::ServerErrors), (status == 500, Metric::InternalErrors)];
-    let errors = errors.into_iter().filter_map(|(counts, metric)| counts.then_some(metric));
-    of_operation.map(|(_, _, metric)| metric).chain(errors)
 }

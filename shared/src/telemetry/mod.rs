@@ -1,18 +1,33 @@
-//! What operators see of the functions: one line for each invocation, which CloudWatch also reads as metrics.
+//! What operators see of the functions: one line for each invocation, which CloudWatch also reads as metrics, and one for
+//! each security event.
 //!
-//! While an invocation is handled, everything that is counted goes into its record; when it ends, a [`Reporter`] writes
-//! the record with the outcome. Security events and unexpected faults are lines of their own: see [`crate::audit`].
+//! While a function handles an invocation, measurements and the user's id go into the invocation's record. When the
+//! invocation ends, a [`Reporter`] writes the record together with the outcome.
 
-mod embedded;
+mod emf;
 mod line;
 mod metric;
 mod record;
 mod reporter;
+mod security_log;
 
-pub use line::Severity;
+use std::error::Error;
+
+pub use line::{LogFormat, Severity};
 pub use metric::Metric;
-pub use record::{count, measure};
-pub use reporter::{Completion, Invocation, Reporter};
+pub use record::{count, identify, measure};
+pub use reporter::{Completion, Invocation, Reporter, ReporterSettings};
+pub use security_log::SecurityEvent;
 
-pub(crate) use metric::outcomes;
-pub(crate) use record::about;
+/// Returns an error's text followed by its sources', separated by `: `.
+#[must_use]
+pub fn error_chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,4 +1,4 @@
-//! The record of the invocation at hand: what its handler, the store and the checks of tokens note in passing.
+//! The record of the current invocation, to which every layer above adds measurements.
 
 use std::{
     cell::{Cell, RefCell},
@@ -13,8 +13,8 @@ use super::Metric;
 /// Values by metric, in a fixed order.
 pub(super) type Measurements = BTreeMap<Metric, f64>;
 
-/// What has been noted so far. It belongs to the task and not to the process, so that it is right even if a process
-/// should one day handle two requests at once.
+/// The measurements and the user of an invocation. The record belongs to the task and not to the process, so it stays
+/// correct if a process handles two requests at once.
 #[derive(Debug, Default)]
 pub(super) struct Record {
     measurements: RefCell<Measurements>,
@@ -26,33 +26,34 @@ tokio::task_local! {
 }
 
 impl Record {
-    /// Runs something with a new record of its own.
+    /// Runs a future with a new record.
     pub(super) async fn around<Output>(inner: impl Future<Output = Output>) -> Output {
         RECORD.scope(Self::default(), inner).await
     }
 
-    /// Takes what has been noted within [`Record::around`]; nothing outside of it.
+    /// Takes the contents of the current record; empty outside [`Record::around`].
     pub(super) fn taken() -> (Measurements, Option<Uuid>) {
         RECORD.try_with(|record| (record.measurements.take(), record.user_id.take())).unwrap_or_default()
     }
 }
 
-/// Counts something that happened once.
+/// Adds 1 to a metric.
 pub fn count(metric: Metric) {
     measure(metric, 1.0);
 }
 
-/// Adds a value, in the metric's unit, to what has been measured so far. A metric that is measured is reported even if
-/// its value is 0. Outside an invocation there is nobody to report to, and nothing happens.
+/// Adds a value, in the metric's unit, to a metric of the current invocation. A measured metric is reported even if its
+/// value is 0. Outside an invocation, this does nothing.
 pub fn measure(metric: Metric, value: impl Into<f64>) {
     let add = |record: &Record| *record.measurements.borrow_mut().entry(metric).or_default() += value.into();
     // The only error is that there is no record.
     let _ = RECORD.try_with(add);
 }
 
-/// Notes whom the invocation is about.
-pub(crate) fn about(user_id: Uuid) {
-    // As above.
+/// Sets the user of the current invocation, in this and in its other log lines.
+pub fn identify(user_id: Uuid) {
+    tracing::Span::current().record("user_id", tracing::field::display(user_id));
+    // The only error is that there is no record.
     let _ = RECORD.try_with(|record| record.user_id.set(Some(user_id)));
 }
 
@@ -61,7 +62,7 @@ mod tests {
     use super::{Metric, Record, count, measure};
 
     #[tokio::test]
-    async fn what_is_measured_adds_up_in_its_own_record_only() {
+    async fn measurements_add_up_in_their_own_record_only() {
         let one = Record::around(async {
             measure(Metric::ReadCapacityUnits, 0.5);
             tokio::task::yield_now().await;
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn outside_an_invocation_nothing_happens() {
+    fn measuring_outside_an_invocation_does_nothing() {
         count(Metric::Signups);
         assert!(Record::taken().0.is_empty());
     }

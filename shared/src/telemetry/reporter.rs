@@ -5,60 +5,67 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use lambda_http::Context;
+use lambda_runtime::Context;
 
 use super::{
-    embedded::Embedded,
-    line::{Line, Severity},
+    emf::Embedded,
+    line::{Line, LogFormat, Severity},
     record::Record,
 };
-use crate::{
-    app::{self, LogFormat},
-    model::Timestamp,
-};
+use crate::model::{Clock, Timestamp};
 
 /// Reports how each invocation of one function ends.
 #[derive(Debug)]
 pub struct Reporter {
     operation: &'static str,
-    stage: String,
-    release: Option<String>,
-    format: LogFormat,
-    /// Whether the process has had an invocation before.
+    settings: ReporterSettings,
+    clock: Clock,
+    /// Whether the process has handled an invocation before.
     warm: AtomicBool,
 }
 
-/// What is known of an invocation before it is handled.
+/// The settings of a reporter, which are the same for every function of a deployment.
+#[derive(Debug, Clone)]
+pub struct ReporterSettings {
+    /// The deployment, a dimension of every metric.
+    pub stage: String,
+    /// The release, if one is set.
+    pub release: Option<String>,
+    /// The format of the line.
+    pub format: LogFormat,
+}
+
+/// What is known about an invocation before it is handled.
 #[derive(Debug)]
 pub struct Invocation {
-    /// The id under which its log lines are found.
+    /// The id that identifies its log lines.
     pub request_id: String,
-    /// The id under which X-Ray knows it, if it does.
+    /// The id of its X-Ray trace, if there is one.
     pub trace_id: Option<String>,
-    /// API Gateway's `routeKey`, if it comes from there.
+    /// API Gateway's `routeKey`, for a request from API Gateway.
     pub route: Option<String>,
 }
 
 /// How an invocation ended.
 #[derive(Debug)]
 pub struct Completion {
-    /// How much it matters.
+    /// The severity of its line.
     pub level: Severity,
-    /// What is over.
+    /// The message of its line.
     pub message: &'static str,
-    /// The HTTP status, if it was a request.
+    /// The HTTP status, for a request.
     pub status: Option<u16>,
-    /// The name of the error, if a client was told of one.
+    /// The `code` of the error that the client got, if any.
     pub code: Option<&'static str>,
-    /// The private reason of a fault.
+    /// The internal reason of a failure.
     pub cause: Option<String>,
 }
 
 impl Invocation {
-    /// What Lambda says of an invocation.
+    /// Reads the ids from the context that Lambda passes.
     #[must_use]
     pub fn of(context: &Context) -> Self {
-        // `Root=1-67891233-abcdef012345678912345678;Parent=…;Sampled=…`: the root is what X-Ray finds a trace by.
+        // `Root=1-67891233-abcdef012345678912345678;Parent=…;Sampled=…`: X-Ray finds a trace by its root.
         let header = context.xray_trace_id.as_deref().unwrap_or_default();
         let root = header.split(';').find_map(|field| field.trim().strip_prefix("Root="));
         Self { request_id: context.request_id.clone(), trace_id: root.map(str::to_owned), route: None }
@@ -66,34 +73,27 @@ impl Invocation {
 }
 
 impl Reporter {
-    /// Reports for a function, which is named as in `template.yaml`, on the stage and in the format that the
-    /// environment says.
+    /// Makes the reporter of the function `operation`.
     #[must_use]
-    pub fn new(operation: &'static str) -> Self {
-        Self {
-            operation,
-            stage: app::stage(),
-            release: app::release(),
-            format: app::log_format(),
-            warm: AtomicBool::new(false),
-        }
+    pub fn new(operation: &'static str, settings: ReporterSettings, clock: Clock) -> Self {
+        Self { operation, settings, clock, warm: AtomicBool::new(false) }
     }
 
-    /// The function.
+    /// Returns the name of the function.
     #[must_use]
     pub fn operation(&self) -> &'static str {
         self.operation
     }
 
-    /// Lets an invocation be handled and reports it, with everything that was noted on the way. `completion` tells from
-    /// the outcome how it ended, and may still count something.
+    /// Runs the handling of an invocation and writes its line. `completion` derives from the outcome how the invocation
+    /// ended, and may add measurements.
     pub async fn observe<Outcome>(
         &self,
         invocation: &Invocation,
         handling: impl Future<Output = Outcome>,
         completion: impl FnOnce(&Outcome) -> Completion,
     ) -> Outcome {
-        let started = app::now();
+        let started = self.clock.now();
         let cold_start = !self.warm.swap(true, Ordering::Relaxed);
         Record::around(async {
             let outcome = handling.await;
@@ -104,14 +104,14 @@ impl Reporter {
     }
 
     fn report(&self, invocation: &Invocation, completion: &Completion, started: Timestamp, cold_start: bool) {
-        let now = app::now();
+        let now = self.clock.now();
         let (measured, user_id) = Record::taken();
         let line = Line {
             timestamp: now.to_string(),
             level: completion.level,
             message: completion.message,
             operation: self.operation,
-            release: self.release.as_deref(),
+            release: self.settings.release.as_deref(),
             route: invocation.route.as_deref(),
             status: completion.status,
             code: completion.code,
@@ -121,9 +121,9 @@ impl Reporter {
             trace_id: invocation.trace_id.as_deref(),
             user_id,
             cause: completion.cause.as_deref(),
-            metrics: Embedded::new(now, &self.stage, self.operation, &measured),
+            metrics: Embedded::new(now, &self.settings.stage, self.operation, &measured),
         };
-        match self.format {
+        match self.settings.format {
             LogFormat::Json => line.write_json(),
             LogFormat::Text => line.log_text(&measured),
         }
@@ -132,12 +132,12 @@ impl Reporter {
 
 #[cfg(test)]
 mod tests {
-    use lambda_http::Context;
+    use lambda_runtime::Context;
 
     use super::Invocation;
 
     #[test]
-    fn a_trace_is_named_by_its_root() {
+    fn the_trace_id_is_the_root_of_the_header() {
         let root = "1-67891233-abcdef012345678912345678";
         for (header, expected) in [
             (Some(format!("Root={root};Parent=53995c3f42cd8ad8;Sampled=1;Lineage=1:a87bd80c:0")), Some(root)),

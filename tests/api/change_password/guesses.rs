@@ -19,7 +19,7 @@ fn strict_counter(app: &TestApp) -> Value {
 /// Makes the wait that has begun end at another time, so many milliseconds from now.
 fn move_wait(app: &TestApp, milliseconds: i64) {
     let key = strict_counter(app)["pk"]["S"].as_str().expect("a key").to_owned();
-    let end = shared::app::now().unix_milliseconds() + milliseconds;
+    let end = shared::runtime::CLOCK.now().unix_milliseconds() + milliseconds;
     app.edit(PASSWORD_ATTEMPTS, &key, |counter| counter["blocked_until"] = json!({"N": end.to_string()}));
 }
 

@@ -148,7 +148,7 @@ async fn the_log_tells_the_reason_in_the_form_that_lambda_asks_for_too() {
     app.proxy.inject(Rule::always(Fault::AccessDenied).from(PURGE).on("Query"));
     for (event, message) in [
         (json!({"Records": [record]}), "a record failed"),
-        (json!({}), "an account deletion was not worked off"),
+        (json!({}), "an account deletion was not finished"),
     ] {
         function.invoke(&event).await;
         let line = loop {

@@ -184,7 +184,7 @@ async fn a_movie_whose_name_somebody_else_claims_is_reported_and_the_claim_stays
     assert_eq!(deliver(&app, &[&record]).await, [sequence_number(&record)]);
     assert_eq!(state(&app), before);
     let line = logged_error(&app, "is corrupt").await;
-    assert!(line.contains("movie#") && line.contains("its name is not claimed by it"), "{line}");
+    assert!(line.contains("movie#") && line.contains("it does not hold the claim to its name"), "{line}");
 }
 
 /// Ann, who is leaving with five movies, and Bob with one.

@@ -115,7 +115,7 @@ async fn nobody_who_stays_is_ever_purged() {
         assert_eq!(deliver(&app, &[&record]).await, [sequence_number(&record)]);
         assert_eq!(state(&app), before);
         let line = logged_error(&app, &format!("user#{id}")).await;
-        assert!(line.contains("an account deletion is of a user who stays"), "{line}");
+        assert!(line.contains("an account deletion belongs to an active user"), "{line}");
     }
 }
 

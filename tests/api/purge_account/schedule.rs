@@ -50,8 +50,8 @@ async fn the_hourly_run_works_off_everything_that_is_left_the_oldest_first() {
         .collect();
     assert_eq!(order, [&people[1].id, &people[2].id, &people[0].id].map(|id| json!(id)));
 
-    let line = app.logged("account_deletions that are left").await;
-    assert!(line.contains("account_deletions=3"), "{line}");
+    let line = app.logged("pending account deletions").await;
+    assert!(line.contains("pending=3"), "{line}");
     let (_, seconds) = line.split_once("oldest_seconds=").expect("an age");
     let seconds: u64 = seconds.trim().parse().expect("seconds");
     // It was in 2020.
@@ -66,8 +66,8 @@ async fn the_hourly_run_of_a_quiet_system_does_nothing() {
         assert_eq!(failures(app.function(PURGE).await.invoke(&event).await), [""; 0]);
         assert_eq!(requests(&app), ["Scan AccountDeletionsTable"]);
     }
-    let line = app.logged("account_deletions that are left").await;
-    assert!(line.contains("account_deletions=0 oldest_seconds=0"), "{line}");
+    let line = app.logged("pending account deletions").await;
+    assert!(line.contains("pending=0 oldest_seconds=0"), "{line}");
 }
 
 #[tokio::test]
@@ -113,7 +113,7 @@ async fn one_account_deletion_that_fails_does_not_stop_the_others() {
     assert_eq!(failures(run(&app).await), [""; 0]);
     assert_gone(&app, &people[1]);
     assert!(account_deletion(&app, &people[0]).is_some());
-    let line = logged_error(&app, "an account deletion was not worked off").await;
+    let line = logged_error(&app, "an account deletion was not finished").await;
     assert!(line.contains(&people[0].id) && line.contains("is not authorized to perform"), "{line}");
     assert_consistent(&app);
 

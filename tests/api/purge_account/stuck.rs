@@ -124,7 +124,7 @@ async fn movies_that_always_change_before_they_are_deleted_are_left_to_the_hourl
     let reasons = vec!["ConditionalCheckFailed", "None", "None", "None", "None"];
     app.proxy.inject(Rule::always(Fault::CancellationReasons(reasons)).from(PURGE).on("TransactWriteItems"));
     assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
-    let line = logged_error(&app, "2 movies are found that change before they can be deleted").await;
+    let line = logged_error(&app, "2 movies change before they can be deleted").await;
     assert!(line.contains(&ann.id), "the line names the user: {line}");
     assert_consistent(&app);
     app.proxy.clear_rules();
@@ -163,7 +163,7 @@ async fn assert_stuck(app: &TestApp, person: &TestUser, counted: u64, runs: usiz
 /// Waits for so many lines about account deletions that were not worked off, which may come a moment after the response.
 async fn lines_of_stuck(logs: impl Fn() -> Vec<String>, number: usize) -> Vec<String> {
     let lines = || -> Vec<String> {
-        logs().into_iter().filter(|line| line.contains("an account deletion was not worked off")).collect()
+        logs().into_iter().filter(|line| line.contains("an account deletion was not finished")).collect()
     };
     for _ in 0..1_000 {
         if lines().len() >= number {
@@ -187,7 +187,7 @@ fn count(app: &TestApp, person: &TestUser, movies: &str) {
 
 fn left_two_hours_ago(app: &TestApp, person: &TestUser) {
     let mut item = account_deletion(app, person).expect("an account deletion");
-    let since = shared::app::now().unix_milliseconds() - 7_200_000;
+    let since = shared::runtime::CLOCK.now().unix_milliseconds() - 7_200_000;
     let since = shared::model::Timestamp::from_unix_milliseconds(since).expect("a time");
     item["requested_at"]["S"] = json!(since.to_string());
     app.database.put_item(ACCOUNT_DELETIONS, item).expect("an item");

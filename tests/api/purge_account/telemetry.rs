@@ -75,7 +75,7 @@ async fn a_scheduled_run_tells_how_many_were_left_and_for_how_long() {
         give_movies(&app, person, 2).await;
         leave(&app, person).await;
     }
-    let an_hour_ago = shared::app::now().unix_milliseconds() - 3_600_000;
+    let an_hour_ago = shared::runtime::CLOCK.now().unix_milliseconds() - 3_600_000;
     let since = shared::model::Timestamp::from_unix_milliseconds(an_hour_ago).expect("a time");
     left_at(&app, &ann, &since.to_string());
     scheduled(&app).await;

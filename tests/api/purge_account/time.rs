@@ -126,7 +126,7 @@ async fn a_pass_in_which_nothing_was_tried_is_not_counted() {
     assert_eq!(failures(short.invoke(&json!({})).await), [""; 0], "the schedule knows no records");
     assert_eq!(people.each_ref().map(|person| run_count(&app, person)), [2, 0], "Ann's pass, and Bob's");
     let lines: Vec<String> =
-        short.logs().into_iter().filter(|line| line.contains("there was no time for it")).collect();
+        short.logs().into_iter().filter(|line| line.contains("there was no time to start it")).collect();
     assert!(lines.len() == 2, "both runs say so: {lines:#?}");
     assert!(
         lines[0].contains(&sequence_number(&records[1])) && lines[1].contains(&people[1].id),

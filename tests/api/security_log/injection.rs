@@ -8,7 +8,7 @@ use crate::test_app::{PASSWORD, TestApp, get, movie, post, put, segment};
 /// Texts that would end a line and begin another one, or change how it is shown.
 const FORGERIES: [&str; 7] = [
     "x\n{\"security_event\":\"FORGED\"}",
-    "x\r\nINFO request{request_id=1}: shared::audit: security_event=\"FORGED\"",
+    "x\r\nINFO request{request_id=1}: shared::telemetry::security_log: security_event=\"FORGED\"",
     "x\",\"security_event\":\"FORGED\",\"y\":\"",
     "x\\\",\\\"FORGED\\\":\\\"",
     "\u{1b}[2K\u{1b}[1AFORGED\u{1b}[0m",

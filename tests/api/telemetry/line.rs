@@ -11,7 +11,7 @@ use crate::{
 
 /// Takes out of a line what differs from run to run, after looking at it.
 fn settled(mut line: Value) -> Value {
-    let now = shared::app::now();
+    let now = shared::runtime::CLOCK.now();
     let members = line.as_object_mut().expect("an object");
     let time = members.remove("timestamp").expect("a timestamp");
     let time = shared::model::Timestamp::parse(time.as_str().expect("a text")).expect("RFC 3339 in UTC");

@@ -56,7 +56,7 @@ async fn signups_and_logins_are_counted_by_how_they_ended() {
     for counter in
         app.items(PASSWORD_ATTEMPTS, "").iter().filter(|counter| counter["blocked_until"].is_object())
     {
-        let end = shared::app::now().unix_milliseconds() + 3_600_000;
+        let end = shared::runtime::CLOCK.now().unix_milliseconds() + 3_600_000;
         let key = counter["pk"]["S"].as_str().expect("a key");
         app.edit(PASSWORD_ATTEMPTS, key, |counter| counter["blocked_until"] = json!({"N": end.to_string()}));
     }

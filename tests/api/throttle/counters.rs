@@ -39,7 +39,7 @@ async fn counters_name_no_email_and_no_address() {
             counter.as_object().expect("an item").keys().map(String::as_str).collect();
         let expected: &[&str] = match hour {
             Some(_) => &["expires_at", "failures", "pk"],
-            None => &["attempt", "blocked_until", "expires_at", "failures", "pk"],
+            None => &["blocked_until", "expires_at", "failures", "last_attempt", "pk"],
         };
         assert_eq!(attributes, expected.iter().copied().collect());
     }

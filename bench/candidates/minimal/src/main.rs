@@ -9,7 +9,7 @@ use serde_json::json;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let client = shared::app::bare_client().await?;
+    let client = shared::runtime::bare_client().await?;
     let table = env::var("MOVIES_TABLE")?;
     run(service_fn(|request: Request| {
         let (client, table) = (&client, &table);

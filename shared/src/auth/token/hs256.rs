@@ -1,7 +1,7 @@
-//! The cryptography of tokens: HMAC with SHA-256 (RFC 7518 section 3.2) and nothing else.
+//! The cryptography of tokens: HMAC with SHA-256 (RFC 7518 section 3.2) only.
 //!
-//! `jsonwebtoken` brings RSA and elliptic curves along with its own, in every function that reads a token: half a
-//! megabyte that no token here can ever use. This is the interface that it has for others.
+//! The crypto providers of `jsonwebtoken` include RSA and elliptic curves, which add half a megabyte to every function
+//! that checks a token. This module implements the crate's interface for other providers.
 
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::{
@@ -20,7 +20,7 @@ static PROVIDER: CryptoProvider = CryptoProvider {
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Makes this what `jsonwebtoken` signs and verifies with. Whoever calls it first has done so for all.
+/// Installs this provider in `jsonwebtoken`, once for the process. Further calls do nothing.
 pub(super) fn install() {
     let _ = PROVIDER.install_default();
 }
@@ -28,7 +28,7 @@ pub(super) fn install() {
 struct Hs256(Hmac<Sha256>);
 
 impl Hs256 {
-    /// Refuses keys of other families, too: a public key, which everybody may know, must not pass for a secret.
+    /// Refuses keys of other families, too: a public key must not be used as a secret.
     fn new(algorithm: Algorithm, family: AlgorithmFamily, secret: &[u8]) -> Result<Self> {
         if algorithm != Algorithm::HS256 || family != AlgorithmFamily::Hmac {
             return Err(ErrorKind::InvalidAlgorithm.into());
@@ -44,7 +44,7 @@ impl Signer<Vec<u8>> for Hs256 {
 }
 
 impl Verifier<Vec<u8>> for Hs256 {
-    /// Compares in constant time.
+    /// Compares the signatures in constant time.
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), Error> {
         self.0.clone().chain_update(message).verify_slice(signature).map_err(Error::from_source)
     }

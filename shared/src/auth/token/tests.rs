@@ -1,5 +1,5 @@
-//! Tokens as an attacker would make them, and as a bug of ours might. Those signed with our key show that each rule
-//! holds by itself, and not only because the signature is wrong.
+//! Tokens that an attacker or a bug could produce. Those that are signed with our key show that each rule holds by itself,
+//! and not only because the signature is wrong.
 
 mod claims;
 mod header;
@@ -42,12 +42,12 @@ fn good_token() -> String {
     key().sign(&good_claims()).expect("a token")
 }
 
-/// A good token's header with these members set, or removed where they are null.
+/// Returns the header of a valid token with these members set, or removed if they are null.
 fn header_with(changes: &Value) -> Value {
     changed(json!({"typ": "JWT", "alg": "HS256", "kid": key().id}), changes)
 }
 
-/// A good token's claims with these members set, or removed where they are null.
+/// Returns the claims of a valid token with these members set, or removed if they are null.
 fn claims_with(changes: &Value) -> Value {
     changed(serde_json::to_value(good_claims()).expect("claims"), changes)
 }
@@ -60,7 +60,7 @@ fn changed(mut object: Value, changes: &Value) -> Value {
     object
 }
 
-/// Any header and any payload, signed with our key.
+/// Returns a token with any header and any payload, signed with our key.
 fn signed(header: &str, payload: &str) -> String {
     let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
     let signature = crypto::sign(message.as_bytes(), &key().signing, Algorithm::HS256).expect("a signature");
@@ -76,14 +76,14 @@ fn with_claims(changes: &Value) -> String {
 }
 
 #[test]
-fn a_token_says_what_was_signed() {
+fn a_token_contains_the_signed_claims() {
     assert_eq!(verify(&good_token()), Ok(good_claims()));
     assert_eq!(verify(&with_claims(&json!({}))), Ok(good_claims()));
     assert_eq!(good_claims().exp - good_claims().iat, LIFETIME_SECONDS);
 }
 
 #[test]
-fn a_token_is_what_another_implementation_makes_of_the_same_claims() {
+fn another_implementation_makes_the_same_token() {
     // Made with Python's hmac and base64 modules.
     assert_eq!(
         good_token(),
@@ -95,10 +95,11 @@ fn a_token_is_what_another_implementation_makes_of_the_same_claims() {
 }
 
 #[test]
-fn the_signature_is_over_the_bytes_received_as_in_rfc_7515_appendix_a_1() {
+fn the_signature_covers_the_received_bytes() {
+    // The example of RFC 7515 appendix A.1.
     let secret = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
     let published = DecodingKey::from_secret(&URL_SAFE_NO_PAD.decode(secret).expect("a key"));
-    // The header holds a line break, which no other writer of the same JSON would put there.
+    // The header contains a line break, which another serialization of the same JSON would not have.
     let message = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6\
                    Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
     let signature = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -107,19 +108,19 @@ fn the_signature_is_over_the_bytes_received_as_in_rfc_7515_appendix_a_1() {
     assert!(fits(message).expect("a signature"));
     assert!(!fits(&message.replace("DQog", "DQof")).expect("a signature"));
 
-    // The same through the whole check: what fits the bytes is read, whatever its spacing.
+    // The same in a complete check: a token with unusual spacing is accepted if the signature covers its bytes.
     let spaced = format!("{{ \"kid\" :\r\n \"{}\", \"alg\":\"HS256\",\"typ\":\"JWT\" }}", key().id);
     let payload = format!(" {:#}\r\n", claims_with(&json!({})));
     assert_eq!(verify(&signed(&spaced, &payload)), Ok(good_claims()));
 }
 
 #[test]
-fn every_changed_bit_is_noticed() {
+fn a_change_of_any_bit_is_detected() {
     let token = good_token();
     for position in 0..token.len() * 8 {
         let mut bytes = token.clone().into_bytes();
         bytes[position / 8] ^= 1 << (position % 8);
-        // A header value that is no text never gets as far as this.
+        // A header value that is not text does not reach this check.
         let Ok(tampered) = String::from_utf8(bytes) else { continue };
         assert!(verify(&tampered).is_err(), "bit {position}: {tampered}");
     }
@@ -132,7 +133,7 @@ fn every_changed_bit_is_noticed() {
 }
 
 #[test]
-fn parts_of_two_tokens_make_no_third() {
+fn parts_of_two_tokens_do_not_make_a_third_one() {
     let other = key().sign(&Claims::new(TOKEN_ID, 3, USER, at(NOW))).expect("a token");
     let (first, second) = (good_token(), other);
     let (header, rest) = first.split_once('.').expect("parts");
@@ -153,24 +154,24 @@ fn weak_keys_are_refused_and_no_key_is_shown() {
 
 proptest! {
     #[test]
-    fn no_text_is_a_token_and_none_makes_it_panic(text in "\\PC{0,200}") {
+    fn arbitrary_text_is_refused_without_a_panic(text in "\\PC{0,200}") {
         prop_assert!(verify(&text).is_err());
     }
 
     #[test]
-    fn no_three_parts_are_a_token(parts in "[A-Za-z0-9_=-]{0,80}\\.[A-Za-z0-9_=-]{0,80}\\.[A-Za-z0-9_-]{43}") {
+    fn three_arbitrary_parts_are_refused(parts in "[A-Za-z0-9_=-]{0,80}\\.[A-Za-z0-9_=-]{0,80}\\.[A-Za-z0-9_-]{43}") {
         prop_assert!(verify(&parts).is_err());
     }
 
     #[test]
-    fn no_signed_nonsense_makes_it_panic(header in "\\PC{0,60}", payload in "\\PC{0,60}") {
+    fn signed_arbitrary_text_is_refused_without_a_panic(header in "\\PC{0,60}", payload in "\\PC{0,60}") {
         prop_assert!(verify(&signed(&header, &payload)).is_err());
         let good_header = header_with(&json!({})).to_string();
         prop_assert!(verify(&signed(&good_header, &payload)).is_err());
     }
 
     #[test]
-    fn every_time_is_either_in_or_out(
+    fn all_combinations_of_times_are_checked(
         exp in NOW - 10..NOW + 10, iat in NOW - 10..NOW + 10, nbf in NOW - 10..NOW + 10,
     ) {
         let expected = exp > NOW - 5 && iat <= NOW + 5 && nbf <= NOW + 5;

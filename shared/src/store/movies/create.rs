@@ -1,4 +1,4 @@
-//! Adding a movie.
+//! Creating a movie.
 
 use uuid::Uuid;
 
@@ -12,25 +12,25 @@ use crate::{
     },
 };
 
-/// What came of adding a movie.
+/// The outcome of creating a movie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CreateOutcome {
-    /// The movie exists from now on.
+    /// The movie exists.
     Created,
-    /// Another movie, this one, has the name.
+    /// The movie with this id has the name.
     NameTaken(Uuid),
-    /// The user who adds it is gone or leaving.
+    /// The user does not exist, or the account is being deleted.
     OwnerGone,
-    /// The user who adds it has as many movies as one may have.
+    /// The user has the maximum number of movies.
     LimitReached,
 }
 
 impl Movies {
-    /// Adds a movie and the claim to its name, and counts it at its owner, who may have up to `limit` movies.
+    /// Creates a movie with the claim to its name, and adds one to the owner's `movie_count`, which may reach `limit`.
     ///
-    /// `TransactWriteItems`: put the movie, put the claim, both only if new; update the user, only while active and
-    /// below the limit. If that last condition fails, a consistent `GetItem` tells which of the two it was. IAM:
-    /// `PutItem`; `UpdateItem` and `GetItem` on the users' table.
+    /// `TransactWriteItems`: put the movie and the claim, on the condition that both are new; update the user, on the
+    /// condition that the user is active and below the limit. If the last condition fails, a consistent `GetItem` shows
+    /// which of the two was false. IAM: `PutItem`; `UpdateItem` and `GetItem` on `Users`.
     pub async fn create(
         &self,
         movie: &Movie,
@@ -42,11 +42,11 @@ impl Movies {
             .transact_write_items()
             .transact_items(item::put_new(&self.table, &MovieItem::from(movie))?)
             .transact_items(self.put_claim(movie.id, movie.name.key())?)
-            .transact_items(users.count_one_more(movie.added_by, limit)?);
+            .transact_items(users.add_to_movie_count(movie.added_by, limit)?);
         let Err(error) = request.send().await else { return Ok(CreateOutcome::Created) };
         let failed = FailedConditions::of(error, &[0, 2])?;
         if failed.at(2).is_some() {
-            let user = users.session::<()>(movie.added_by).await?;
+            let user = users.find_session::<()>(movie.added_by).await?;
             Ok(if user.is_some() { CreateOutcome::LimitReached } else { CreateOutcome::OwnerGone })
         } else if let Some(reason) = failed.at(1) {
             Ok(CreateOutcome::NameTaken(holder_of(reason)?))

@@ -8,25 +8,25 @@ use crate::store::{
     failure::{FailedConditions, StoreError},
 };
 
-/// What came of deleting a movie.
+/// The outcome of deleting a movie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeleteOutcome {
-    /// The movie is gone and its name free.
+    /// The movie is deleted and its name free.
     Deleted,
     /// There is no such movie.
     NotFound,
-    /// Somebody else added it.
+    /// Another user added it.
     NotOwner,
-    /// The owner is gone.
+    /// The owner does not exist.
     OwnerGone,
 }
 
 impl Movies {
-    /// Deletes a movie of `owner` and its claim, and counts it off at them.
+    /// Deletes a movie of `owner` with the claim to its name, and subtracts one from the owner's `movie_count`.
     ///
-    /// Consistent `GetItem`, then `TransactWriteItems`: delete the movie, only if still the owner's and of the same
-    /// name; delete the claim, only if it is the movie's; update the user. A movie that was renamed in between is
-    /// looked at again. IAM: `GetItem`, `DeleteItem`; `UpdateItem` on the users' table.
+    /// Consistent `GetItem`, then `TransactWriteItems`: delete the movie, on the condition that it still has this owner
+    /// and name; delete the claim, on the condition that it is the movie's; update the user. If the movie was renamed in
+    /// between, both requests are repeated. IAM: `GetItem`, `DeleteItem`; `UpdateItem` on `Users`.
     pub async fn delete(&self, id: Uuid, owner: Uuid, users: &Users) -> Result<DeleteOutcome, StoreError> {
         for _ in 0..MAX_CONFLICT_RETRIES {
             let Some(movie) = self.find(id).await? else { return Ok(DeleteOutcome::NotFound) };
@@ -38,7 +38,7 @@ impl Movies {
                 .transact_write_items()
                 .transact_items(self.delete_unchanged(movie.id, owner, movie.name.key())?)
                 .transact_items(self.release_claim(movie.id, movie.name.key())?)
-                .transact_items(users.count_one_less(owner)?);
+                .transact_items(users.subtract_from_movie_count(owner)?);
             let Err(error) = request.send().await else { return Ok(DeleteOutcome::Deleted) };
             let failed = FailedConditions::of(error, &[0, 2])?;
             if failed.unsettled(0) {

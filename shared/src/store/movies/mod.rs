@@ -1,4 +1,4 @@
-//! The `Movies` table: movies, the claims that make their names unique, and the list of all of them.
+//! The `Movies` table: movies, and the claims that make their names unique.
 
 mod create;
 mod delete;
@@ -9,7 +9,6 @@ use aws_sdk_dynamodb::{
     Client,
     types::{AttributeValue, CancellationReason, Delete, TransactWriteItem},
 };
-use lambda_http::tracing;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -26,23 +25,23 @@ use super::{
 };
 use crate::model::{Casts, Genres, Movie, MovieName, Timestamp};
 
-/// How often an operation looks again when a movie changed between its read and its write. Each time another request of
-/// the movie's owner got something done, so more than a few in a row mean that the owner sends too many at once.
+/// How often an operation reads a movie again because it changed between the read and the write. Each conflict means that
+/// another request of the movie's owner succeeded, so several in a row mean that the owner sends too many at once.
 const MAX_CONFLICT_RETRIES: usize = 5;
 
-/// Where movies are kept.
+/// The `Movies` table.
 #[derive(Debug, Clone)]
 pub struct Movies {
     client: Client,
     table: String,
 }
 
-/// A part of the list of all movies.
+/// A page of the list of all movies.
 #[derive(Debug)]
 pub struct Page {
     /// The movies, in the order of their canonical names.
     pub movies: Vec<Movie>,
-    /// Where the next page begins; `None` when this is the last.
+    /// The position where the next page begins; `None` if this is the last page.
     pub next: Option<Cursor>,
 }
 
@@ -67,13 +66,13 @@ struct NameClaim {
 }
 
 impl Movies {
-    /// The movies in `table`.
+    /// Uses the table with this name.
     #[must_use]
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
 
-    /// The movie with this id.
+    /// Returns the movie with this id.
     ///
     /// Consistent `GetItem`. IAM: `GetItem`.
     pub async fn find(&self, id: Uuid) -> Result<Option<Movie>, StoreError> {
@@ -86,8 +85,8 @@ impl Movies {
         request.send().await?.item.map(decode_movie).transpose()
     }
 
-    /// Up to `limit` movies after `cursor`, or from the beginning. A corrupt item is logged and left out, so that it
-    /// hides nothing but itself.
+    /// Returns up to `limit` movies after `cursor`, or the first ones, in the order of their canonical names. A corrupt item
+    /// is logged and left out, so that it does not hide the others.
     ///
     /// One `Query` of the index `catalog`, eventually consistent. IAM: `Query` on the index.
     pub async fn list(&self, limit: u16, cursor: Option<&Cursor>) -> Result<Page, StoreError> {
@@ -97,22 +96,22 @@ impl Movies {
             .table_name(&self.table)
             .index_name(keys::CATALOG_INDEX)
             .key_condition_expression("#catalog = :movies")
-            .expression_attribute_names("#catalog", "catalog")
-            .expression_attribute_values(":movies", AttributeValue::S(keys::CATALOG.to_owned()))
-            // One more than the page has tells whether there is a next one.
+            .expression_attribute_names("#catalog", keys::CATALOG)
+            .expression_attribute_values(":movies", AttributeValue::S(keys::ALL_MOVIES.to_owned()))
+            // One more than the page holds shows whether there is a next page.
             .limit(i32::from(limit) + 1)
             .set_exclusive_start_key(cursor.map(Cursor::start_key));
-        let answer = request.send().await?;
-        let mut items = answer.items.unwrap_or_default();
-        let more = items.len() > usize::from(limit) || answer.last_evaluated_key.is_some();
+        let output = request.send().await?;
+        let mut items = output.items.unwrap_or_default();
+        let more = items.len() > usize::from(limit) || output.last_evaluated_key.is_some();
         items.truncate(limit.into());
-        // A page can be empty and yet not the last.
-        let last = items.last().or(answer.last_evaluated_key.as_ref());
+        // A page can be empty without being the last.
+        let last = items.last().or(output.last_evaluated_key.as_ref());
         let next = last.filter(|_| more).and_then(Cursor::of);
         Ok(Page { movies: items.into_iter().filter_map(readable).collect(), next })
     }
 
-    /// The part of a transaction that deletes a movie of this owner and name.
+    /// Returns the part of a transaction that deletes a movie, on the condition that it still has this owner and name.
     fn delete_unchanged(
         &self,
         id: Uuid,
@@ -123,21 +122,22 @@ impl Movies {
             .table_name(&self.table)
             .key(keys::PARTITION, AttributeValue::S(keys::movie(id)))
             .condition_expression("#added_by = :owner AND #name_key = :name_key")
-            .expression_attribute_names("#added_by", "added_by")
-            .expression_attribute_names("#name_key", "name_key")
+            .expression_attribute_names("#added_by", keys::ADDED_BY)
+            .expression_attribute_names("#name_key", keys::NAME_KEY)
             .expression_attribute_values(":owner", AttributeValue::S(owner.to_string()))
             .expression_attribute_values(":name_key", AttributeValue::S(name_key.to_owned()))
             .build()?;
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
-    /// The part of a transaction that claims a name for a movie, only if it is free; [`holder_of`] tells who has it.
+    /// Returns the part of a transaction that claims a name for a movie, on the condition that the name is free. If it is
+    /// not, [`holder_of`] returns the movie that has it.
     fn put_claim(&self, id: Uuid, name_key: &str) -> Result<TransactWriteItem, StoreError> {
         let claim = NameClaim { pk: keys::name(name_key), movie_id: id };
         item::put_claim(&self.table, &claim)
     }
 
-    /// The part of a transaction that gives up a movie's claim to its name.
+    /// Returns the part of a transaction that deletes a movie's claim to its name.
     fn release_claim(&self, id: Uuid, name_key: &str) -> Result<TransactWriteItem, StoreError> {
         let delete = Delete::builder()
             .table_name(&self.table)
@@ -150,7 +150,7 @@ impl Movies {
     }
 }
 
-/// An operation kept finding the movie changed between its read and its write.
+/// The movie changed between each read and the write that followed.
 #[derive(Debug, thiserror::Error)]
 #[error("the movie kept changing")]
 struct KeepsChanging;
@@ -161,15 +161,16 @@ impl From<KeepsChanging> for StoreError {
     }
 }
 
-/// The movie that has a name, given why a claim to that name failed.
+/// Returns the movie that has a name, from the reason why a claim to that name failed.
 fn holder_of(reason: &CancellationReason) -> Result<Uuid, StoreError> {
     let claim: NameClaim = item::decode(reason.item().cloned().unwrap_or_default())?;
     Ok(claim.movie_id)
 }
 
-/// A movie whose claim is not its own: the two are written in one transaction, so this is never met.
+/// Returns the error for a movie that does not hold the claim to its name. One transaction writes both, so this state is
+/// never reached.
 fn claim_is_missing(id: Uuid) -> StoreError {
-    StoreError::Corrupt { key: keys::movie(id), problem: "its name is not claimed by it".to_owned() }
+    StoreError::Corrupt { key: keys::movie(id), problem: "it does not hold the claim to its name".to_owned() }
 }
 
 impl From<&Movie> for MovieItem {
@@ -184,7 +185,7 @@ impl From<&Movie> for MovieItem {
             added_by: movie.added_by,
             created_at: movie.created_at.to_string(),
             updated_at: movie.updated_at.to_string(),
-            catalog: keys::CATALOG.to_owned(),
+            catalog: keys::ALL_MOVIES.to_owned(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Deleting the movies of a user who is leaving.
+//! Deleting the movies of a user whose account is being deleted.
 
 use std::time::Duration;
 
@@ -14,24 +14,23 @@ use crate::store::{
     keys,
 };
 
-/// How many movies go in one transaction: DynamoDB takes 100 items, and each movie has its claim, and there is the
-/// count at the user.
+/// How many movies one transaction deletes. DynamoDB allows 100 items: two for each movie and its claim, and the user.
 const BATCH: i32 = 49;
 
-/// How long to wait before asking again for what DynamoDB left out, which it does when it throttles. Each further wait is
-/// twice as long, up to the longest. There is no jitter, because hardly ever do two purges run at once.
+/// The first wait before a retry of keys that DynamoDB left unprocessed, which it does when it throttles. Each further
+/// wait is twice as long, up to the longest. There is no jitter, because two runs are rarely active at once.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 
-/// Movies that an index names as a user's. It lags behind the table, so they are candidates and no more.
+/// Movies that the index `owner` lists for a user. The index is eventually consistent, so they are only candidates.
 #[derive(Debug)]
 pub struct Candidates {
     ids: Vec<String>,
-    /// Where the next ones begin; `None` if these were the last.
+    /// The position of the next candidates; `None` if these are the last.
     next: Option<Item>,
 }
 
-/// A movie as the table has it.
+/// A movie as the table contains it.
 #[derive(Debug, Deserialize)]
 pub struct OwnedMovie {
     id: Uuid,
@@ -40,7 +39,7 @@ pub struct OwnedMovie {
 }
 
 impl Movies {
-    /// Up to 49 candidates for the movies of a user, after those of `previous`; `None` after the last.
+    /// Returns up to 49 candidates for the movies of a user, after those of `previous`; `None` after the last.
     ///
     /// `Query` of the index `owner`, eventually consistent. IAM: `Query` on the index.
     pub async fn candidates(
@@ -59,19 +58,19 @@ impl Movies {
             .table_name(&self.table)
             .index_name(keys::OWNER_INDEX)
             .key_condition_expression("#added_by = :owner")
-            .expression_attribute_names("#added_by", "added_by")
+            .expression_attribute_names("#added_by", keys::ADDED_BY)
             .expression_attribute_values(":owner", AttributeValue::S(owner.to_string()))
             .limit(BATCH)
             .set_exclusive_start_key(start);
-        let answer = request.send().await?;
-        let ids = answer.items.unwrap_or_default().iter().map(item::key_of).collect();
-        Ok(Some(Candidates { ids, next: answer.last_evaluated_key }))
+        let output = request.send().await?;
+        let ids = output.items.unwrap_or_default().iter().map(item::key_of).collect();
+        Ok(Some(Candidates { ids, next: output.last_evaluated_key }))
     }
 
-    /// Those of the candidates that are the user's, as the table has them at this moment.
+    /// Returns the candidates that exist and belong to the user.
     ///
-    /// Consistent `BatchGetItem`, again with exponential back-off for what it leaves out, for as long as it does: the
-    /// caller bounds the time. IAM: `BatchGetItem`.
+    /// Consistent `BatchGetItem`, repeated with exponential backoff until no key is left unprocessed: the caller limits the
+    /// time. IAM: `BatchGetItem`.
     pub async fn owned(&self, owner: Uuid, candidates: &Candidates) -> Result<Vec<OwnedMovie>, StoreError> {
         let key = |id: &String| Item::from([(keys::PARTITION.to_owned(), AttributeValue::S(id.clone()))]);
         let mut wanted: Vec<Item> = candidates.ids.iter().map(key).collect();
@@ -81,13 +80,18 @@ impl Movies {
             let keys = KeysAndAttributes::builder()
                 .set_keys(Some(wanted))
                 .consistent_read(true)
-                .projection_expression("pk, id, name_key, added_by")
+                .projection_expression(format!(
+                    "{}, id, {}, {}",
+                    keys::PARTITION,
+                    keys::NAME_KEY,
+                    keys::ADDED_BY
+                ))
                 .build()?;
-            let answer = self.client.batch_get_item().request_items(&self.table, keys).send().await?;
-            for found in answer.responses.unwrap_or_default().into_values().flatten() {
+            let output = self.client.batch_get_item().request_items(&self.table, keys).send().await?;
+            for found in output.responses.unwrap_or_default().into_values().flatten() {
                 movies.push(item::decode::<OwnedMovie>(found)?);
             }
-            let left = answer.unprocessed_keys.unwrap_or_default().into_values().next();
+            let left = output.unprocessed_keys.unwrap_or_default().into_values().next();
             wanted = left.map(|keys| keys.keys).unwrap_or_default();
             if !wanted.is_empty() {
                 tokio::time::sleep(backoff).await;
@@ -98,11 +102,12 @@ impl Movies {
         Ok(movies)
     }
 
-    /// Deletes movies with their claims, and counts them off at their owner, who is leaving. `false`, and nothing
-    /// happens, if one of them is no longer as it was read: then they are looked at again.
+    /// Deletes movies with the claims to their names, and subtracts their number from the owner's `movie_count`. Returns
+    /// `false`, and deletes nothing, if one of them has changed since it was read: the caller then reads them again.
     ///
-    /// `TransactWriteItems`: for each movie, delete it, only if still the owner's and of the same name, and its claim,
-    /// only if it is the movie's; update the user. IAM: `DeleteItem`; `UpdateItem` on the users' table.
+    /// `TransactWriteItems`: for each movie, delete it, on the condition that it still has this owner and name, and its
+    /// claim, on the condition that it is the movie's; update the user, on the condition that the account is being
+    /// deleted. IAM: `DeleteItem`; `UpdateItem` on `Users`.
     pub async fn delete_owned(
         &self,
         movies: &[OwnedMovie],
@@ -115,7 +120,7 @@ impl Movies {
                 .transact_items(self.delete_unchanged(movie.id, owner, &movie.name_key)?)
                 .transact_items(self.release_claim(movie.id, &movie.name_key)?);
         }
-        let request = request.transact_items(users.count_off_deleted(owner, movies.len())?);
+        let request = request.transact_items(users.subtract_purged(owner, movies.len())?);
         let Err(error) = request.send().await else { return Ok(true) };
         let failed = FailedConditions::of(error, &[])?;
         for (position, movie) in movies.iter().enumerate() {

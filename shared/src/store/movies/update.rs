@@ -1,4 +1,13 @@
-//! Changing a movie, and moving the claim when its name becomes another one.
+//! Updating a movie.
+//!
+//! An update of the name can move the claim that makes the name unique:
+//!
+//! 1. Read the movie consistently. Stop if it does not exist or another user added it.
+//! 2. If the canonical name does not change, update the movie, on the condition that it has not changed since step 1.
+//! 3. Otherwise write one transaction: update the movie on the same condition, delete the old claim if it is this
+//!    movie's, and put the new claim if the name is free.
+//! 4. If the movie has changed, go back to step 1, up to `MAX_CONFLICT_RETRIES` times. If the name is taken, return the
+//!    id of the movie that has it.
 
 use std::collections::HashMap;
 
@@ -20,27 +29,25 @@ use crate::{
     },
 };
 
-/// What came of changing a movie.
+/// The outcome of updating a movie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UpdateOutcome {
-    /// The movie as it is now.
+    /// The movie after the update.
     Updated(Movie),
     /// There is no such movie.
     NotFound,
-    /// Somebody else added it.
+    /// Another user added it.
     NotOwner,
-    /// Another movie, this one, has the new name.
+    /// The movie with this id has the new name.
     NameTaken(Uuid),
 }
 
 impl Movies {
-    /// Changes a movie of `owner` at `now`.
+    /// Updates a movie of `owner` at `now`.
     ///
-    /// Without a name: `UpdateItem`, only if the owner's and not last changed at a later time; then again, with that
-    /// time. With one: a consistent `GetItem`; then `UpdateItem` if the
-    /// canonical name stays, and otherwise `TransactWriteItems`: update the movie, delete the old claim if it is the
-    /// movie's, put the new one if free. Both only if the movie is as it was read; if not, it is looked at again.
-    /// IAM: `GetItem`, `UpdateItem`, `DeleteItem`, `PutItem`.
+    /// Without a name: `UpdateItem`, on the condition that the movie has this owner and no later `updated_at`; if it has a
+    /// later one, again with that time. With a name: a consistent `GetItem`, then `UpdateItem` or `TransactWriteItems`, in
+    /// the steps above. IAM: `GetItem`, `UpdateItem`, `DeleteItem`, `PutItem`.
     pub async fn update(
         &self,
         id: Uuid,
@@ -63,8 +70,8 @@ impl Movies {
                 self.rename(&old, new).await
             };
             match outcome? {
-                Attempt::Ended(change) => return Ok(change),
-                Attempt::Outdated => {}
+                WriteOutcome::Final(change) => return Ok(change),
+                WriteOutcome::Conflict => {}
             }
         }
         Err(KeepsChanging.into())
@@ -81,8 +88,8 @@ impl Movies {
         for _ in 0..MAX_CONFLICT_RETRIES {
             let request = self.update_details(id, owner, changes, updated_at);
             let found = match request.send().await {
-                Ok(answer) => {
-                    return Ok(UpdateOutcome::Updated(decode_movie(answer.attributes.unwrap_or_default())?));
+                Ok(output) => {
+                    return Ok(UpdateOutcome::Updated(decode_movie(output.attributes.unwrap_or_default())?));
                 }
                 Err(error) => failed_condition(error)?.map(decode_movie).transpose()?,
             };
@@ -90,7 +97,7 @@ impl Movies {
             if found.added_by != owner {
                 return Ok(UpdateOutcome::NotOwner);
             }
-            // The clock that made the last change is ahead of this machine's.
+            // The clock of the last update is ahead of this machine's.
             updated_at = found.updated_at;
         }
         Err(KeepsChanging.into())
@@ -109,7 +116,7 @@ impl Movies {
             .table_name(&self.table)
             .key(keys::PARTITION, AttributeValue::S(keys::movie(id)))
             .condition_expression("#added_by = :owner AND #updated_at <= :updated_at")
-            .expression_attribute_names("#added_by", "added_by")
+            .expression_attribute_names("#added_by", keys::ADDED_BY)
             .expression_attribute_names("#updated_at", "updated_at")
             .expression_attribute_values(":owner", AttributeValue::S(owner.to_string()))
             .expression_attribute_values(":updated_at", AttributeValue::S(updated_at.to_string()))
@@ -130,8 +137,8 @@ impl Movies {
         request.update_expression(format!("SET {}", assignments.join(", ")))
     }
 
-    /// Writes a movie whose canonical name stays.
-    async fn replace(&self, old: &Movie, new: Movie) -> Result<Attempt, StoreError> {
+    /// Writes a movie whose canonical name does not change.
+    async fn replace(&self, old: &Movie, new: Movie) -> Result<WriteOutcome, StoreError> {
         let request = self
             .client
             .update_item()
@@ -142,13 +149,13 @@ impl Movies {
             .set_expression_attribute_names(Some(names()))
             .set_expression_attribute_values(Some(values(old, &new)?));
         match request.send().await {
-            Ok(_) => Ok(Attempt::Ended(UpdateOutcome::Updated(new))),
-            Err(error) => failed_condition(error).map(|_| Attempt::Outdated),
+            Ok(_) => Ok(WriteOutcome::Final(UpdateOutcome::Updated(new))),
+            Err(error) => failed_condition(error).map(|_| WriteOutcome::Conflict),
         }
     }
 
-    /// Writes a movie that gets another canonical name, and moves its claim.
-    async fn rename(&self, old: &Movie, new: Movie) -> Result<Attempt, StoreError> {
+    /// Writes a movie whose canonical name changes, and moves its claim.
+    async fn rename(&self, old: &Movie, new: Movie) -> Result<WriteOutcome, StoreError> {
         let update = Update::builder()
             .table_name(&self.table)
             .key(keys::PARTITION, AttributeValue::S(keys::movie(old.id)))
@@ -163,33 +170,35 @@ impl Movies {
             .transact_items(TransactWriteItem::builder().update(update).build())
             .transact_items(self.release_claim(old.id, old.name.key())?)
             .transact_items(self.put_claim(new.id, new.name.key())?);
-        let Err(error) = request.send().await else { return Ok(Attempt::Ended(UpdateOutcome::Updated(new))) };
+        let Err(error) = request.send().await else {
+            return Ok(WriteOutcome::Final(UpdateOutcome::Updated(new)));
+        };
         let failed = FailedConditions::of(error, &[0])?;
         if failed.unsettled(0) {
-            Ok(Attempt::Outdated)
+            Ok(WriteOutcome::Conflict)
         } else if let Some(reason) = failed.at(2).filter(|_| failed.at(1).is_none()) {
-            Ok(Attempt::Ended(UpdateOutcome::NameTaken(holder_of(reason)?)))
+            Ok(WriteOutcome::Final(UpdateOutcome::NameTaken(holder_of(reason)?)))
         } else {
             Err(claim_is_missing(old.id))
         }
     }
 }
 
-/// What came of one try.
-enum Attempt {
-    Ended(UpdateOutcome),
-    /// The movie is no longer as it was read.
-    Outdated,
+/// The outcome of one write.
+enum WriteOutcome {
+    Final(UpdateOutcome),
+    /// The movie has changed since it was read.
+    Conflict,
 }
 
 const REPLACE: &str = "SET #name = :name, #name_key = :name_key, #casts = :casts, #genres = :genres, \
                        #updated_at = :updated_at";
-/// Nothing that is about to be written over has changed since it was read.
+/// The condition that no attribute that the update replaces has changed since it was read.
 const UNCHANGED: &str = "#added_by = :owner AND #name = :old_name AND #name_key = :old_name_key \
                          AND #casts = :old_casts AND #genres = :old_genres AND #updated_at <= :updated_at";
 
 fn names() -> HashMap<String, String> {
-    ["name", "name_key", "casts", "genres", "updated_at", "added_by"]
+    ["name", keys::NAME_KEY, "casts", "genres", "updated_at", keys::ADDED_BY]
         .map(|attribute| (format!("#{attribute}"), attribute.to_owned()))
         .into()
 }
@@ -198,7 +207,7 @@ fn values(old: &Movie, new: &Movie) -> Result<Item, StoreError> {
     let (mut read, mut written) =
         (item::encode(&MovieItem::from(old))?, item::encode(&MovieItem::from(new))?);
     let mut values = Item::new();
-    for attribute in ["name", "name_key", "casts", "genres"] {
+    for attribute in ["name", keys::NAME_KEY, "casts", "genres"] {
         values.extend(read.remove(attribute).map(|value| (format!(":old_{attribute}"), value)));
         values.extend(written.remove(attribute).map(|value| (format!(":{attribute}"), value)));
     }

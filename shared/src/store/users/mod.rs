@@ -1,6 +1,6 @@
 //! The `Users` table: users, and the claims that make their emails unique.
 
-mod delete;
+mod deletion;
 mod sessions;
 
 use aws_sdk_dynamodb::{
@@ -11,89 +11,86 @@ use aws_sdk_dynamodb::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-pub use delete::{DeletionRequest, DeletionStep};
+pub use deletion::{DeletionRequest, DeletionStep};
 pub use sessions::{LogoutOutcome, PasswordChangeOutcome};
 
 use super::{
     failure::{FailedConditions, StoreError},
     item, keys,
 };
-use crate::{
-    auth::password::PasswordHash,
-    model::{User, email::CanonicalEmail},
-};
+use crate::model::{CanonicalEmail, PasswordHash, User};
 
-/// Where users are kept.
+/// The `Users` table.
 #[derive(Debug, Clone)]
 pub struct Users {
     client: Client,
     table: String,
 }
 
-/// What came of signing up.
+/// The outcome of a signup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignupOutcome {
-    /// The user exists from now on.
+    /// The user exists.
     Created,
-    /// Somebody else has the email.
+    /// Another user has the email.
     EmailTaken,
 }
 
-/// What a login is checked against and made of, from one consistent read.
+/// The credentials of a user, from one consistent read.
 #[derive(Debug)]
 pub struct StoredCredentials {
     /// The user's id.
     pub user_id: Uuid,
-    /// The hash that the password must match.
+    /// The hash that the submitted password must match.
     pub password_hash: PasswordHash,
-    /// The epoch of the session that the login begins.
+    /// The epoch of a session that begins with these credentials.
     pub session_epoch: u64,
 }
 
-/// A part of a user that an operation needs: read together with what their token is checked against.
-pub trait PartOfUser: DeserializeOwned {
-    /// Its attributes, each with a comma before it.
+/// The attributes of a user that an operation reads together with those that the check of the token needs.
+pub trait UserProjection: DeserializeOwned {
+    /// The attributes as a projection expression continues with them: each after a comma.
     const ATTRIBUTES: &'static str;
 }
 
-/// Nothing but the check.
-impl PartOfUser for () {
+/// No further attributes.
+impl UserProjection for () {
     const ATTRIBUTES: &'static str = "";
 }
 
-/// What a user may see of their own account.
+/// The attributes of an account that its owner can see.
 #[derive(Debug, Deserialize)]
 pub struct Account {
-    /// The address as they wrote it.
+    /// The address as its owner wrote it.
     pub email: String,
-    /// When they signed up.
+    /// The time of the signup.
     pub created_at: String,
-    /// How many movies are theirs.
+    /// How many movies the user has.
     pub movie_count: u64,
 }
 
-impl PartOfUser for Account {
+impl UserProjection for Account {
     const ATTRIBUTES: &'static str = ", email, created_at, movie_count";
 }
 
-/// What a change of the password is checked against.
+/// The email and the password hash of a signed-in user.
 #[derive(Debug, Deserialize)]
-#[serde(from = "CredentialsItem")]
-pub struct Credentials {
-    /// The canonical email, by which failed tries are counted.
+#[serde(from = "EmailAndHashItem")]
+pub struct EmailAndHash {
+    /// The canonical email, by which password attempts are counted.
     pub email: CanonicalEmail,
     /// The hash that the current password must match.
     pub password_hash: PasswordHash,
 }
 
-impl PartOfUser for Credentials {
+impl UserProjection for EmailAndHash {
     const ATTRIBUTES: &'static str = ", email_key, password_hash";
 }
 
-impl From<CredentialsItem> for Credentials {
-    fn from(item: CredentialsItem) -> Self {
+impl From<EmailAndHashItem> for EmailAndHash {
+    fn from(item: EmailAndHashItem) -> Self {
         Self {
-            email: CanonicalEmail::of(&item.email_key),
+            email: CanonicalEmail::from_stored(item.email_key),
             password_hash: PasswordHash::from_stored(item.password_hash),
         }
     }
@@ -104,7 +101,7 @@ struct UserItem<'a> {
     pk: String,
     id: Uuid,
     email: &'a str,
-    /// The canonical email, by which the claim is found again.
+    /// The canonical email, by which the claim is found.
     email_key: &'a str,
     password_hash: &'a str,
     created_at: String,
@@ -121,7 +118,7 @@ enum Status {
 }
 
 impl Status {
-    /// The status as conditions compare it.
+    /// Returns the status as conditions compare it.
     fn attribute(self) -> AttributeValue {
         let name = match self {
             Self::Active => "active",
@@ -138,7 +135,7 @@ struct EmailClaim {
 }
 
 #[derive(Deserialize)]
-struct LoginItem {
+struct CredentialsItem {
     id: Uuid,
     password_hash: String,
     status: Status,
@@ -146,29 +143,29 @@ struct LoginItem {
 }
 
 #[derive(Deserialize)]
-struct CredentialsItem {
+struct EmailAndHashItem {
     email_key: String,
     password_hash: String,
 }
 
 #[derive(Deserialize)]
-struct SessionItem<Part> {
+struct SessionItem<Projection> {
     status: Status,
     session_epoch: u64,
     #[serde(flatten)]
-    part: Part,
+    projection: Projection,
 }
 
 impl Users {
-    /// The users in `table`.
+    /// Uses the table with this name.
     #[must_use]
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
 
-    /// Adds a user and the claim to their email.
+    /// Creates a user with the claim to the email.
     ///
-    /// `TransactWriteItems`: put the user, put the claim, both only if new. IAM: `PutItem`.
+    /// `TransactWriteItems`: put the user and the claim, on the condition that both are new. IAM: `PutItem`.
     pub async fn create(&self, user: &User) -> Result<SignupOutcome, StoreError> {
         let email_key = user.email.canonical();
         let user_item = UserItem {
@@ -196,17 +193,17 @@ impl Users {
         Err(StoreError::Corrupt { key: user_item.pk, problem: "a new id is taken".to_owned() })
     }
 
-    /// What a login with this email is checked against; `None` if nobody who may log in has it.
+    /// Returns the credentials of the active user with this email; `None` if there is none.
     ///
     /// Consistent `GetItem` of the claim, then of its user. IAM: `GetItem`.
     pub async fn find_credentials(
         &self,
         email: &CanonicalEmail,
     ) -> Result<Option<StoredCredentials>, StoreError> {
-        let claim: Option<EmailClaim> = self.read(keys::email(email), "pk, user_id").await?;
+        let claim: Option<EmailClaim> = self.read(keys::email(email), "user_id").await?;
         let Some(claim) = claim else { return Ok(None) };
-        let user: Option<LoginItem> =
-            self.read(keys::user(claim.user_id), "pk, id, password_hash, #status, session_epoch").await?;
+        let user: Option<CredentialsItem> =
+            self.read(keys::user(claim.user_id), "id, password_hash, #status, session_epoch").await?;
         Ok(user.filter(|user| user.status == Status::Active).map(|user| StoredCredentials {
             user_id: user.id,
             password_hash: PasswordHash::from_stored(user.password_hash),
@@ -214,28 +211,34 @@ impl Users {
         }))
     }
 
-    /// The epoch that a user's tokens must carry, and a part of the user; `None` for one who is gone or leaving.
+    /// Returns the session epoch of an active user, which the user's tokens must have, together with further attributes;
+    /// `None` if the user does not exist or the account is being deleted.
     ///
     /// Consistent `GetItem`. IAM: `GetItem`.
-    pub async fn session<Part: PartOfUser>(&self, id: Uuid) -> Result<Option<(u64, Part)>, StoreError> {
-        let attributes = format!("pk, #status, session_epoch{}", Part::ATTRIBUTES);
-        let user: Option<SessionItem<Part>> = self.read(keys::user(id), &attributes).await?;
-        Ok(user.filter(|user| user.status == Status::Active).map(|user| (user.session_epoch, user.part)))
+    pub async fn find_session<Projection: UserProjection>(
+        &self,
+        id: Uuid,
+    ) -> Result<Option<(u64, Projection)>, StoreError> {
+        let attributes = format!("#status, session_epoch{}", Projection::ATTRIBUTES);
+        let user: Option<SessionItem<Projection>> = self.read(keys::user(id), &attributes).await?;
+        let active = user.filter(|user| user.status == Status::Active);
+        Ok(active.map(|user| (user.session_epoch, user.projection)))
     }
 
-    /// The part of a transaction that counts a movie more at an active user who has fewer than `limit`. IAM:
-    /// `UpdateItem`.
-    pub(super) fn count_one_more(&self, id: Uuid, limit: u32) -> Result<TransactWriteItem, BuildError> {
+    /// Returns the part of a transaction that adds one to a user's `movie_count`, on the condition that the user is active
+    /// and the count is below `limit`. IAM: `UpdateItem`.
+    pub(super) fn add_to_movie_count(&self, id: Uuid, limit: u32) -> Result<TransactWriteItem, BuildError> {
         let update = self
-            .count_while(Status::Active, id, "1".to_owned())
+            .change_movie_count(Status::Active, id, "1".to_owned())
             .condition_expression("#status = :expected AND movie_count < :limit")
             .expression_attribute_values(":limit", AttributeValue::N(limit.to_string()))
             .build()?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    /// The part of a transaction that counts a movie less at a user. IAM: `UpdateItem`.
-    pub(super) fn count_one_less(&self, id: Uuid) -> Result<TransactWriteItem, BuildError> {
+    /// Returns the part of a transaction that subtracts one from a user's `movie_count`, on the condition that the user
+    /// exists. IAM: `UpdateItem`.
+    pub(super) fn subtract_from_movie_count(&self, id: Uuid) -> Result<TransactWriteItem, BuildError> {
         let update = self
             .update_in_transaction(id)
             .update_expression("ADD movie_count :minus_one")
@@ -246,13 +249,14 @@ impl Users {
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    /// The part of a transaction that counts movies off at a user who is leaving. IAM: `UpdateItem`.
-    pub(super) fn count_off_deleted(&self, id: Uuid, movies: usize) -> Result<TransactWriteItem, BuildError> {
-        let update = self.count_while(Status::Deleting, id, format!("-{movies}")).build()?;
+    /// Returns the part of a transaction that subtracts purged movies from a user's `movie_count`, on the condition that
+    /// the account is being deleted. IAM: `UpdateItem`.
+    pub(super) fn subtract_purged(&self, id: Uuid, movies: usize) -> Result<TransactWriteItem, BuildError> {
+        let update = self.change_movie_count(Status::Deleting, id, format!("-{movies}")).build()?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    fn count_while(&self, status: Status, id: Uuid, change: String) -> UpdateBuilder {
+    fn change_movie_count(&self, status: Status, id: Uuid, change: String) -> UpdateBuilder {
         self.update_in_transaction(id)
             .update_expression("ADD movie_count :change")
             .expression_attribute_values(":change", AttributeValue::N(change))
@@ -265,6 +269,7 @@ impl Users {
         Update::builder().table_name(&self.table).key(keys::PARTITION, AttributeValue::S(keys::user(id)))
     }
 
+    /// Reads the key and the attributes of `projection` of an item, consistently.
     async fn read<T: DeserializeOwned>(
         &self,
         key: String,
@@ -276,9 +281,9 @@ impl Users {
             .table_name(&self.table)
             .key(keys::PARTITION, AttributeValue::S(key))
             .consistent_read(true)
-            .projection_expression(projection);
+            .projection_expression(format!("{}, {projection}", keys::PARTITION));
         if projection.contains("#status") {
-            // A reserved word, and DynamoDB refuses names that are not used.
+            // `status` is a reserved word, and DynamoDB refuses a substitute name that is not used.
             request = request.expression_attribute_names("#status", "status");
         }
         request.send().await?.item.map(item::decode).transpose()

@@ -1,4 +1,4 @@
-//! Changing a user: their password, and the epoch of their sessions.
+//! Ending a user's sessions, and changing the password.
 
 use aws_sdk_dynamodb::{
     operation::update_item::builders::UpdateItemFluentBuilder,
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Status, Users};
 use crate::{
-    auth::password::PasswordHash,
+    model::PasswordHash,
     store::{
         failure::{StoreError, failed_condition},
         item::Item,
@@ -16,32 +16,33 @@ use crate::{
     },
 };
 
-/// What came of ending a user's sessions.
+/// The outcome of a logout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogoutOutcome {
-    /// Every token issued so far is dead.
+    /// Every token issued so far is revoked.
     LoggedOut,
-    /// The user is gone or leaving.
+    /// The user does not exist, or the account is being deleted.
     UserGone,
 }
 
-/// What came of changing a password.
+/// The outcome of changing a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordChangeOutcome {
-    /// The new password counts, and every earlier token is dead.
+    /// The new password is set, and every earlier token is revoked.
     Changed {
-        /// The epoch of the sessions that begin now.
+        /// The epoch of the sessions from now on.
         session_epoch: u64,
     },
-    /// The password or the sessions were changed by somebody else meanwhile, or the user is gone or leaving.
+    /// Another request has changed the password or ended the sessions, the user does not exist, or the account is being
+    /// deleted.
     SessionEnded,
 }
 
 impl Users {
-    /// Ends every session of a user that is of `epoch` or earlier.
+    /// Ends every session of a user with this epoch or an earlier one.
     ///
-    /// `UpdateItem`, on the condition that the user is active and of this epoch: repeated, it changes nothing more, and
-    /// never ends a session that began afterwards. IAM: `UpdateItem`.
+    /// `UpdateItem`, on the condition that the user is active and of this epoch. A repetition changes nothing, so it never
+    /// ends a session that began afterwards. IAM: `UpdateItem`.
     pub async fn log_out(&self, id: Uuid, epoch: u64) -> Result<LogoutOutcome, StoreError> {
         let request = self.change_session(id, epoch).update_expression("SET session_epoch = :next_epoch");
         match send(request).await? {
@@ -51,10 +52,10 @@ impl Users {
         }
     }
 
-    /// Replaces a user's password, and ends every session of theirs that is of `epoch` or earlier.
+    /// Replaces a user's password, and ends every session with this epoch or an earlier one.
     ///
-    /// `UpdateItem`, on the condition that the user is active and of this epoch, which every change of a password moves.
-    /// IAM: `UpdateItem`.
+    /// `UpdateItem`, on the condition that the user is active and of this epoch, which every change of the password
+    /// increments. IAM: `UpdateItem`.
     pub async fn change_password(
         &self,
         id: Uuid,
@@ -68,17 +69,17 @@ impl Users {
         let done = PasswordChangeOutcome::Changed { session_epoch: epoch + 1 };
         match send(request).await? {
             Condition::Held => Ok(done),
-            // A hash has a salt of its own, so this one is here because an answer got lost and the SDK tried again.
+            // Every hash has its own salt. If the user has this one, the SDK has retried an update whose response was lost.
             Condition::Failed(Some(user)) if has_hash(&user, new) => Ok(done),
             Condition::Failed(_) => Ok(PasswordChangeOutcome::SessionEnded),
         }
     }
 
-    /// Replaces a hash by another of the same password, unless the password was changed meanwhile, or the user's other
-    /// writes leave no room: then a later login does it.
+    /// Replaces a hash by another one of the same password. Does nothing if the password has changed, or if the update
+    /// keeps conflicting with the user's other writes: a later login then replaces the hash.
     ///
     /// `UpdateItem`, on the condition that the user has the old hash. IAM: `UpdateItem`.
-    pub async fn renew_hash(
+    pub async fn replace_hash(
         &self,
         id: Uuid,
         old: &PasswordHash,
@@ -114,10 +115,10 @@ impl Users {
     }
 }
 
-/// Whether the condition of an update held.
+/// The result of the condition of an update.
 enum Condition {
     Held,
-    /// It did not; the item as it is, if there is one.
+    /// The condition failed. The current item, if there is one.
     Failed(Option<Item>),
 }
 
@@ -128,7 +129,7 @@ async fn send(request: UpdateItemFluentBuilder) -> Result<Condition, StoreError>
     }
 }
 
-/// The epoch of an active user.
+/// Returns the session epoch of an active user.
 fn epoch_of(user: &Item) -> Option<u64> {
     let active = *user.get("status")? == Status::Active.attribute();
     user.get("session_epoch")?.as_n().ok()?.parse().ok().filter(|_| active)

@@ -1,4 +1,4 @@
-//! Claims of tokens that are signed with our key: each missing, wrong-typed or out of its time.
+//! Claims of tokens that are signed with our key: each one missing, wrongly typed or out of its time.
 
 use serde_json::json;
 
@@ -25,7 +25,7 @@ fn every_claim_is_required_and_typed() {
             assert!(verify(&token).is_err(), "{name} {value}");
         }
     }
-    // Present, and null: not the same as absent.
+    // A claim that is null is not the same as a missing one.
     let payload = claims_with(&json!({})).to_string().replace(&NOW.to_string(), "null");
     assert_eq!(verify(&signed(&header_with(&json!({})).to_string(), &payload)), Err(TokenFault::Malformed));
 }
@@ -67,9 +67,8 @@ fn claims_of_odd_shapes_are_refused() {
     }
 }
 
-/// The claims of a token that nobody of ours signed are not looked at.
 #[test]
-fn a_bad_signature_is_the_reason_whatever_is_wrong_with_the_claims() {
+fn the_claims_of_a_token_with_a_bad_signature_are_not_read() {
     for changes in [
         json!({}),
         json!({"exp": NOW - 60}),
@@ -90,7 +89,7 @@ fn a_bad_signature_is_the_reason_whatever_is_wrong_with_the_claims() {
     ] {
         let token = with_claims(&changes);
         let (signed, signature) = token.rsplit_once('.').expect("parts");
-        // Another signature of the same length, and one that another claim has.
+        // A different signature of the same length, and the signature of other claims.
         let other = if signature.starts_with('A') { "B" } else { "A" };
         let tampered = format!("{signed}.{other}{}", &signature[1..]);
         assert_eq!(verify(&tampered), Err(TokenFault::Signature), "{changes}");
@@ -101,7 +100,7 @@ fn a_bad_signature_is_the_reason_whatever_is_wrong_with_the_claims() {
 }
 
 #[test]
-fn times_are_kept_within_five_seconds() {
+fn clocks_may_differ_by_five_seconds() {
     for (changes, expected) in [
         (json!({"exp": NOW - 4}), Ok(())),
         (json!({"exp": NOW - 5}), Err(TokenFault::Expired)),

@@ -1,4 +1,4 @@
-//! Headers of tokens: algorithms, keys and parameters that are not ours.
+//! Headers of tokens: other algorithms, keys and parameters.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
@@ -13,7 +13,7 @@ use super::{
 fn no_algorithm_but_hs256_is_accepted() {
     let payload = claims_with(&json!({})).to_string();
     for name in ["none", "None", "NONE", "", "hs256", "RS256", "ES256", "PS256", "EdDSA", "HS384", "HS512"] {
-        // Signed with our secret as if it were HS256, which is how a public key becomes a secret in other systems.
+        // Signed with our secret as if it were HS256: the attack that turns a public key into a secret in other systems.
         let token = signed(&header_with(&json!({"alg": name})).to_string(), &payload);
         let expected = [Err(TokenFault::Algorithm), Err(TokenFault::Malformed)];
         assert!(expected.contains(&verify(&token)), "{name}: {:?}", verify(&token));
@@ -21,12 +21,12 @@ fn no_algorithm_but_hs256_is_accepted() {
         assert!(verify(&format!("{unsigned}.")).is_err(), "{name}");
         assert!(verify(unsigned).is_err(), "{name}");
     }
-    // Those that a key like ours could sign with are not there at all. `tests/api/tokens` forges them.
+    // The other HMAC algorithms are not implemented at all. `tests/api/tokens` forges tokens with them.
     for algorithm in [Algorithm::HS384, Algorithm::HS512] {
         assert!(crypto::sign(b"", &key().signing, algorithm).is_err());
         assert!(crypto::verify("", b"", &key().verifying, algorithm).is_err());
     }
-    // Nor does anybody's public key pass for a secret.
+    // A public key is not accepted as a secret either.
     for public in [DecodingKey::from_rsa_der(SECRET.as_bytes()), DecodingKey::from_ec_der(SECRET.as_bytes())]
     {
         assert!(crypto::verify("", b"", &public, Algorithm::HS256).is_err());
@@ -36,7 +36,7 @@ fn no_algorithm_but_hs256_is_accepted() {
 }
 
 #[test]
-fn a_header_that_is_not_ours_is_refused() {
+fn an_unexpected_header_is_refused() {
     for (changes, expected) in [
         (json!({"typ": null}), TokenFault::Header),
         (json!({"typ": "at+jwt"}), TokenFault::Header),
@@ -62,7 +62,7 @@ fn a_header_that_is_not_ours_is_refused() {
 }
 
 #[test]
-fn a_key_in_the_header_is_never_the_one_to_check_with() {
+fn a_key_in_the_header_is_never_used() {
     let jwk = json!({"kty": "oct", "alg": "HS256", "k": URL_SAFE_NO_PAD.encode("x".repeat(32))});
     for pointer in [
         json!({"jku": "https://127.0.0.1:1/keys.json"}),
@@ -70,7 +70,7 @@ fn a_key_in_the_header_is_never_the_one_to_check_with() {
         json!({"x5c": ["AAAA"]}),
         json!({"jwk": jwk}),
     ] {
-        // They are not looked at, so they take nothing from a good token and lend nothing to a bad one.
+        // The check ignores these members: a valid token stays valid, and an invalid one invalid.
         assert_eq!(verify(&with_header(&pointer)), Ok(good_claims()), "{pointer}");
         let message = with_header(&pointer);
         let message = message.rsplit_once('.').expect("parts").0;

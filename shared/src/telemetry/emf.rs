@@ -1,7 +1,7 @@
-//! Metrics as members of a line: CloudWatch's embedded metric format.
+//! Metrics as members of a log line, in CloudWatch's embedded metric format (EMF).
 //!
-//! The rules are those of "Specification: Embedded metric format" in the CloudWatch user guide: `_aws` names metrics
-//! and dimensions, and their values are members next to it.
+//! "Specification: Embedded metric format" in the CloudWatch user guide defines it: `_aws` names metrics and dimensions,
+//! and the members next to it hold their values.
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use crate::model::Timestamp;
 
 const NAMESPACE: &str = "MovieBag";
 
-/// The members that make a line one with metrics.
+/// The members that add metrics to a line.
 #[derive(Serialize)]
 pub(super) struct Embedded<'a> {
     #[serde(rename = "_aws")]
@@ -34,7 +34,7 @@ struct Metadata {
     cloud_watch_metrics: Vec<Directive>,
 }
 
-/// Metrics that have the same dimensions.
+/// Metrics with the same dimensions.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Directive {
@@ -51,7 +51,7 @@ struct Definition {
 }
 
 impl<'a> Embedded<'a> {
-    /// What was measured; `None` if nothing was.
+    /// Makes the members for these measurements; `None` if there are none.
     pub(super) fn new(
         time: Timestamp,
         stage: &'a str,

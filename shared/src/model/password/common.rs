@@ -1,19 +1,19 @@
-//! The most common passwords, which nobody may have (OWASP ASVS 5.0, 6.2.4).
+//! The most common passwords, which no user may set (OWASP ASVS 5.0, 6.2.4).
 //!
-//! The list is that of the crate `passwords`, as far as its entries are long enough: 46,528 in lower case. It is a text
-//! and not the crate's own table, because a table of 100,000 pointers has to be adjusted at every start of the program,
-//! which takes longer than everything else that `signup` does then.
+//! The list holds those entries of the crate `passwords` that are long enough: 46,528, in lower case. It is a text and
+//! not the crate's own table, because the loader relocates a table of 100,000 pointers at every start of the program,
+//! which takes longer than everything else that `signup` does at its start.
 
 use std::cmp::Ordering;
 
-/// One a line, in the order of their bytes.
+/// One password per line, sorted by bytes.
 const LIST: &[u8] = include_bytes!("common.txt");
 
-/// Whether a password is on the list, in any case. That takes microseconds, whatever the password; a strength estimator
-/// can be kept busy for long.
+/// Returns whether a password is on the list, in any case. The lookup takes microseconds for every password; a strength
+/// estimator can be made to run for a long time.
 pub(super) fn contains(password: &str) -> bool {
     let password = without_case(password);
-    // Both are always where a line begins.
+    // Both are always at the start of a line.
     let (mut low, mut high) = (0, LIST.len());
     while low < high {
         let middle = low.midpoint(high);
@@ -28,7 +28,7 @@ pub(super) fn contains(password: &str) -> bool {
     false
 }
 
-/// A text in lower case, by way of upper case: some letters, such as the long s, only meet others there.
+/// Returns the text in lower case, by way of upper case: some letters, such as the long s, equal others only there.
 fn without_case(text: &str) -> String {
     text.to_uppercase().to_lowercase()
 }

@@ -1,4 +1,4 @@
-//! Leaving: the mark on the user and the account deletion that `purge-account` works off.
+//! Deleting an account: the request, and the final step of carrying it out.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
 use serde::Deserialize;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Status, Users};
 use crate::{
-    model::{Timestamp, email::CanonicalEmail},
+    model::{CanonicalEmail, Timestamp},
     store::{
         AccountDeletions,
         failure::{FailedConditions, StoreError},
@@ -14,21 +14,21 @@ use crate::{
     },
 };
 
-/// What came of leaving.
+/// The outcome of requesting the deletion of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeletionRequest {
-    /// No token of the user works and no login succeeds any more. Their movies are about to go.
+    /// The deletion is pending. Every token of the user is revoked, and no login succeeds.
     Accepted,
-    /// The user is gone or leaving already, or has ended the session meanwhile.
+    /// The user does not exist, the deletion was requested before, or the session has ended.
     SessionEnded,
 }
 
-/// Where a leaving user stands.
+/// The progress of an account deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeletionStep {
-    /// User, email claim and account deletion are gone; the email is free.
+    /// The user, the claim to the email and the account deletion are deleted; the email is free.
     Finished,
-    /// So many movies are still counted at them.
+    /// The user's `movie_count` is still this high.
     MoviesLeft(u64),
 }
 
@@ -40,16 +40,17 @@ struct DeletingUserItem {
 }
 
 impl Users {
-    /// Marks a user as leaving, ends their sessions, and leaves an account deletion for the purge.
+    /// Requests the deletion of an account: sets the user's status to `deleting`, ends the user's sessions, and adds an
+    /// account deletion, which triggers `purge-account`.
     ///
-    /// `TransactWriteItems`: update the user, only if active and of this epoch; put the account deletion. IAM: `UpdateItem`;
-    /// `PutItem` on the account deletions' table.
+    /// `TransactWriteItems`: update the user, on the condition that the user is active and of this epoch; put the account
+    /// deletion. IAM: `UpdateItem`; `PutItem` on `AccountDeletions`.
     pub async fn request_deletion(
         &self,
         id: Uuid,
         epoch: u64,
         now: Timestamp,
-        account_deletions: &AccountDeletions,
+        deletions: &AccountDeletions,
     ) -> Result<DeletionRequest, StoreError> {
         let update = self
             .update_in_transaction(id)
@@ -65,35 +66,34 @@ impl Users {
             .client
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().update(update).build())
-            .transact_items(account_deletions.put(id, now)?);
+            .transact_items(deletions.put(id, now)?);
         let Err(error) = request.send().await else { return Ok(DeletionRequest::Accepted) };
         let failed = FailedConditions::of(error, &[0, 1])?;
         if failed.at(0).is_some() {
             return Ok(DeletionRequest::SessionEnded);
         }
-        Err(StoreError::Corrupt {
-            key: keys::user(id),
-            problem: "an active user has an account deletion".to_owned(),
-        })
+        let problem = "an active user has an account deletion".to_owned();
+        Err(StoreError::Corrupt { key: keys::user(id), problem })
     }
 
-    /// Deletes a leaving user who has no movie left, with the claim to their email and their account deletion.
+    /// Deletes a user whose account is being deleted and who has no movies left, with the claim to the email and the
+    /// account deletion.
     ///
-    /// Consistent `GetItem`, then `TransactWriteItems`: delete the user, only if leaving and without movies; delete the
-    /// claim, only if it is theirs; delete the account deletion. IAM: `GetItem`, `DeleteItem`; `DeleteItem` on the account deletions'
-    /// table.
+    /// Consistent `GetItem`, then `TransactWriteItems`: delete the user, on the condition that the status is `deleting` and
+    /// `movie_count` is 0; delete the claim, on the condition that it is the user's; delete the account deletion. IAM:
+    /// `GetItem`, `DeleteItem`; `GetItem` and `DeleteItem` on `AccountDeletions`.
     pub async fn finish_deletion(
         &self,
         id: Uuid,
-        account_deletions: &AccountDeletions,
+        deletions: &AccountDeletions,
     ) -> Result<DeletionStep, StoreError> {
         let corrupt =
             |problem: &str| StoreError::Corrupt { key: keys::user(id), problem: problem.to_owned() };
         let user: Option<DeletingUserItem> =
-            self.read(keys::user(id), "pk, #status, email_key, movie_count").await?;
-        let Some(user) = user else { return self.ended_by_another_run(id, account_deletions).await };
+            self.read(keys::user(id), "#status, email_key, movie_count").await?;
+        let Some(user) = user else { return self.finished_by_another_run(id, deletions).await };
         if user.status != Status::Deleting {
-            return Err(corrupt("an account deletion is of a user who stays"));
+            return Err(corrupt("an account deletion belongs to an active user"));
         }
         if user.movie_count > 0 {
             return Ok(DeletionStep::MoviesLeft(user.movie_count));
@@ -106,9 +106,10 @@ impl Users {
             .expression_attribute_values(":deleting", Status::Deleting.attribute())
             .expression_attribute_values(":none", AttributeValue::N("0".to_owned()))
             .build()?;
+        let email = CanonicalEmail::from_stored(user.email_key);
         let claim_delete = Delete::builder()
             .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(keys::email(&CanonicalEmail::of(&user.email_key))))
+            .key(keys::PARTITION, AttributeValue::S(keys::email(&email)))
             .condition_expression("user_id = :id")
             .expression_attribute_values(":id", AttributeValue::S(id.to_string()))
             .build()?;
@@ -117,20 +118,21 @@ impl Users {
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().delete(user_delete).build())
             .transact_items(TransactWriteItem::builder().delete(claim_delete).build())
-            .transact_items(account_deletions.delete(id)?);
+            .transact_items(deletions.delete(id)?);
         let Err(error) = request.send().await else { return Ok(DeletionStep::Finished) };
         FailedConditions::of(error, &[])?;
-        self.ended_by_another_run(id, account_deletions).await
+        self.finished_by_another_run(id, deletions).await
     }
 
-    /// User, claim and account deletion go together: if the account deletion is gone, too, another run was quicker.
-    async fn ended_by_another_run(
+    /// Returns `Finished` if the account deletion does not exist. One transaction deletes the user, the claim and the
+    /// account deletion, so another run has then finished it.
+    async fn finished_by_another_run(
         &self,
         id: Uuid,
-        account_deletions: &AccountDeletions,
+        deletions: &AccountDeletions,
     ) -> Result<DeletionStep, StoreError> {
-        if account_deletions.contains(id).await? {
-            let problem = "the user or the email claim of an account deletion is not theirs".to_owned();
+        if deletions.contains(id).await? {
+            let problem = "the user or the email claim of an account deletion is not this user's".to_owned();
             return Err(StoreError::Corrupt { key: keys::user(id), problem });
         }
         Ok(DeletionStep::Finished)

@@ -1,4 +1,8 @@
-//! Everything that can go wrong as a client sees it: one variant per outcome, with its status and its public text.
+//! The errors of the API.
+//!
+//! [`ApiError`] has one variant per outcome that a client can distinguish. Handlers return it; the modules below return
+//! errors of their own, and this file converts those, exhaustively. `Display` is the text for the client; the source of an
+//! error is only for the log.
 
 use lambda_http::{
     Body, Response,
@@ -7,109 +11,97 @@ use lambda_http::{
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::{
+    faults::{Faults, FieldError},
+    json::Malformed,
+};
 use crate::{
     auth::{
-        password::HashingFailed,
-        token::{SigningFailed, TokenFault},
-    },
-    http::{
-        faults::{Faults, FieldError},
-        json::Malformed,
+        AuthenticationError, HashingFailed, PasswordCheckError, PasswordEndpoint, TokenFault,
+        token::SigningFailed,
     },
     store::StoreError,
+    telemetry::SecurityEvent,
 };
 
-/// An error with everything that caused it, as the log tells it.
-#[must_use]
-pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
-/// What a client is told instead of a success. `Display` is the public text; the source is for the log only.
+/// An error as the client sees it.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// No bearer token in the `authorization` header.
+    /// The `authorization` header contains no bearer token.
     #[error("A bearer token is required")]
     MissingToken,
-    /// A token that is not good, whatever the reason.
+    /// The token is refused. The client does not learn the reason.
     #[error("The token is not valid")]
     InvalidToken(TokenFault),
-    /// A wrong password, or nobody with that email.
+    /// The password is wrong, or no user has the email.
     #[error("Email or password invalid")]
     InvalidCredentials,
-    /// The body is not declared as JSON.
+    /// The content type of the body is not JSON.
     #[error("The content-type must be application/json")]
     UnsupportedMediaType,
     /// The body is larger than 64 KiB.
     #[error("The body must have at most 64 KiB")]
     PayloadTooLarge,
-    /// The body is not one JSON object.
+    /// The body is not a single JSON object.
     #[error("The body is not one valid JSON object: {0}")]
     MalformedJson(Malformed),
-    /// Fields or query parameters that break their rules, as many as a problem document lists.
+    /// Fields or query parameters are invalid. The problem document lists as many as fit.
     #[error("Some fields are not valid")]
     ValidationFailed(Faults),
-    /// A cursor that this API did not give out.
+    /// This API did not issue the cursor.
     #[error("The cursor is not valid")]
     InvalidCursor,
-    /// Nothing has this id.
+    /// No movie has this id.
     #[error("There is no movie with this id")]
     MovieNotFound,
-    /// The movie was added by somebody else.
+    /// Another user added the movie.
     #[error("Only the user who added a movie may change or delete it")]
     NotOwner,
-    /// Somebody has signed up with this email.
+    /// A user has this email.
     #[error("A user with this email already exists")]
     EmailTaken,
-    /// There is a movie with this name.
+    /// A movie has this name.
     #[error("A movie with this name already exists")]
     MovieNameTaken {
-        /// The movie that has the name, so that a client can tell whether an earlier try of its own created it.
+        /// The movie that has the name, so that a client can tell whether an earlier request of its own created it.
         movie_id: Uuid,
     },
-    /// The user has as many movies as one may have.
+    /// The user has the maximum number of movies.
     #[error("You have as many movies as a user may have")]
     MovieLimitReached,
-    /// Writes that one user sent at the same time kept conflicting with each other.
+    /// Concurrent writes of one user kept conflicting with each other.
     #[error("Too many of your writes at the same time, please send them one after another")]
     TooManyConcurrentWrites(#[source] Cause),
-    /// A token that is good, but older than this operation accepts.
+    /// The token is valid, but older than this operation accepts.
     #[error("Log in again, and try within ten minutes")]
     FreshLoginRequired,
-    /// The current password is wrong; the token is good.
-    #[error("The current password is not right")]
+    /// The token is valid, but the current password is wrong.
+    #[error("The current password is incorrect")]
     WrongPassword,
-    /// Too many wrong passwords.
+    /// Earlier failures block the password attempt.
     #[error("Too many failed attempts, please wait")]
     TooManyAttempts {
-        /// After how many seconds the next one may be made.
+        /// The number of seconds after which the next attempt is admitted.
         retry_after: i64,
     },
-    /// DynamoDB is throttling, failing or too slow, or a write kept meeting others. Trying again is right.
+    /// DynamoDB throttles, fails or is too slow, or a write kept conflicting with others. A retry is right.
     #[error("The service is busy, please try again")]
     Unavailable(#[source] Cause),
-    /// A fault of ours.
+    /// An internal fault.
     #[error("Something went wrong on our side")]
     Internal(#[source] Cause),
 }
 
-/// The private reason for an error.
-pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+/// The internal reason of an error.
+pub type Cause = lambda_http::Error;
 
-/// After how many seconds a client may try again.
+/// The number of seconds after which a client should retry.
 const RETRY_AFTER_SECONDS: &str = "1";
 
-/// The challenges of a 401 (RFC 6750 section 3): the scheme wants at least one parameter, and only a request that sent a
-/// token learns of an error.
+/// The challenges of a 401 (RFC 6750 section 3): the scheme requires at least one parameter, and only a request with a token
+/// gets an error.
 const CHALLENGE: &str = "Bearer realm=\"movie-bag\"";
-const CHALLENGE_OF_A_BAD_TOKEN: &str = "Bearer realm=\"movie-bag\", error=\"invalid_token\"";
+const CHALLENGE_FOR_INVALID_TOKEN: &str = "Bearer realm=\"movie-bag\", error=\"invalid_token\"";
 
 /// The body of an error: problem details (RFC 9457).
 #[derive(Serialize)]
@@ -118,7 +110,7 @@ struct Problem<'a> {
     status: u16,
     code: &'static str,
     detail: &'a str,
-    /// The same text again, under the name that the clients of the tutorial read.
+    /// The same text as `detail`, in the member that clients of the Flask tutorial read.
     error: &'a str,
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,7 +120,7 @@ struct Problem<'a> {
 }
 
 impl ApiError {
-    /// The HTTP status that a client gets.
+    /// Returns the HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
@@ -149,7 +141,7 @@ impl ApiError {
         }
     }
 
-    /// The name of the outcome for programs. It never changes.
+    /// Returns the name of the error for programs. A name never changes.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -174,7 +166,7 @@ impl ApiError {
         }
     }
 
-    /// The private reason, for the log only.
+    /// Returns the internal reason, for the log only.
     #[must_use]
     pub fn cause(&self) -> Option<&Cause> {
         if let Self::TooManyConcurrentWrites(cause) | Self::Unavailable(cause) | Self::Internal(cause) = self
@@ -185,7 +177,33 @@ impl ApiError {
         }
     }
 
-    /// The answer that tells a client of this error.
+    /// Returns the security event of an error: a failed authentication or a missing permission.
+    #[must_use]
+    pub fn security_event(&self) -> Option<SecurityEvent> {
+        match self {
+            Self::MissingToken => Some(SecurityEvent::TokenRefused { reason: "missing" }),
+            Self::InvalidToken(fault) => Some(SecurityEvent::TokenRefused { reason: fault.name() }),
+            Self::FreshLoginRequired => Some(SecurityEvent::TokenRefused { reason: "not_fresh" }),
+            Self::InvalidCredentials => Some(SecurityEvent::LoginFailed),
+            Self::WrongPassword => Some(SecurityEvent::PasswordCheckFailed),
+            Self::TooManyAttempts { .. } => Some(SecurityEvent::AttemptBlocked),
+            Self::NotOwner => Some(SecurityEvent::WriteForbidden),
+            Self::UnsupportedMediaType
+            | Self::PayloadTooLarge
+            | Self::MalformedJson(_)
+            | Self::ValidationFailed(_)
+            | Self::InvalidCursor
+            | Self::MovieNotFound
+            | Self::EmailTaken
+            | Self::MovieNameTaken { .. }
+            | Self::MovieLimitReached
+            | Self::TooManyConcurrentWrites(_)
+            | Self::Unavailable(_)
+            | Self::Internal(_) => None,
+        }
+    }
+
+    /// Returns the response for a client: problem details with the headers of the error.
     #[must_use]
     pub fn into_response(self, request_id: &str) -> Response<Body> {
         let status = self.status();
@@ -207,7 +225,8 @@ impl ApiError {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match &self {
             Self::InvalidToken(_) => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE_OF_A_BAD_TOKEN));
+                let challenge = HeaderValue::from_static(CHALLENGE_FOR_INVALID_TOKEN);
+                headers.insert(header::WWW_AUTHENTICATE, challenge);
             }
             Self::MissingToken | Self::InvalidCredentials => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
@@ -242,6 +261,27 @@ impl From<StoreError> for ApiError {
             StoreError::Contended { .. } => Self::TooManyConcurrentWrites(error.into()),
             StoreError::Unavailable { .. } => Self::Unavailable(error.into()),
             StoreError::Refused { .. } | StoreError::Corrupt { .. } => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<AuthenticationError> for ApiError {
+    fn from(error: AuthenticationError) -> Self {
+        match error {
+            AuthenticationError::InvalidToken(fault) => Self::InvalidToken(fault),
+            AuthenticationError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PasswordCheckError> for ApiError {
+    fn from(error: PasswordCheckError) -> Self {
+        match error {
+            PasswordCheckError::TooManyAttempts { retry_after } => Self::TooManyAttempts { retry_after },
+            PasswordCheckError::WrongPassword(PasswordEndpoint::Login) => Self::InvalidCredentials,
+            PasswordCheckError::WrongPassword(PasswordEndpoint::ChangePassword) => Self::WrongPassword,
+            PasswordCheckError::Hashing(error) => error.into(),
+            PasswordCheckError::Store(error) => error.into(),
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The DynamoDB client, made for a quick start.
+//! The DynamoDB client, configured for a quick start.
 //!
-//! What a stock client does at its start and a function on Lambda has no use for is left out: reading profiles, looking
-//! for credentials in a dozen places, parsing some 150 certificates. What an operator can set and would miss is kept, by
-//! the variables that every AWS SDK knows.
+//! It omits what a default client does at its start and a function on Lambda does not need: reading profiles, searching
+//! for credentials in a dozen places, and parsing about 150 certificates. An operator can still configure the region, the
+//! endpoint and the certificates with the variables that every AWS SDK reads.
 
 use std::{env, path::Path, time::Duration};
 
@@ -25,41 +25,44 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorSettings, SharedHttpConnector, http_client_fn,
 };
 use http_body_util::BodyExt;
-use lambda_http::tracing;
+use lambda_runtime::Error;
 
-use super::{StartError, optional, setting, unusable};
+use super::{
+    StartError,
+    environment::{optional, text, unusable},
+};
 use crate::store::{CapacityMeter, TransactionConflicts};
 
-/// The time that one request to DynamoDB may take: to connect, for one attempt, with all its attempts. Each is less
-/// than the next, and all are less than the function's own 10 seconds in `template.yaml`.
+/// The time limits of a request to DynamoDB: for the connection, for one attempt, and for all attempts together. Each is
+/// less than the next, and all are less than the function's own limit of 10 seconds in `template.yaml`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// Retries wait half of this on average before the second attempt, and twice as long each time after.
+/// The second attempt waits half of this on average, and each further attempt twice as long.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
-/// Enough for fifty writers who all count at one user.
-const ATTEMPTS: u32 = 8;
+/// Enough attempts for fifty concurrent writes that update the same user.
+const SDK_MAX_ATTEMPTS: u32 = 8;
 
-/// How long a start waits for a connection. It takes a few milliseconds, or DynamoDB is not well; then the first request
-/// finds out for itself.
+/// How long a start waits for a connection. A healthy DynamoDB answers in a few milliseconds; otherwise the first request
+/// opens a connection.
 const TIME_TO_PREPARE: Duration = Duration::from_millis(300);
 
-/// The roots of Amazon Trust Services, from one of which every certificate of an AWS endpoint descends, as
-/// <https://www.amazontrust.com/repository/> lists them. They are valid until 2037 and later.
+/// The root certificates of Amazon Trust Services, from <https://www.amazontrust.com/repository/>. Every certificate of an
+/// AWS endpoint descends from one of them. They are valid until 2037 or later.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
 
-/// Makes the client and, as far as that is possible in no time, its first connection.
+/// Makes the client and, if that is possible without delay, opens its first connection.
 pub(super) async fn client() -> Result<Client, StartError> {
-    let region = setting("AWS_REGION").or_else(|| setting("AWS_DEFAULT_REGION"));
-    let own_endpoint = own_endpoint();
+    let region = optional("AWS_REGION").or_else(|| optional("AWS_DEFAULT_REGION"));
+    let custom_endpoint = custom_endpoint();
     let (fips, dual_stack) = (switch("AWS_USE_FIPS_ENDPOINT"), switch("AWS_USE_DUALSTACK_ENDPOINT"));
-    let trust_store = trust_store(region.as_deref(), own_endpoint.as_deref())?;
+    let trust_store = trust_store(region.as_deref(), custom_endpoint.as_deref())?;
     let connector = SharedHttpConnector::new(connector(trust_store));
     let params = Params::builder()
         .set_region(region.clone())
-        .set_endpoint(own_endpoint.clone())
+        .set_endpoint(custom_endpoint.clone())
         .use_fips(fips)
         .use_dual_stack(dual_stack);
     let mut configuration = Config::builder()
@@ -70,7 +73,7 @@ pub(super) async fn client() -> Result<Client, StartError> {
         .credentials_provider(EnvironmentVariableCredentialsProvider::new())
         .retry_config(
             RetryConfig::standard()
-                .with_max_attempts(ATTEMPTS)
+                .with_max_attempts(SDK_MAX_ATTEMPTS)
                 .with_initial_backoff(FIRST_BACKOFF)
                 .with_max_backoff(LONGEST_BACKOFF),
         )
@@ -83,45 +86,48 @@ pub(super) async fn client() -> Result<Client, StartError> {
         )
         .retry_classifier(TransactionConflicts)
         .interceptor(CapacityMeter);
-    configuration.set_endpoint_url(own_endpoint);
+    configuration.set_endpoint_url(custom_endpoint);
     if let Ok(params) = params.build() {
         prepare(&connector, &params).await;
     }
-    // Every request uses the one connector, and with it the connections that it keeps.
+    // Every request uses this connector and the connections that it keeps open.
     Ok(Client::from_conf(configuration.http_client(http_client_fn(move |_, _| connector.clone())).build()))
 }
 
-/// The endpoint that somebody has set instead of the region's, such as the database on one's own machine.
-fn own_endpoint() -> Option<String> {
+/// Returns the endpoint that is configured instead of the region's, such as a database on the developer's machine.
+fn custom_endpoint() -> Option<String> {
     if switch("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
         return None;
     }
-    setting("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| setting("AWS_ENDPOINT_URL"))
+    optional("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| optional("AWS_ENDPOINT_URL"))
 }
 
 fn switch(name: &'static str) -> bool {
-    setting(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    optional(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
-/// Trusts Amazon's own roots where the endpoint is Amazon's, because reading the system's takes longer than everything
-/// else at the start. The system's are for an endpoint of somebody else, and for the partitions whose certificates need
-/// not descend from these: China and the isolated ones. `SSL_CERT_FILE` and `SSL_CERT_DIR` go before all of this.
-fn trust_store(region: Option<&str>, own_endpoint: Option<&str>) -> Result<TrustStore, StartError> {
-    let own_endpoint_has = |scheme: &str| own_endpoint.is_some_and(|endpoint| endpoint.starts_with(scheme));
+/// Returns the root certificates that the client trusts.
+///
+/// For an AWS endpoint these are Amazon's own, because reading the system's takes longer than the rest of the start. The
+/// system's are used for a custom endpoint and for the partitions whose certificates may have other roots: China and the
+/// isolated partitions. `SSL_CERT_FILE` and `SSL_CERT_DIR` take precedence.
+fn trust_store(region: Option<&str>, custom_endpoint: Option<&str>) -> Result<TrustStore, StartError> {
+    let custom_endpoint_has =
+        |scheme: &str| custom_endpoint.is_some_and(|endpoint| endpoint.starts_with(scheme));
     let elsewhere = region.is_some_and(|region| region.starts_with("cn-") || region.contains("-iso"));
-    // Without TLS nothing is trusted, and what a developer's machine sets does not matter.
-    if !own_endpoint_has("http:") && (roots_are_given()? || own_endpoint_has("https:") || elsewhere) {
-        // The system's, or exactly those in the given file and folders where there are any.
+    // Without TLS no certificate matters, including those that a developer's machine configures.
+    if !custom_endpoint_has("http:") && (roots_are_given()? || custom_endpoint_has("https:") || elsewhere) {
+        // The system's certificates, or exactly those in the given file and folders.
         Ok(TrustStore::default())
     } else {
         Ok(TrustStore::empty().with_pem_certificate(AMAZON_ROOTS))
     }
 }
 
-/// Whether `SSL_CERT_FILE` or `SSL_CERT_DIR` names certificates. What cannot be read is an error: the client would only
-/// warn of it, trust less than was meant, and fail at every request.
+/// Returns whether `SSL_CERT_FILE` or `SSL_CERT_DIR` names certificates. A certificate that cannot be read is an error: the
+/// client would log a warning, trust fewer roots than intended, and fail at every request.
 fn roots_are_given() -> Result<bool, StartError> {
-    let (file, folders) = (optional("SSL_CERT_FILE")?, optional("SSL_CERT_DIR")?);
+    let (file, folders) = (text("SSL_CERT_FILE")?, text("SSL_CERT_DIR")?);
     if let Some(file) = &file {
         check_roots("SSL_CERT_FILE", Some(Path::new(file)), None)?;
     }
@@ -135,14 +141,12 @@ fn check_roots(name: &'static str, file: Option<&Path>, folder: Option<&Path>) -
     let found = rustls_native_certs::load_certs_from_paths(file, folder);
     match found.errors.first() {
         Some(error) => Err(unusable(name, format!("names certificates that cannot be read: {error}"))),
-        None if found.certs.is_empty() => {
-            Err(unusable(name, "names no certificates in the form of PEM".to_owned()))
-        }
+        None if found.certs.is_empty() => Err(unusable(name, "names no PEM certificates".to_owned())),
         None => Ok(()),
     }
 }
 
-/// HTTP over TLS with ring, which is ready at once; aws-lc gathers entropy first.
+/// Returns a connector for HTTP over TLS with ring, which starts at once; aws-lc gathers entropy first.
 fn connector(trust_store: TrustStore) -> Connector {
     let tls = TlsContext::builder().with_trust_store(trust_store).build();
     let connector = Connector::builder()
@@ -154,17 +158,17 @@ fn connector(trust_store: TrustStore) -> Connector {
     }
 }
 
-/// Opens the connection that the first request then uses, by asking DynamoDB whether it is well, as a load balancer
-/// would: that needs no right and costs nothing. Whatever comes of it, the function starts.
+/// Opens the connection that the first request then uses, with the health check that load balancers send: it needs no
+/// permission and costs nothing. The function starts whatever the result.
 async fn prepare(connector: &SharedHttpConnector, params: &Params) {
     let asking = async {
         let endpoint = DefaultResolver::new().resolve_endpoint(params).await?;
         let mut request = HttpRequest::empty();
         request.set_uri(endpoint.url())?;
         let response = connector.call(request).await?;
-        // A connection is free again when what came over it has been read.
+        // A connection can be used again when the response has been read.
         response.into_body().collect().await?;
-        Ok::<_, lambda_http::Error>(())
+        Ok::<_, Error>(())
     };
     match tokio::time::timeout(TIME_TO_PREPARE, asking).await {
         Ok(Ok(())) => {}

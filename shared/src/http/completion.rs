@@ -1,0 +1,60 @@
+//! How a request ended: the severity of its line, and the metrics that its response counts in.
+
+use lambda_http::http::StatusCode;
+
+use super::{ApiError, HandlerResult, Response, error::Cause};
+use crate::{
+    store::StoreError,
+    telemetry::{self, Completion, Metric, Severity},
+};
+
+/// A handler that did not finish in time.
+#[derive(Debug, thiserror::Error)]
+#[error("the function ran out of time")]
+pub(super) struct OutOfTime;
+
+/// The responses that count in a metric of their own: operation, status, metric.
+const OUTCOMES: [(&str, u16, Metric); 5] = [
+    ("signup", 200, Metric::Signups),
+    ("login", 200, Metric::LoginsSucceeded),
+    ("login", 401, Metric::LoginsFailed),
+    ("login", 429, Metric::LoginsThrottled),
+    ("create-movie", 200, Metric::MoviesCreated),
+];
+
+/// Returns the completion of a request, and counts its metrics.
+pub(super) fn of(operation: &str, result: &HandlerResult) -> Completion {
+    let status = result.as_ref().map_or_else(ApiError::status, Response::status);
+    let error = result.as_ref().err();
+    let cause = error.and_then(ApiError::cause);
+    for (_, _, metric) in OUTCOMES.iter().filter(|(name, on, _)| *name == operation && *on == status.as_u16())
+    {
+        telemetry::count(*metric);
+    }
+    if status.is_server_error() {
+        telemetry::count(Metric::ServerErrors);
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            telemetry::count(Metric::InternalErrors);
+        }
+        if cause.is_some_and(is_database_error) {
+            telemetry::count(Metric::DatabaseErrors);
+        }
+    }
+    let level = match status {
+        StatusCode::INTERNAL_SERVER_ERROR => Severity::Error,
+        StatusCode::SERVICE_UNAVAILABLE => Severity::Warn,
+        _ => Severity::Info,
+    };
+    Completion {
+        level,
+        message: "request completed",
+        status: Some(status.as_u16()),
+        code: error.map(ApiError::code),
+        cause: cause.map(|cause| telemetry::error_chain(&**cause)),
+    }
+}
+
+/// Returns whether DynamoDB caused an error. Handlers wait for nothing else, so it also causes a timeout.
+fn is_database_error(cause: &Cause) -> bool {
+    cause.is::<StoreError>() || cause.is::<OutOfTime>()
+}

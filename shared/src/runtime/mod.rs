@@ -1,0 +1,110 @@
+//! What a function gets from the machine that it runs on: environment variables, the clock, randomness, logging and the
+//! DynamoDB client. [`App`] wires them into the parts that a function asks for.
+//!
+//! Only this module reads the environment, the clock and randomness (bcrypt draws its own salts). The layers below take
+//! values.
+
+mod dynamodb;
+mod environment;
+mod logging;
+mod system;
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use lambda_runtime::Context;
+
+pub use environment::StartError;
+use environment::{hasher, movies_per_user, optional, required, token_keys};
+
+use crate::{
+    auth::{Hasher, PasswordCheck, PasswordEndpoint, Sessions, Throttle},
+    model::{Clock, IdSource, Timestamp},
+    store::{AccountDeletions, Movies, PasswordAttempts, Users},
+    telemetry::{Reporter, ReporterSettings},
+};
+
+/// The system's clock.
+pub const CLOCK: Clock = Clock::new(system::now);
+
+/// A source of new `UUIDv7`s (RFC 9562 section 5.7), so that the ids of one process sort by time.
+pub const IDS: IdSource = IdSource::new(system::new_id);
+
+/// The time of an invocation whose deadline is not known.
+const DEFAULT_TIME: Duration = Duration::from_secs(10);
+
+/// The parts of a function. Each method reads only the environment variables of its part, so a function needs only the
+/// variables of the parts that it uses.
+#[derive(Debug, Clone)]
+pub struct App {
+    client: Client,
+}
+
+impl App {
+    /// Starts logging, makes the DynamoDB client as the environment configures it, and opens its first connection if that
+    /// is possible without delay.
+    pub async fn from_env() -> Result<Self, StartError> {
+        logging::start();
+        Ok(Self { client: dynamodb::client().await? })
+    }
+
+    /// Returns the users, in the table `USERS_TABLE`.
+    pub fn users(&self) -> Result<Users, StartError> {
+        Ok(Users::new(self.client.clone(), required("USERS_TABLE")?))
+    }
+
+    /// Returns the movies, in the table `MOVIES_TABLE`.
+    pub fn movies(&self) -> Result<Movies, StartError> {
+        Ok(Movies::new(self.client.clone(), required("MOVIES_TABLE")?))
+    }
+
+    /// Returns the pending account deletions, in the table `ACCOUNT_DELETIONS_TABLE`.
+    pub fn account_deletions(&self) -> Result<AccountDeletions, StartError> {
+        Ok(AccountDeletions::new(self.client.clone(), required("ACCOUNT_DELETIONS_TABLE")?))
+    }
+
+    /// Returns the sessions, with the keys of `JWT_SECRET_KEY` and `JWT_PREVIOUS_SECRET_KEY`.
+    pub fn sessions(&self) -> Result<Sessions, StartError> {
+        Ok(Sessions::new(token_keys()?, self.users()?, CLOCK, IDS))
+    }
+
+    /// Returns the check of passwords at an endpoint, with counters in the table `PASSWORD_ATTEMPTS_TABLE`.
+    pub fn password_check(&self, endpoint: PasswordEndpoint) -> Result<PasswordCheck, StartError> {
+        let attempts = PasswordAttempts::new(self.client.clone(), required("PASSWORD_ATTEMPTS_TABLE")?);
+        let secret = required(environment::CURRENT_KEY)?;
+        let throttle = Throttle::new(endpoint, attempts, secret.as_bytes(), CLOCK, IDS);
+        Ok(PasswordCheck::new(throttle, hasher()?))
+    }
+
+    /// Returns the hasher that `BCRYPT_COST` and `BCRYPT_COST_CEILING` configure.
+    pub fn hasher(&self) -> Result<Hasher, StartError> {
+        hasher()
+    }
+
+    /// Returns how many movies a user may have: `MOVIES_PER_USER`, or 1,000 if it is not set.
+    pub fn movies_per_user(&self) -> Result<u32, StartError> {
+        movies_per_user()
+    }
+
+    /// Returns the reporter of the function `operation`, for the deployment `STAGE` and the release `RELEASE`.
+    #[must_use]
+    pub fn reporter(&self, operation: &'static str) -> Reporter {
+        let stage = optional("STAGE").unwrap_or_else(|| "local".to_owned());
+        let settings = ReporterSettings { stage, release: optional("RELEASE"), format: logging::format() };
+        Reporter::new(operation, settings, CLOCK)
+    }
+}
+
+/// Returns the time at which Lambda ends an invocation. A deadline in the past, which `cargo lambda watch` passes, counts
+/// as none; an invocation without a deadline has ten seconds.
+#[must_use]
+pub fn deadline(context: &Context, now: Timestamp) -> Timestamp {
+    let given = i64::try_from(context.deadline).ok().and_then(Timestamp::from_unix_milliseconds);
+    given.filter(|deadline| *deadline > now).unwrap_or(now + DEFAULT_TIME)
+}
+
+/// Returns the DynamoDB client, for a benchmark that compares the functions with it. No function has this feature.
+#[cfg(feature = "bare-client")]
+pub async fn bare_client() -> Result<Client, StartError> {
+    dynamodb::client().await
+}

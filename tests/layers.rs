@@ -1,0 +1,265 @@
+//! The order of the modules: each uses only those below it.
+//!
+//! The test reads the paths in the source, so it needs no compiler, and it names the line to change.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The modules of `shared/src` from the lowest layer to the highest.
+const LAYERS: [&str; 6] = ["model", "telemetry", "store", "auth", "runtime", "http"];
+
+/// A use of one module in another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Use {
+    from: String,
+    to: String,
+    place: String,
+}
+
+#[test]
+fn each_layer_of_shared_uses_only_those_below_it() {
+    let root = repository().join("shared/src");
+    let uses = uses(&root);
+    let modules: BTreeSet<&str> = uses.iter().flat_map(|found| [top(&found.from), top(&found.to)]).collect();
+    for module in modules {
+        assert!(LAYERS.contains(&module), "the module {module} has no layer. To fix this: add it to LAYERS.");
+    }
+    let layer = |module: &str| LAYERS.iter().position(|layer| *layer == top(module));
+    let mut upward = String::new();
+    for found in uses.iter().filter(|found| layer(&found.from) < layer(&found.to)) {
+        let (from, to) = (top(&found.from), top(&found.to));
+        writeln!(upward, "{}: `{from}` uses `{to}`, which is in a layer above it", found.place)
+            .expect("a text");
+    }
+    assert!(
+        upward.is_empty(),
+        "{upward}\nThe layers of shared/src, from the lowest to the highest: {}.\n\
+         To fix this, do one of the following:\n\
+         1. Return a type of the lower layer, and convert it in the upper one (errors: `shared/src/http/error.rs`).\n\
+         2. Take a value as an argument instead of asking the upper layer for it.\n\
+         3. Move the code into the upper layer, or the type that both need into the lower one.",
+        LAYERS.join(", ")
+    );
+}
+
+#[test]
+fn no_two_modules_use_each_other() {
+    for source in ["shared/src", "local/src", "bench/src"] {
+        let uses = uses(&repository().join(source));
+        let circles = circles(&uses);
+        assert!(
+            circles.is_empty(),
+            "{}\nTo fix this, move what both modules need into a third one that both use.",
+            circles.join("\n")
+        );
+    }
+}
+
+#[test]
+fn the_layers_are_those_that_the_library_documents() {
+    let text = fs::read_to_string(repository().join("shared/src/lib.rs")).expect("the library");
+    let documented: Vec<&str> = text
+        .lines()
+        .filter_map(|line| {
+            line.strip_prefix("//! | ")?.split_once("| [`")?.1.split_once('`').map(|(name, _)| name)
+        })
+        .collect();
+    assert_eq!(documented, LAYERS.iter().copied().rev().collect::<Vec<_>>());
+}
+
+/// Returns each pair of modules that use each other, directly or through others, with the places.
+fn circles(uses: &[Use]) -> Vec<String> {
+    let mut reachable: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for found in uses {
+        reachable.entry(&found.from).or_default().insert(&found.to);
+    }
+    loop {
+        let mut grown = reachable.clone();
+        for targets in grown.values_mut() {
+            let further = targets.iter().filter_map(|target| reachable.get(target)).flatten().copied();
+            let further: Vec<&str> = further.collect();
+            targets.extend(further);
+        }
+        if grown == reachable {
+            break;
+        }
+        reachable = grown;
+    }
+    let returns =
+        |found: &&Use| reachable.get(&*found.to).is_some_and(|targets| targets.contains(&*found.from));
+    uses.iter()
+        .filter(returns)
+        .map(|found| format!("{}: `{}` uses `{}`", found.place, found.from, found.to))
+        .collect()
+}
+
+/// Returns the uses of one module in another one. A module is named by its path in the crate, such as `store::movies`.
+///
+/// A module and the modules inside it are one unit for the modules outside: if `store::users::deletion` uses `store::item`,
+/// then `store::users` uses `store::item`. A type that the parent re-exports counts as a use of the module that has it.
+fn uses(root: &Path) -> Vec<Use> {
+    let mut uses = BTreeSet::new();
+    for file in rust_files(root) {
+        let module = module_of(root, &file);
+        let text = fs::read_to_string(&file).expect("a source file");
+        for (number, target) in paths(&text, &module) {
+            if let Some((from, to)) = siblings(&module, &target, root) {
+                let file = file.strip_prefix(repository()).expect("a file of the repository");
+                uses.insert(Use { from, to, place: format!("{}:{number}", file.display()) });
+            }
+        }
+    }
+    uses.into_iter().collect()
+}
+
+/// Reduces a use to two different modules with the same parent, or none if one contains the other.
+fn siblings(module: &[String], target: &[String], root: &Path) -> Option<(String, String)> {
+    let common = module.iter().zip(target).take_while(|(one, other)| one == other).count();
+    let (parent, from, name) = (&module[..common], module.get(common)?, target.get(common)?);
+    let path = |name: &String| [parent, std::slice::from_ref(name)].concat();
+    let to =
+        if source(root, &path(name)).is_some() { name.clone() } else { reexported_from(name, parent, root)? };
+    (*from != to).then(|| (path(from).join("::"), path(&to).join("::")))
+}
+
+/// Returns the child of `parent` from which it re-exports `name`.
+fn reexported_from(name: &str, parent: &[String], root: &Path) -> Option<String> {
+    let text = fs::read_to_string(source(root, parent)?).expect("a source file");
+    let mut child = None;
+    for (position, _) in text.match_indices("\npub use ") {
+        item(&text[position + "\npub use ".len()..], &[], &mut |path| {
+            if let [module, .., last] = &path[..]
+                && last == name
+            {
+                child = Some(module.clone());
+            }
+        });
+    }
+    child.filter(|child| source(root, &[parent, std::slice::from_ref(child)].concat()).is_some())
+}
+
+/// Returns the file of a module; the module without a name is the crate.
+fn source(root: &Path, module: &[String]) -> Option<PathBuf> {
+    let path = module.iter().fold(root.to_owned(), |folder, name| folder.join(name));
+    let files = if module.is_empty() {
+        [path.join("lib.rs"), path.join("main.rs")]
+    } else {
+        [path.with_extension("rs"), path.join("mod.rs")]
+    };
+    files.into_iter().find(|file| file.is_file())
+}
+
+/// Returns the paths of a source text that begin with `crate` or `super`, absolute and with their line numbers. Braces of
+/// an import are expanded.
+fn paths(text: &str, module: &[String]) -> Vec<(usize, Vec<String>)> {
+    let code: String =
+        text.lines().map(|line| line.split("//").next().unwrap_or_default().to_owned() + "\n").collect();
+    let mut found = Vec::new();
+    let mut inner_modules = 0;
+    for (position, word) in words(&code) {
+        // An inline module, such as `mod tests { … }`, is one level deeper.
+        if word == "mod"
+            && code[position..]
+                .split(['{', ';'])
+                .next()
+                .is_some_and(|head| code[position + head.len()..].starts_with('{'))
+        {
+            inner_modules += 1;
+        }
+        let is_start = !code[..position].trim_end().ends_with("::");
+        if !is_start || !(word == "crate" || word == "super") {
+            continue;
+        }
+        let line = code[..position].matches('\n').count() + 1;
+        let mut base = if word == "crate" { Vec::new() } else { module.to_vec() };
+        if word == "super" && inner_modules == 0 {
+            base.pop();
+        }
+        expand(&code[position + word.len()..], base, &mut |path| found.push((line, path)));
+    }
+    found
+}
+
+/// Calls `visit` with each path that continues `base` in `rest`, which begins after `crate` or `super`.
+fn expand(rest: &str, base: Vec<String>, visit: &mut impl FnMut(Vec<String>)) {
+    let Some(rest) = rest.trim_start().strip_prefix("::") else { return visit(base) };
+    let rest = rest.trim_start();
+    if let Some(list) = rest.strip_prefix('{') {
+        let mut depth = 0;
+        let mut start = 0;
+        for (position, character) in list.char_indices() {
+            match character {
+                '{' => depth += 1,
+                '}' | ',' if depth == 0 => {
+                    item(&list[start..position], &base, visit);
+                    start = position + 1;
+                    if character == '}' {
+                        return;
+                    }
+                }
+                '}' => depth -= 1,
+                _ => {}
+            }
+        }
+        return;
+    }
+    item(rest, &base, visit);
+}
+
+fn item(text: &str, base: &[String], visit: &mut impl FnMut(Vec<String>)) {
+    let text = text.trim_start();
+    let length =
+        text.find(|character: char| !character.is_alphanumeric() && character != '_').unwrap_or(text.len());
+    let (name, rest) = text.split_at(length);
+    let mut path = base.to_vec();
+    match name {
+        "" => return,
+        "super" => drop(path.pop()),
+        "self" => {}
+        name => path.push(name.to_owned()),
+    }
+    expand(rest, path, visit);
+}
+
+fn words(code: &str) -> impl Iterator<Item = (usize, &str)> {
+    let is_part = |character: char| character.is_alphanumeric() || character == '_';
+    let mut position = 0;
+    std::iter::from_fn(move || {
+        let start = position + code[position..].find(is_part)?;
+        let length = code[start..].find(|character| !is_part(character)).unwrap_or(code.len() - start);
+        position = start + length;
+        Some((start, &code[start..position]))
+    })
+}
+
+fn module_of(root: &Path, file: &Path) -> Vec<String> {
+    let path = file.strip_prefix(root).expect("a file of the crate").with_extension("");
+    let names = path.iter().map(|name| name.to_str().expect("UTF-8").to_owned());
+    names.filter(|name| !["mod", "lib", "main"].contains(&name.as_str())).collect()
+}
+
+fn top(module: &str) -> &str {
+    module.split("::").next().unwrap_or_default()
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder of the crate") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
