@@ -159,29 +159,28 @@ fn paths(text: &str, module: &[String]) -> Vec<(usize, Vec<String>)> {
     let code: String =
         text.lines().map(|line| line.split("//").next().unwrap_or_default().to_owned() + "\n").collect();
     let mut found = Vec::new();
-    let mut inner_modules = 0;
     for (position, word) in words(&code) {
-        // An inline module, such as `mod tests { … }`, is one level deeper.
-        if word == "mod"
-            && code[position..]
-                .split(['{', ';'])
-                .next()
-                .is_some_and(|head| code[position + head.len()..].starts_with('{'))
-        {
-            inner_modules += 1;
-        }
         let is_start = !code[..position].trim_end().ends_with("::");
         if !is_start || !(word == "crate" || word == "super") {
             continue;
         }
-        let line = code[..position].matches('\n').count() + 1;
         let mut base = if word == "crate" { Vec::new() } else { module.to_vec() };
-        if word == "super" && inner_modules == 0 {
+        if word == "super" && !in_inline_module(&code[..position]) {
             base.pop();
         }
+        let line = code[..position].matches('\n').count() + 1;
         expand(&code[position + word.len()..], base, &mut |path| found.push((line, path)));
     }
     found
+}
+
+/// Returns whether a position, given the code before it, is in an inline module, such as `mod tests { … }`. Formatted code
+/// closes one with a brace at the start of a line.
+fn in_inline_module(before: &str) -> bool {
+    let start = before
+        .rfind("\nmod ")
+        .filter(|start| before[*start..].lines().nth(1).is_some_and(|line| line.ends_with('{')));
+    start.is_some_and(|start| !before[start..].contains("\n}"))
 }
 
 /// Calls `visit` with each path that continues `base` in `rest`, which begins after `crate` or `super`.

@@ -129,7 +129,7 @@ async fn a_weak_token_key_is_refused_and_never_shown() {
         .flat_map(|operation| [(operation, "JWT_SECRET_KEY"), (operation, "JWT_PREVIOUS_SECRET_KEY")])
     {
         let short = "has fewer than 32 bytes";
-        let published = "is the one printed in the tutorial";
+        let published = "is the key that the Flask tutorial prints";
         for (key, expected) in
             [("weakling", short), (&TOKEN_KEY[..31], short), ("t1NP63m4wnBg6nyHYKfmc2TpCOGI4nss", published)]
         {

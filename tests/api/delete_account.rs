@@ -46,11 +46,11 @@ async fn leaving_marks_the_user_and_writes_the_account_deletion_in_one_transacti
     let account_deletion = app.database.items(ACCOUNT_DELETIONS).expect("items").remove(0);
     insta::assert_json_snapshot!(account_deletion, {".user_id.S" => "[id]", ".requested_at.S" => "[time]"}, @r#"
     {
-      "run_count": {
-        "N": "0"
-      },
       "requested_at": {
         "S": "[time]"
+      },
+      "run_count": {
+        "N": "0"
       },
       "user_id": {
         "S": "[id]"

@@ -51,7 +51,7 @@ impl SecurityEvent {
             Self::AccountDeletionProgress { user_id, movies, finished } => {
                 tracing::info!(security_event = "account_deletion_progress", %user_id, movies, finished);
             }
-            Self::TokenRefused { reason } => tracing::info!(security_event = "token_refused", reason),
+            Self::TokenRefused { reason } => tracing::info!(security_event = "token_refused", %reason),
             Self::LoginFailed => tracing::info!(security_event = "login_failed"),
             Self::PasswordCheckFailed => tracing::info!(security_event = "password_check_failed"),
             Self::AttemptBlocked => tracing::info!(security_event = "attempt_blocked"),

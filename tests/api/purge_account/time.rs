@@ -194,7 +194,7 @@ async fn a_run_that_cannot_wake_the_next_one_says_so_before_lambda_ends_it() {
     }
     let outcome = short.invoke(&json!({"Records": [record]})).await;
     assert_eq!(failures(outcome), [sequence_number(&record)], "Lambda delivers the record again");
-    let said = "there was no time to wake the next run";
+    let said = "there was no time to trigger the next run";
     assert!(short.logs().iter().any(|line| line.contains(said)), "{said:?} is in {:#?}", short.logs());
     assert_consistent(&app);
     app.proxy.clear_rules();

@@ -80,7 +80,7 @@ async fn every_operation_that_needs_a_token_refuses_what_is_none() {
     let expired = forge(&ann.token, &json!({}), &json!({"exp": issued(&ann.token) - 60}));
     let before = app.contents();
     let cases = [
-        (None, &anns_movie, "missing_token", "reason=\"missing\""),
+        (None, &anns_movie, "missing_token", "reason=missing"),
         (Some("not.a.token"), &anns_movie, "invalid_token", "reason=malformed"),
         (Some(expired.as_str()), &anns_movie, "invalid_token", "reason=expired"),
         (Some(&gone.token), &movie_of_gone, "invalid_token", "reason=user_gone"),
