@@ -1,5 +1,5 @@
-// Shows in a real browser what a page of another origin can do on a machine where `cargo local` runs: with the API, what
-// the CORS of template.yaml says; with the database, nothing. Usage: node browser.mjs BROWSER
+// Checks in a real browser that on a machine where `cargo local` runs, a page of another origin can use the API only as the
+// CORS rules of template.yaml allow, and cannot use the database. Usage: node browser.mjs BROWSER
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -37,7 +37,7 @@ async function startLocal(port) {
   throw new Error('cargo local ended before it was ready');
 }
 
-// One request to the database, complete in the way of the AWS SDK.
+// A request to the database with the headers that the AWS SDK sends.
 const call = (operation, body) => ({
   method: 'POST',
   headers: {
@@ -52,7 +52,7 @@ const call = (operation, body) => ({
 const put = call('PutItem', { TableName: 'MoviesTable', Item: { pk: { S: 'a page was here' } } });
 const count = call('Scan', { TableName: 'MoviesTable', Select: 'COUNT' });
 
-// Runs in the page: what became of a request.
+// Runs in the page. Returns the response, or the error that `fetch` throws.
 const ask = ({ url, options }) => fetch(url, options).then(
   async (response) => ({
     type: response.type,
@@ -78,7 +78,7 @@ async function api(page, address) {
   const created = await post('/api/movies', movie, { authorization });
   assert.equal(created.status, 200);
   assert.match(created.headers.location, /^\/api\/movies\//, 'an exposed header is readable');
-  assert.equal(created.headers['x-content-type-options'], undefined, 'another header is not');
+  assert.equal(created.headers['x-content-type-options'], undefined, 'any other header is not');
   const change = { method: 'PUT', headers: { ...json, authorization }, body: '{"name": "Aliens"}' };
   const changed = await send(created.headers.location, change);
   assert.deepEqual([changed.status, JSON.parse(changed.body).name], [200, 'Aliens']);
@@ -95,7 +95,7 @@ async function database(page, address) {
     assert.equal(response.status, 200);
     return (await response.json()).Count;
   };
-  // The request that pages try is one that works for a program.
+  // The requests below succeed when a program sends them.
   assert.equal((await fetch(address, put)).status, 200);
   const before = await items();
   const wipe = call('DeleteTable', { TableName: 'MoviesTable' });
@@ -108,14 +108,14 @@ async function database(page, address) {
   const blind = await page.evaluate(ask, { url: address, options: { method: 'POST', mode: 'no-cors', body: put.body } });
   assert.equal(blind.type, 'opaque');
 
-  // A page whose own name has come to mean this machine.
+  // DNS rebinding: the name of the page now resolves to this machine.
   const rebound = address.replace('127.0.0.1', 'evil.example');
   assert.equal((await page.goto(rebound)).status(), 403);
   for (const options of [put, wipe, count]) {
     assert.equal((await page.evaluate(ask, { url: rebound, options })).status, 403);
   }
-  assert.ok(statuses.length > 0 && statuses.every((status) => status === 403), `the database answered ${statuses}`);
-  assert.equal(await items(), before, 'nothing has changed');
+  assert.ok(statuses.length > 0 && statuses.every((status) => status === 403), `the database responded with ${statuses}`);
+  assert.equal(await items(), before, 'no item has changed');
 }
 
 const site = createServer((_, response) => {
@@ -136,7 +136,7 @@ try {
   await page.goto(`http://127.0.0.1:${site.address().port}/`);
   await api(page, `http://127.0.0.1:${port}`);
   await database(page, started.database);
-  console.log(`browser: a page may use the API as template.yaml says, and not the database (${browser.browser()?.version()})`);
+  console.log(`browser: a page can use the API as template.yaml allows, and cannot use the database (${browser.browser()?.version()})`);
 } finally {
   await browser?.close();
   site.close();

@@ -1,8 +1,8 @@
-"""Checks that scripts and workflows install only what is locked, and nothing once they have AWS credentials.
+"""Checks that scripts and workflows install only locked packages, and none once they have AWS credentials.
 
-1. Whatever installs or runs a package does so from a lock: pip with --require-hashes, cargo with --locked, `npm ci`.
-2. In a job of a workflow, nothing is installed or downloaded after the step that configures AWS credentials.
-3. Each lock in .ci/tools names what its source names.
+1. Each command that installs or runs a package uses a lock: pip with --require-hashes, cargo with --locked, `npm ci`.
+2. No step of a workflow job installs or downloads anything after the step that configures AWS credentials.
+3. Each lock in .ci/tools contains the packages that its source names.
 """
 
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-# Each way of installing or running a package, and what makes it a locked one; None if nothing does.
+# Each command that installs or runs a package, and the words that make it use a lock; None if it cannot.
 INSTALLS = {
     r"\bpip3?\b.* (install|download|wheel)\b": "--require-hashes",
     r"\bcargo install\b": "--locked",
@@ -20,9 +20,9 @@ INSTALLS = {
     r"\buv (add|run|sync|tool|pip install)\b": None,
     r"\bgo (install|run|get)\b": None,
     r"\bgem install\b": None,
-    r"\b(curl|wget)\b.*\| *(sudo )?(ba|z)?sh\b": None,
+    r"\b(curl|wget)\b.*\| *(sudo )?(bash|sh|zsh)\b": None,
 }
-# What brings code to a job besides: our own script that installs, further tools, and downloads into files.
+# Other commands that bring code into a job: our own scripts that install, other tools, and downloads into files.
 DOWNLOADS = (
     r"\.ci/(venv|lock|run)\b|tests/deploy/(run|real-account)\b|\brustup\b|\bcargo (install|build|run|lambda)\b"
     r"|\bapt(-get)?\b|\bgit clone\b|\bgh (run|release) download\b|\bdocker\b|\bwget\b"
@@ -32,13 +32,13 @@ CREDENTIALS = "configure-aws-credentials"
 
 
 def commands(text: str) -> list[str]:
-    """The lines of a script that are no comments, with those put together that a backslash continues."""
+    """Returns the lines of a script without comments. A line that ends in a backslash is joined with the next."""
     lines = text.replace("\\\n", " ").splitlines()
     return [line.strip() for line in lines if not line.strip().startswith("#")]
 
 
 def unlocked(text: str) -> list[str]:
-    """The commands of a script that install or run packages without a lock."""
+    """Returns the commands of a script that install or run packages without a lock."""
     found = []
     for command in commands(text):
         for install, lock in INSTALLS.items():
@@ -48,7 +48,7 @@ def unlocked(text: str) -> list[str]:
 
 
 def after_credentials(steps: list[dict]) -> list[str]:
-    """The steps of a job that bring code to it after one of them has configured credentials."""
+    """Returns the steps of a job that bring code into it after the step that configures credentials."""
     found, configured = [], False
     for step in steps:
         action, script = step.get("uses", ""), step.get("run", "")
@@ -62,14 +62,14 @@ def after_credentials(steps: list[dict]) -> list[str]:
 
 
 def not_locked(source: Path) -> list[str]:
-    """The packages of a source that its lock lacks, or has in another version."""
+    """Returns the packages of a source that its lock lacks or has in another version."""
     lock = source.with_suffix(".txt").read_text() if source.with_suffix(".txt").exists() else ""
     wanted = [line.strip() for line in source.read_text().splitlines() if line[:1].isalnum()]
     return [each for each in wanted if not re.search(rf"^{re.escape(each)}( |$)", lock, re.M) or "==" not in each]
 
 
 def check_itself() -> None:
-    """Sees that each rule finds what it is about, and leaves alone what is right."""
+    """Checks that each rule finds its violations and accepts correct commands."""
     for bad in ("pip install x", "x/pip3 -q install \\\n  --upgrade x", "pipx install x", "npm install x", "npx x",
                 "uv pip install x", "cargo install x", "curl x | bash", 'python3 -m pip install --quiet "x"'):
         assert unlocked(bad), bad
@@ -83,23 +83,23 @@ def check_itself() -> None:
 
 
 def main() -> None:
-    """Checks everything, and says what is wrong."""
+    """Runs all checks and reports what is wrong."""
     check_itself()
     wrong = []
     for script in sorted([*Path(".ci").iterdir(), *Path("tests/deploy").rglob("*")]):
         if script.is_file() and script.suffix in ("", ".sh", ".py") and script.name != Path(__file__).name:
-            wrong += [f"{script}: without a lock: {each}" for each in unlocked(script.read_text())]
+            wrong += [f"{script}: installs without a lock: {each}" for each in unlocked(script.read_text())]
     workflows = sorted(Path(".github").rglob("*.y*ml"))
     for workflow in workflows:
-        wrong += [f"{workflow}: without a lock: {each}" for each in unlocked(workflow.read_text())]
+        wrong += [f"{workflow}: installs without a lock: {each}" for each in unlocked(workflow.read_text())]
         for name, job in (yaml.safe_load(workflow.read_text()).get("jobs") or {}).items():
             later = after_credentials(job.get("steps", []))
-            wrong += [f"{workflow}: {name}: after the credentials: {each}" for each in later]
+            wrong += [f"{workflow}: {name}: installs after the AWS credentials: {each}" for each in later]
     sources = sorted(Path(".ci/tools").glob("*.in"))
     for source in sources:
         wrong += [f"{source.with_suffix('.txt')} lacks {each}; run .ci/lock" for each in not_locked(source)]
     if wrong or not sources or not workflows:
-        sys.exit("\n".join(wrong) or "there are no workflows or no locks where this looks for them")
+        sys.exit("\n".join(wrong) or "found no workflows or no locks")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Runs the commands of docs/OPERATIONS.md that repair a `movie_count`, with the AWS CLI, on a local database.
 
-The runbook's shell block is executed as it stands. Only CloudFormation, which tells the names of the tables, is not on
-this machine: an `aws` in front of the AWS CLI answers for it, and makes writes between two of the commands.
+The shell block of the runbook is executed unchanged. An `aws` in front of the AWS CLI stands in for CloudFormation, which
+returns the names of the tables, and can write to the database between two of the commands.
 """
 
 import json
@@ -18,12 +18,12 @@ import urllib.request
 
 ID = "01a20462-f3e5-7c11-9a02-6b1f0c2d3e4f"
 OTHER = "01a20462-0000-7c11-9a02-6b1f0c2d3e4f"
-# A page of a scan ends after 1 MB, so that three of these fill one.
+# A page of a scan ends after 1 MB, so three of these fill it.
 LARGE = "x" * 300_000
 
 AWS = """#!/usr/bin/env bash
 if [ "$1" = cloudformation ]; then
-  # On this machine the tables are called like their resources.
+  # The local tables have the names of their resources.
   [[ " $* " =~ \\ --logical-resource-id\\ ([A-Za-z]+)\\  ]] && echo "${BASH_REMATCH[1]}"
   exit
 fi
@@ -33,7 +33,7 @@ fi
 
 
 class Database:
-    """The database of `cargo local --database-only`, in memory."""
+    """The in-memory database of `cargo local --database-only`."""
 
     def __init__(self, folder):
         with socket.socket() as free:
@@ -49,7 +49,7 @@ class Database:
                 return
             except (urllib.error.URLError, OSError):
                 if self.process.poll() is not None or time.monotonic() > deadline:
-                    sys.exit("the database does not start")
+                    sys.exit("the database did not start")
                 time.sleep(0.1)
 
     def stop(self):
@@ -65,8 +65,8 @@ class Database:
             "SignedHeaders=host, Signature=00",
         }
         data = json.dumps(request).encode()
-        with urllib.request.urlopen(urllib.request.Request(self.endpoint, data, headers), timeout=20) as answer:
-            return json.load(answer)
+        with urllib.request.urlopen(urllib.request.Request(self.endpoint, data, headers), timeout=20) as response:
+            return json.load(response)
 
     def put(self, table, **item):
         written = {name: {"N": str(value)} if isinstance(value, int) else {"S": value} for name, value in item.items()}
@@ -77,7 +77,7 @@ class Database:
 
 
 def commands():
-    """The block of the runbook."""
+    """Returns the shell block of the runbook."""
     with open("docs/OPERATIONS.md", encoding="utf-8") as file:
         blocks = re.findall(r"^```sh\n(.*?)^```", file.read(), re.M | re.S)
     (block,) = [block for block in blocks if "repair_movie_count() {" in block]
@@ -85,7 +85,7 @@ def commands():
 
 
 def repair(database, folder, meanwhile=""):
-    """Plays the block and repairs the user. Returns the exit status and all output."""
+    """Runs the block and the repair of the user. Returns the exit status and all output."""
     environment = {
         "PATH": f"{folder}:{os.environ['PATH']}",
         "HOME": folder,
@@ -124,7 +124,7 @@ def test(database, folder):
             "ExpressionAttributeValues": {":user": {"S": ID}},
         },
     )
-    expect("the first page has not all movies of the user", first["Count"] < 4 and "LastEvaluatedKey" in first, True)
+    expect("the first page lacks some of the user's movies", first["Count"] < 4 and "LastEvaluatedKey" in first, True)
 
     for counted, what in [(7, "too high"), (2, "too low"), (-2, "below 0"), (4, "right")]:
         database.put("UsersTable", pk=f"user#{ID}", status="deleting", movie_count=counted, email="ann@example.com")
@@ -132,9 +132,9 @@ def test(database, folder):
         expect(f"a count that is {what} is accepted", status, 0, output)
         expect(f"a count that is {what} becomes right", database.user()["movie_count"]["N"], "4", output)
         expect("nothing else of the user changes", database.user()["email"]["S"], "ann@example.com")
-        expect("it says what it did", output, f"movie_count of {ID} was {counted} and is 4\n")
+        expect("it reports what it did", output, f"movie_count of {ID} was {counted} and is 4\n")
 
-    # A movie goes while they are counted.
+    # A movie is deleted during the count.
     database.put("UsersTable", pk=f"user#{ID}", status="deleting", movie_count=7)
     deletion = (
         f"""{os.path.abspath("target/ci/emulator/bin/aws")} dynamodb update-item --table-name UsersTable """
@@ -143,18 +143,18 @@ def test(database, folder):
     )
     status, output = repair(database, folder, deletion)
     refused = status != 0 and "ConditionalCheckFailedException" in output
-    expect("a count that changes meanwhile is refused", refused, True, output)
-    expect("and stays as it is", database.user()["movie_count"]["N"], "6", output)
+    expect("a count that changes during the repair is refused", refused, True, output)
+    expect("and does not change", database.user()["movie_count"]["N"], "6", output)
 
     database.put("UsersTable", pk=f"user#{ID}", status="active", movie_count=7)
     status, output = repair(database, folder)
-    expect("the count of a user who stays is refused", (status, "is not leaving" in output), (1, True), output)
-    expect("and stays as it is", database.user()["movie_count"]["N"], "7", output)
+    expect("an active user is refused", (status, "is not being deleted" in output), (1, True), output)
+    expect("and does not change", database.user()["movie_count"]["N"], "7", output)
 
     database.ask("DeleteItem", {"TableName": "UsersTable", "Key": {"pk": {"S": f"user#{ID}"}}})
     status, output = repair(database, folder)
-    expect("a user who is not there is refused", (status, "is not leaving" in output), (1, True), output)
-    expect("and does not come to be", database.user(), None, output)
+    expect("a user who does not exist is refused", (status, "is not being deleted" in output), (1, True), output)
+    expect("and is not created", database.user(), None, output)
 
 
 def main():
@@ -167,7 +167,7 @@ def main():
             test(database, folder)
         finally:
             database.stop()
-    print("the runbook's commands repair a movie_count")
+    print("the commands of the runbook repair a movie_count")
 
 
 main()
