@@ -1,5 +1,5 @@
-// Checks in a real browser that on a machine where `cargo local` runs, a page of another origin can use the API only as the
-// CORS rules of template.yaml allow, and cannot use the database. Usage: node browser.mjs BROWSER
+// Checks in a real browser that on a machine where `cargo local` runs, a page of another origin can use the API only as
+// the CORS rules of template.yaml allow, and cannot use the database. Usage: node browser.mjs BROWSER
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -114,7 +114,7 @@ async function database(page, address) {
   for (const options of [put, wipe, count]) {
     assert.equal((await page.evaluate(ask, { url: rebound, options })).status, 403);
   }
-  assert.ok(statuses.length > 0 && statuses.every((status) => status === 403), `the database responded with ${statuses}`);
+  assert.ok(statuses.length > 0 && statuses.every((status) => status === 403), `statuses of the database: ${statuses}`);
   assert.equal(await items(), before, 'no item has changed');
 }
 
@@ -136,7 +136,7 @@ try {
   await page.goto(`http://127.0.0.1:${site.address().port}/`);
   await api(page, `http://127.0.0.1:${port}`);
   await database(page, started.database);
-  console.log(`browser: a page can use the API as template.yaml allows, and cannot use the database (${browser.browser()?.version()})`);
+  console.log(`browser: a page can use the API as allowed, and cannot use the database (${browser.browser()?.version()})`);
 } finally {
   await browser?.close();
   site.close();

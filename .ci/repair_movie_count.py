@@ -1,7 +1,7 @@
 """Runs the commands of docs/OPERATIONS.md that repair a `movie_count`, with the AWS CLI, on a local database.
 
-The shell block of the runbook is executed unchanged. An `aws` in front of the AWS CLI stands in for CloudFormation, which
-returns the names of the tables, and can write to the database between two of the commands.
+The shell block of the runbook is executed unchanged. An `aws` in front of the AWS CLI stands in for CloudFormation,
+which returns the names of the tables, and can write to the database between two of the commands.
 """
 
 import json
