@@ -30,7 +30,7 @@ VARIABLE = re.compile(
 
 
 def shapes(outputs):
-    """The outputs with every variable value replaced by its kind and number, such as `<id 1>`."""
+    """Returns the outputs with every variable value replaced by its kind and number, such as `<id 1>`."""
     numbers = {}
 
     def number(match):
@@ -42,7 +42,7 @@ def shapes(outputs):
 
 
 def session(document, minimum):
-    """The commands of a document's session, each with the output that the document shows."""
+    """Returns the commands of a document's session, each with the output that the document shows."""
     with open(document, encoding="utf-8") as file:
         blocks = re.findall(r"^```console\n(.*?)^```", file.read(), re.M | re.S)
     steps = []
@@ -57,7 +57,7 @@ def session(document, minimum):
     return steps
 
 
-def answers():
+def is_serving():
     try:
         with urllib.request.urlopen(ADDRESS + "/api/movies", timeout=20) as response:
             return response.status == 200
@@ -73,7 +73,7 @@ class Local:
 
     def __enter__(self):
         self.process = subprocess.Popen(self.command, start_new_session=True)
-        while not answers():
+        while not is_serving():
             if self.process.poll() is not None:
                 sys.exit("cargo local ended before it served anything")
             time.sleep(0.5)
@@ -82,7 +82,7 @@ class Local:
         os.killpg(self.process.pid, signal.SIGINT)
         if self.process.wait(60) != 0:
             sys.exit(f"cargo local ended with {self.process.returncode} after Ctrl-C")
-        if answers():
+        if is_serving():
             sys.exit("something still serves after Ctrl-C")
 
 
