@@ -21,7 +21,7 @@ NOT_ALLOWED = [
     ("Rollout", "Sometimes", "AllowedValues"),
     ("LogRetention", "2", "AllowedValues"),
     ("Release", "short", "must match pattern"),
-    ("DomainName", "films.example", "A DomainName needs a CertificateArn"),
+    ("DomainName", "films.example", "DomainName requires CertificateArn"),
 ]
 
 
