@@ -1,4 +1,4 @@
-"""A client of the deployed API, and people who use it."""
+"""A client of the deployed API, and the test users that call it."""
 
 import http.client
 import itertools
@@ -13,8 +13,8 @@ NUMBERS = itertools.count(1)
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came back."""
+class Response:
+    """An HTTP response with its decoded JSON body."""
 
     status: int
     headers: dict[str, str]
@@ -25,8 +25,8 @@ class Answer:
 
 
 @dataclass
-class Person:
-    """Somebody with an account, or who is going to have one."""
+class TestUser:
+    """A user who has an account or is about to sign up."""
 
     email: str
     password: str = PASSWORD
@@ -34,27 +34,29 @@ class Person:
     token: str = ""
 
     @staticmethod
-    def new() -> "Person":
-        """Somebody nobody has seen before."""
-        return Person(f"person{next(NUMBERS)}@example.com")
+    def new() -> "TestUser":
+        """Returns a user with an unused email."""
+        return TestUser(f"user{next(NUMBERS)}@example.com")
 
 
 class Api:
-    """The API behind the emulated API Gateway, which knows it by its host name."""
+    """The API behind the emulated API Gateway, which identifies it by its host name."""
 
     def __init__(self, port: int, host: str) -> None:
         self.port = port
         self.host = host
 
     def connect(self) -> http.client.HTTPConnection:
-        """A connection to the API."""
+        """Returns a connection to the API."""
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
-    def send(self, method: str, path: str, person: Person | None = None, body: object = None, **headers: str) -> Answer:
-        """Sends one request. An underscore in the name of a header stands for a hyphen."""
+    def send(
+        self, method: str, path: str, user: TestUser | None = None, body: object = None, **headers: str
+    ) -> Response:
+        """Sends a request. An underscore in the name of a header stands for a hyphen."""
         fields = {"host": self.host} | {name.replace("_", "-"): value for name, value in headers.items()}
-        if person:
-            fields["authorization"] = f"Bearer {person.token}"
+        if user:
+            fields["authorization"] = f"Bearer {user.token}"
         if body is not None:
             fields["content-type"] = "application/json"
         connection = self.connect()
@@ -62,42 +64,42 @@ class Api:
             connection.request(method, path, None if body is None else json.dumps(body), fields)
             response = connection.getresponse()
             text = response.read().decode()
-            answered = {name.lower(): value for name, value in response.getheaders()}
+            received = {name.lower(): value for name, value in response.getheaders()}
         finally:
             connection.close()
-        return Answer(response.status, answered, json.loads(text) if text else None)
+        return Response(response.status, received, json.loads(text) if text else None)
 
-    def ask(self, method: str, path: str, person: Person | None = None, body: object = None) -> Any:
-        """Sends a request that has to succeed. Returns the body of the answer."""
-        answer = self.send(method, path, person, body)
-        if answer.status not in (200, 202):
-            raise Failure(f"{method} {path} was to succeed: {answer}")
-        return answer.body
+    def send_ok(self, method: str, path: str, user: TestUser | None = None, body: object = None) -> Any:
+        """Sends a request that must succeed, and returns the body of the response."""
+        response = self.send(method, path, user, body)
+        if response.status not in (200, 202):
+            raise Failure(f"{method} {path} did not succeed: {response}")
+        return response.body
 
-    def log_in(self, person: Person, password: str | None = None) -> Answer:
-        """Tries to log in."""
-        body = {"email": person.email, "password": password or person.password}
+    def log_in(self, user: TestUser, password: str | None = None) -> Response:
+        """Sends a login request."""
+        body = {"email": user.email, "password": password or user.password}
         return self.send("POST", "/api/auth/login", None, body)
 
-    def sign_up(self, person: Person) -> Answer:
-        """Tries to sign up."""
-        body = {"email": person.email, "password": person.password}
+    def sign_up(self, user: TestUser) -> Response:
+        """Sends a signup request."""
+        body = {"email": user.email, "password": user.password}
         return self.send("POST", "/api/auth/signup", None, body)
 
-    def person(self, person: Person | None = None) -> Person:
-        """Signs up somebody, and logs them in."""
-        person = person or Person.new()
-        for answer in (self.sign_up(person), self.log_in(person)):
-            if answer.status != 200:
-                raise Failure(f"somebody was to sign up and log in: {answer}")
-            person.id, person.token = answer.body.get("id", person.id), answer.body.get("token", "")
-        return person
+    def new_user(self, user: TestUser | None = None) -> TestUser:
+        """Signs up a user and logs in. Returns the user with an id and a token."""
+        user = user or TestUser.new()
+        for response in (self.sign_up(user), self.log_in(user)):
+            if response.status != 200:
+                raise Failure(f"a user could not sign up and log in: {response}")
+            user.id, user.token = response.body.get("id", user.id), response.body.get("token", "")
+        return user
 
-    def movie(self, person: Person) -> str:
-        """Adds a movie. Returns its id."""
-        return self.ask("POST", "/api/movies", person, film())["id"]
+    def new_movie(self, user: TestUser) -> str:
+        """Creates a movie, and returns its id."""
+        return self.send_ok("POST", "/api/movies", user, film())["id"]
 
 
 def film() -> dict[str, object]:
-    """A movie whose name nobody has used."""
+    """Returns a movie with an unused name."""
     return {"name": f"Film {next(NUMBERS)}", "casts": ["Tilda Swinton"], "genres": ["Drama"]}

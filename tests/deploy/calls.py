@@ -1,154 +1,155 @@
-"""For each statement of each role, the call that needs it.
+"""For each statement of each role, a call that needs it.
 
-A call is first prepared, while everything is allowed, and then done, as often as one likes, until it succeeds: it says
-whether it succeeded, and any failure but the one that a missing permission causes ends the run.
+A call is prepared while every permission is granted. The prepared call can then be made repeatedly until it succeeds.
+It returns whether it succeeded; a failure with another cause than a missing permission ends the run.
 """
 
 from collections.abc import Callable
 
-from api import Answer, Person, film
+from api import Response, TestUser, film
 from purge import Purge, failures, record
 from report import SECONDS, Failure, within
 
-Act = Callable[[], bool]
-Call = Callable[[Purge], Act]
+PreparedCall = Callable[[], bool]
+Call = Callable[[Purge], PreparedCall]
 
-# What the emulator does not enforce, and why. A call whose statement is listed here has to succeed without it.
+# Statements that the emulator does not enforce, with the reason. Without one of these, its call must succeed.
 NOT_ENFORCED = {
-    "ListStreams": "the emulator's mapping reads the stream without asking the role's policies",
-    "ReadStreamOfAccountDeletions": "the emulator's mapping reads the stream without asking the role's policies",
-    "SendDeadLetter": "the emulator's mapping writes to the queue without asking the role's policies",
-    "WriteLogs": "the emulator writes the functions' logs itself",
+    "ListStreams": "the emulator's mapping reads the stream without checking the role's policies",
+    "ReadStreamOfAccountDeletions": "the emulator's mapping reads the stream without checking the role's policies",
+    "SendDeadLetter": "the emulator's mapping writes to the queue without checking the role's policies",
+    "WriteLogs": "the emulator itself writes the functions' logs",
 }
-# Of the password that everybody in this test has.
+# A hash of the password of every test user.
 HASH_OF_COST_4 = "$2b$04$RfDrkipKFz6cGxsNY8n5ceNtZgVjPHkJaIdQEXGeKt6Oh4taeBqfO"
 
 
-def succeeded(answer: Answer) -> bool:
-    """Whether an answer is a success, and not the error of a missing permission."""
-    if answer.status in (200, 202):
+def succeeded(response: Response) -> bool:
+    """Returns whether a response is a success rather than the error that a missing permission causes."""
+    if response.status in (200, 202):
         return True
-    if answer.status == 500 and answer.headers["content-type"] == "application/problem+json":
+    if response.status == 500 and response.headers["content-type"] == "application/problem+json":
         return False
-    raise Failure(f"a success or our own 500 was to come, not {answer}")
+    raise Failure(f"expected a success or a 500 of the function: {response}")
 
 
-def sign_up(purge: Purge) -> Act:
-    """Signs up somebody new."""
-    person = Person.new()
-    return lambda: succeeded(purge.api.sign_up(person))
+def sign_up(purge: Purge) -> PreparedCall:
+    """Signs up a new user."""
+    user = TestUser.new()
+    return lambda: succeeded(purge.api.sign_up(user))
 
 
-def log_in(purge: Purge) -> Act:
-    """Logs in after a wrong password, which leaves failures to forget."""
-    person = purge.api.person()
-    if purge.api.log_in(person, "not the password").status != 401:
-        raise Failure("a wrong password was to be refused")
-    return lambda: succeeded(purge.api.log_in(person))
+def log_in(purge: Purge) -> PreparedCall:
+    """Logs in after a failed password attempt, so that there is a counter to delete."""
+    user = purge.api.new_user()
+    if purge.api.log_in(user, "not the password").status != 401:
+        raise Failure("a wrong password was not refused")
+    return lambda: succeeded(purge.api.log_in(user))
 
 
-def renew_hash(purge: Purge) -> Act:
-    """Logs in somebody whose hash has another cost than the functions', which the login puts right."""
-    person = purge.api.person()
-    purge.tables.set_hash(person.id, HASH_OF_COST_4)
-    return lambda: succeeded(purge.api.log_in(person))
+def renew_hash(purge: Purge) -> PreparedCall:
+    """Logs in as a user whose hash does not have the configured cost, so that the login replaces it."""
+    user = purge.api.new_user()
+    purge.tables.set_hash(user.id, HASH_OF_COST_4)
+    return lambda: succeeded(purge.api.log_in(user))
 
 
-def change_password(purge: Purge) -> Act:
+def change_password(purge: Purge) -> PreparedCall:
     """Changes a password."""
-    person = purge.api.person()
-    body = {"current_password": person.password, "new_password": "another bag of films"}
-    return lambda: succeeded(purge.api.send("PUT", "/api/auth/password", person, body))
+    user = purge.api.new_user()
+    body = {"current_password": user.password, "new_password": "another bag of films"}
+    return lambda: succeeded(purge.api.send("PUT", "/api/auth/password", user, body))
 
 
-def of_person(method: str, path: str, body: object = None) -> Call:
-    """A request that somebody sends who is logged in."""
+def authenticated(method: str, path: str, body: object = None) -> Call:
+    """Returns a call that sends a request with the token of a user."""
 
-    def call(purge: Purge) -> Act:
-        person = purge.api.person()
-        return lambda: succeeded(purge.api.send(method, path, person, body))
-
-    return call
-
-
-def create(purge: Purge) -> Act:
-    """Adds a movie."""
-    person, movie = purge.api.person(), film()
-    return lambda: succeeded(purge.api.send("POST", "/api/movies", person, movie))
-
-
-def of_movie(method: str, rename: bool = False) -> Call:
-    """A request about a movie, from its owner."""
-
-    def call(purge: Purge) -> Act:
-        person = purge.api.person()
-        path, body = f"/api/movies/{purge.api.movie(person)}", film() if rename else None
-        return lambda: succeeded(purge.api.send(method, path, person, body))
+    def call(purge: Purge) -> PreparedCall:
+        user = purge.api.new_user()
+        return lambda: succeeded(purge.api.send(method, path, user, body))
 
     return call
 
 
-def by_record(purge: Purge) -> Act:
-    """Works off the account deletion that a record names."""
-    person = purge.leave()
+def create_movie(purge: Purge) -> PreparedCall:
+    """Creates a movie."""
+    user, movie = purge.api.new_user(), film()
+    return lambda: succeeded(purge.api.send("POST", "/api/movies", user, movie))
 
-    def act() -> bool:
-        if failures(purge.stack.invoke(purge.live, {"Records": [record(person.id)]})):
+
+def by_owner(method: str, rename: bool = False) -> Call:
+    """Returns a call that sends a request for a movie with the token of its owner."""
+
+    def call(purge: Purge) -> PreparedCall:
+        user = purge.api.new_user()
+        path, body = f"/api/movies/{purge.api.new_movie(user)}", film() if rename else None
+        return lambda: succeeded(purge.api.send(method, path, user, body))
+
+    return call
+
+
+def by_record(purge: Purge) -> PreparedCall:
+    """Carries out the account deletion of a stream record."""
+    user = purge.deleting_user()
+
+    def call() -> bool:
+        if failures(purge.stack.invoke(purge.live, {"Records": [record(user.id)]})):
             return False
-        if not purge.is_gone(person):
-            raise Failure("the purge reported nothing, and yet something is left")
+        if not purge.is_deleted(user):
+            raise Failure("purge-account reported no failure, but items of the user are left")
         return True
 
-    return act
+    return call
 
 
-def hourly(purge: Purge) -> Act:
-    """Works off whoever is left."""
-    person = purge.leave()
-    return lambda: not purge.stack.invoke(purge.schedule(), {})["error"] and purge.is_gone(person)
+def by_schedule(purge: Purge) -> PreparedCall:
+    """Carries out all pending account deletions."""
+    user = purge.deleting_user()
+    return lambda: not purge.stack.invoke(purge.schedule(), {})["error"] and purge.is_deleted(user)
 
 
-def out_of_time(purge: Purge) -> Act:
-    """Wakes the next run, because there is no time for this one to look for a movie that is counted and not there."""
-    person = purge.leave()
+def out_of_time(purge: Purge) -> PreparedCall:
+    """Triggers the next run, because this one has no time to look for a movie that is counted but does not exist."""
+    user = purge.deleting_user()
 
-    def act() -> bool:
-        with purge.in_a_hurry(), purge.tables.counted_too_high(person.id):
-            failed = failures(purge.stack.invoke(purge.function.name, {"Records": [record(person.id)]}))
-        woken = [item["run_count"] for item in purge.tables.items("AccountDeletionsTable") if item["user_id"] == person.id] == [1]
-        if bool(failed) == woken:
-            raise Failure(f"the purge reported {failed}, and woke the next run: {woken}")
-        return woken
+    def call() -> bool:
+        with purge.short_timeout(), purge.tables.counted_too_high(user.id):
+            failed = failures(purge.stack.invoke(purge.function.name, {"Records": [record(user.id)]}))
+        deletions = purge.tables.items("AccountDeletionsTable")
+        retriggered = [item["run_count"] for item in deletions if item["user_id"] == user.id] == [1]
+        if bool(failed) == retriggered:
+            raise Failure(f"purge-account reported {failed}, and triggered the next run: {retriggered}")
+        return retriggered
 
-    return act
+    return call
 
 
-def woken(purge: Purge) -> Act:
-    """Is woken by the stream."""
-    person = purge.leave()
+def by_stream(purge: Purge) -> PreparedCall:
+    """Lets the stream trigger purge-account."""
+    user = purge.deleting_user()
 
-    def act() -> bool:
+    def call() -> bool:
         with purge.mapping_set(True):
-            return within(SECONDS, lambda: purge.is_gone(person))
+            return within(SECONDS, lambda: purge.is_deleted(user))
 
-    return act
+    return call
 
 
-def gives_up(purge: Purge) -> Act:
-    """Gives up on a record."""
+def dead_letter(purge: Purge) -> PreparedCall:
+    """Lets the mapping send a record to the dead-letter queue."""
 
-    def act() -> bool:
+    def call() -> bool:
         with purge.mapping_set(True):
-            return purge.gives_up()
+            return purge.discards_expired_record()
 
-    return act
+    return call
 
 
-GET_ACCOUNT = of_person("GET", "/api/auth/account")
-LOG_OUT = of_person("POST", "/api/auth/logout", {})
-LEAVE = of_person("DELETE", "/api/auth/account")
-LIST = of_person("GET", "/api/movies")
-GET, RENAME, DELETE = of_movie("GET"), of_movie("PUT", rename=True), of_movie("DELETE")
+GET_ACCOUNT = authenticated("GET", "/api/auth/account")
+LOG_OUT = authenticated("POST", "/api/auth/logout", {})
+DELETE_ACCOUNT = authenticated("DELETE", "/api/auth/account")
+LIST = authenticated("GET", "/api/movies")
+GET, RENAME, DELETE = by_owner("GET"), by_owner("PUT", rename=True), by_owner("DELETE")
 
 CALLS: dict[str, dict[str, Call]] = {
     "signup": {"PutUserAndEmailClaim": sign_up},
@@ -170,10 +171,18 @@ CALLS: dict[str, dict[str, Call]] = {
         "DeleteFailures": change_password,
     },
     "logout": {"GetUserOfToken": LOG_OUT, "EndSessionsOfUser": LOG_OUT},
-    "delete-account": {"GetUserOfToken": LEAVE, "MarkUserAsDeleting": LEAVE, "PutAccountDeletion": LEAVE},
+    "delete-account": {
+        "GetUserOfToken": DELETE_ACCOUNT,
+        "MarkUserAsDeleting": DELETE_ACCOUNT,
+        "PutAccountDeletion": DELETE_ACCOUNT,
+    },
     "list-movies": {"QueryCatalog": LIST},
     "get-movie": {"GetMovie": GET},
-    "create-movie": {"GetUserOfToken": create, "CountMovieOfUser": create, "PutMovieAndNameClaim": create},
+    "create-movie": {
+        "GetUserOfToken": create_movie,
+        "CountMovieOfUser": create_movie,
+        "PutMovieAndNameClaim": create_movie,
+    },
     "update-movie": {
         "GetUserOfToken": RENAME,
         "GetMovie": RENAME,
@@ -197,19 +206,19 @@ CALLS: dict[str, dict[str, Call]] = {
         "GetAccountDeletion": by_record,
         "UpdateAccountDeletion": out_of_time,
         "DeleteAccountDeletion": by_record,
-        "ScanAccountDeletions": hourly,
-        "ReadStreamOfAccountDeletions": woken,
-        "ListStreams": woken,
-        "SendDeadLetter": gives_up,
+        "ScanAccountDeletions": by_schedule,
+        "ReadStreamOfAccountDeletions": by_stream,
+        "ListStreams": by_stream,
+        "SendDeadLetter": dead_letter,
     },
 }
 
 
 def call_for(operation: str, sid: str) -> Call:
-    """The call of an operation that needs a statement. Logs are written by every call."""
+    """Returns the call of an operation that needs a statement. Every call writes logs."""
     calls = CALLS.get(operation, {})
     if sid in calls:
         return calls[sid]
     if calls and sid == "WriteLogs":
         return next(iter(calls.values()))
-    raise Failure(f"tests/deploy/calls.py does not say which call of {operation} needs the statement {sid}")
+    raise Failure(f"tests/deploy/calls.py has no call of {operation} for the statement {sid}")

@@ -1,4 +1,4 @@
-"""The emulated cloud while it runs: its process, its address, and clients for its services."""
+"""The AWS emulator: its process, its address, and clients for its services."""
 
 import os
 import signal
@@ -18,15 +18,15 @@ import boto3
 from report import Failure
 
 REGION = "eu-west-1"
-# MiniStack's root account. It is a constant of MiniStack, opens nothing else, and the functions do not get it: each has
-# the credentials of its role.
+# The credentials of MiniStack's root account. They are constants of MiniStack and valid nowhere else. The functions do
+# not get them: each has the credentials of its role.
 ROOT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 SECONDS_TO_START = 60
 SECONDS_TO_STOP = 10
 
 
 class Cloud:
-    """MiniStack on a free port of 127.0.0.1, with everything it writes in a directory that goes with it."""
+    """MiniStack on a free port of 127.0.0.1. It writes to a temporary directory, which is deleted when it stops."""
 
     region = REGION
 
@@ -38,12 +38,12 @@ class Cloud:
 
     @property
     def address(self) -> str:
-        """Where every service answers."""
+        """Returns the address of every service."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of a tool that is to talk to this cloud: credentials and addresses, and no region."""
+        """Returns the environment of a tool that uses this cloud: credentials and addresses, but no region."""
         return ROOT | {
             "PATH": os.environ["PATH"],
             "HOME": self.directory.name,
@@ -53,7 +53,7 @@ class Cloud:
         }
 
     def client(self, service: str) -> Any:
-        """A client of one service, as the root account."""
+        """Returns a client of a service with the credentials of the root account."""
         return boto3.client(
             service,
             endpoint_url=self.address,
@@ -64,8 +64,8 @@ class Cloud:
 
     def __enter__(self) -> "Cloud":
         self.directory = tempfile.TemporaryDirectory(prefix="movie-bag-deploy-")
-        # The two listeners that are turned off would listen on all interfaces. The functions inherit the format of the
-        # log, which Lambda would tell them according to the template.
+        # IoT and SFTP are disabled because they would listen on all interfaces. The functions inherit the log format,
+        # which Lambda would set according to the template.
         settings = {
             "AUTH": "true",
             "AWS_LAMBDA_LOG_FORMAT": "JSON",
@@ -79,7 +79,7 @@ class Cloud:
             "STATE_DIR": f"{self.directory.name}/state",
         }
         with self.log.open("wb") as log:
-            # A session of its own is a process group of its own, in which the functions' processes are as well.
+            # A new session is also a new process group, which contains the processes of the functions, too.
             self.process = subprocess.Popen(
                 [sys.executable, str(Path(__file__).with_name("emulator.py"))],
                 cwd=self.directory.name,
@@ -112,7 +112,7 @@ class Cloud:
         raise Failure(f"the emulator was not ready after {SECONDS_TO_START} seconds; see {self.log}")
 
     def _stop(self) -> None:
-        """Ends the emulator and every function it started, and sees that none is left."""
+        """Stops the emulator and every function that it started, and fails if a process is left."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             self._signal(number)
             end = time.monotonic() + SECONDS_TO_STOP
@@ -121,10 +121,10 @@ class Cloud:
         left = self._signal(0)
         self.directory.cleanup()
         if left:
-            raise Failure(f"processes of the group {self.process.pid} outlive the emulator")
+            raise Failure(f"processes of the group {self.process.pid} still run after the emulator")
 
     def _signal(self, number: int) -> bool:
-        """Sends a signal to the whole group. `False` if nobody is left in it."""
+        """Sends a signal to the process group. Returns `False` if no process is left in it."""
         self.process.poll()
         try:
             os.killpg(self.process.pid, number)

@@ -1,30 +1,31 @@
-"""Starts MiniStack, an AWS emulator, with what it lacks to take this project's template as it is.
+"""Starts MiniStack, an AWS emulator, with the additions that this project's template requires.
 
-It is one process that speaks the protocols of AWS, runs the real binaries of the functions behind a Runtime API and,
-with AUTH=true, decides every request by the policies of who sent it. What the template needs and MiniStack lacks:
+MiniStack is a single process that implements the protocols of AWS and runs the real binaries of the functions behind a
+Runtime API. With AUTH=true, it authorizes every request according to the policies of the sender. MiniStack lacks the
+following features, which are added here:
 
-1. CloudFormation refuses `AWS::CodeDeploy::Application` and `AWS::CodeDeploy::DeploymentGroup`, which SAM makes for a
-   gradual release. They are recorded and nothing more: an alias moves to the new version at once.
-2. CloudFormation does not read the OpenAPI `Body` of an HTTP API, in which SAM writes the routes and the rules of CORS.
-   They are made from it here, by the emulator's own handlers of integrations and routes.
-3. A change set applies SAM's transform without the values of the parameters, where AWS gives them to it: without them
-   SAM cannot see what `AutoPublishCodeSha256: !Ref Release` says. They take the place of the defaults meanwhile, each
-   of its own type: a list for a CommaDelimitedList.
-4. CloudFormation refuses an alarm over a sum of metrics. It is made as an alarm over the first of them.
-5. CloudFormation generates secrets with punctuation even where the template excludes it.
+1. CloudFormation rejects `AWS::CodeDeploy::Application` and `AWS::CodeDeploy::DeploymentGroup`, which SAM generates for
+   gradual rollouts. They are only recorded: an alias moves to the new version at once.
+2. CloudFormation ignores the OpenAPI `Body` of an HTTP API, which contains the routes and the CORS configuration that
+   SAM generates. They are created from it here, with the emulator's own handlers for integrations and routes.
+3. A change set applies SAM's transform without the values of the parameters, which AWS passes to it. Without them SAM
+   cannot resolve `AutoPublishCodeSha256: !Ref Release`. The values temporarily replace the defaults, each with its own
+   type: a list for a CommaDelimitedList.
+4. CloudFormation rejects an alarm on a sum of metrics. It is created as an alarm on the first of them.
+5. CloudFormation generates secrets with punctuation even if the template excludes it.
 
-Where AWS refuses what MiniStack lets pass, this refuses it with the message of AWS, as far as a deployment of this
-project can meet it:
+AWS rejects some requests that MiniStack accepts. Those that a deployment of this project can make are rejected here,
+with the message of AWS:
 
-6. A gradual release begins at the version that CloudFormation recorded. CodeDeploy refuses it if the alias leads
-   elsewhere. Only an alias with an `UpdatePolicy` is moved by CodeDeploy.
-7. A stage may not have settings of a route that does not exist, not even until its own update in the same deployment.
-8. The functions of an account may reserve all but 100 of its concurrent executions.
+6. A gradual rollout starts from the version that CloudFormation recorded. CodeDeploy rejects it if the alias points to
+   another version. CodeDeploy only moves aliases with an `UpdatePolicy`.
+7. A stage must not have settings for a route that does not exist, not even until its own update in the same deployment.
+8. The functions of an account can reserve all but 100 of its concurrent executions.
 9. A stack whose first creation was rolled back can only be deleted.
-10. API Gateway renames the header `www-authenticate` of an answer, as its documentation says for REST APIs and users
-   report for HTTP APIs.
+10. API Gateway renames the response header `www-authenticate`, according to its documentation for REST APIs and to
+    reports of users for HTTP APIs.
 
-Nothing else is changed: what a test finds is what MiniStack does. It runs inside the emulator's own venv.
+Everything else is the behavior of MiniStack. This program runs in the emulator's own venv.
 """
 
 import copy
@@ -46,11 +47,11 @@ FUNCTION = "AWS::Lambda::Function"
 STAGE = "AWS::ApiGatewayV2::Stage"
 METHODS = {"get", "put", "post", "delete", "patch", "head", "options", "x-amazon-apigateway-any-method"}
 
-# An account's concurrent executions, unless AWS grants more; what has to stay unreserved of them.
+# The default quota of concurrent executions of an account, and how many of them must stay unreserved.
 CONCURRENCY = 1000
 UNRESERVED = 100
 
-# The resources that a stack is getting, by its name.
+# The resources of the stacks that are being deployed, by the names of the stacks.
 deploying: dict[str, dict[str, Any]] = {}
 
 create_api = HANDLERS[API]["create"]
@@ -69,28 +70,28 @@ alarm_record = provisioners._cw_metric_alarm_record
 
 
 def record(logical_id: str, properties: Properties, stack: str) -> Made:
-    """Makes a resource that is only a name."""
+    """Creates a resource that consists only of its name."""
     return provisioners._physical_name(stack, logical_id, max_len=100), {}
 
 
 def keep(physical_id: str, old: Properties, new: Properties, stack: str) -> Made:
-    """Updates a resource that is only a name."""
+    """Updates a resource that consists only of its name."""
     return physical_id, {}
 
 
 def forget(physical_id: str, properties: Properties) -> None:
-    """Deletes a resource that is only a name."""
+    """Deletes a resource that consists only of its name."""
 
 
 def create(logical_id: str, properties: Properties, stack: str) -> Made:
-    """Makes an HTTP API with the routes of its body."""
+    """Creates an HTTP API with the routes of its body."""
     api, attributes = create_api(logical_id, properties, stack)
     open_body(api, properties)
     return api, attributes
 
 
 def update(physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str | None = None) -> Made:
-    """Updates an HTTP API; its routes are made anew. The settings of its stage must have a route each until then."""
+    """Updates an HTTP API and recreates its routes. Until then, each setting of its stage must have a route."""
     keys = {key for key, _, _ in routes(new)}
     for stage in apigateway._stages.get(physical_id, {}).values():
         require_routes(stage.get("routeSettings", {}), keys)
@@ -100,7 +101,7 @@ def update(physical_id: str, old: Properties, new: Properties, stack: str, logic
 
 
 def open_body(api: str, properties: Properties) -> None:
-    """Makes the integrations, the routes and the CORS configuration that the OpenAPI body of an HTTP API describes."""
+    """Creates the integrations, routes and CORS configuration of the OpenAPI body of an HTTP API."""
     apigateway._integrations[api], apigateway._routes[api] = {}, {}
     for key, path, operation in routes(properties):
         open_route(api, key, path, operation["x-amazon-apigateway-integration"])
@@ -109,7 +110,7 @@ def open_body(api: str, properties: Properties) -> None:
 
 
 def routes(properties: Properties) -> list[tuple[str, str, Properties]]:
-    """The routes in the OpenAPI body of an HTTP API: key, path and operation."""
+    """Returns the routes in the OpenAPI body of an HTTP API: key, path and operation."""
     found = []
     for path, operations in (properties.get("Body") or {}).get("paths", {}).items():
         for method, operation in operations.items():
@@ -120,7 +121,7 @@ def routes(properties: Properties) -> list[tuple[str, str, Properties]]:
 
 
 def open_route(api: str, key: str, path: str, integration: Properties) -> None:
-    """Makes one route with its integration."""
+    """Creates a route with its integration."""
     made, _ = provisioners._apigw_v2_integration_create(
         path,
         {
@@ -136,19 +137,19 @@ def open_route(api: str, key: str, path: str, integration: Properties) -> None:
 
 
 def require_routes(settings: Properties, keys: set[str]) -> None:
-    """Refuses the settings of a route that is not among these."""
+    """Rejects settings for a route that is not one of these."""
     for key in settings:
         if key not in keys:
             raise ValueError(f"Unable to find Route by key {key} within the provided RouteSettings")
 
 
 def existing_routes(properties: Properties) -> set[str]:
-    """The keys of the routes of a stage's API."""
+    """Returns the keys of the routes of a stage's API."""
     return {route["routeKey"] for route in apigateway._routes.get(properties["ApiId"], {}).values()}
 
 
 def create_checked_stage(logical_id: str, properties: Properties, stack: str) -> Made:
-    """Makes a stage, if its settings are of routes that exist."""
+    """Creates a stage if its settings belong to existing routes."""
     require_routes(properties.get("RouteSettings", {}), existing_routes(properties))
     return create_stage(logical_id, properties, stack)
 
@@ -156,13 +157,13 @@ def create_checked_stage(logical_id: str, properties: Properties, stack: str) ->
 def update_checked_stage(
     physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str | None = None
 ) -> Made:
-    """Updates a stage, if its settings are of routes that exist."""
+    """Updates a stage if its settings belong to existing routes."""
     require_routes(new.get("RouteSettings", {}), existing_routes(new))
     return update_stage(physical_id, old, new, stack, logical_id)
 
 
 def shift(physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str | None = None) -> Made:
-    """Moves an alias; with an update policy, only from the version that CloudFormation moved it to last."""
+    """Moves an alias; if it has an update policy, only from the version to which CloudFormation moved it last."""
     policy = deploying[stack][logical_id or ""].get("UpdatePolicy", {})
     if "CodeDeployLambdaAliasUpdate" in policy and old["FunctionVersion"] != new["FunctionVersion"]:
         alias = lambda_svc._functions[old["FunctionName"]]["aliases"][old["Name"]]
@@ -172,7 +173,7 @@ def shift(physical_id: str, old: Properties, new: Properties, stack: str, logica
 
 
 def reserve(function: str, properties: Properties) -> None:
-    """Reserves concurrent executions for a function, if enough are left for all others."""
+    """Reserves concurrent executions for a function if enough stay unreserved."""
     wanted = properties.get("ReservedConcurrentExecutions")
     others = [each for name, each in lambda_svc._functions.items() if name != function]
     reserved = sum(each.get("concurrency") or 0 for each in others)
@@ -185,7 +186,7 @@ def reserve(function: str, properties: Properties) -> None:
 
 
 def create_reserving(logical_id: str, properties: Properties, stack: str) -> Made:
-    """Makes a function with what it reserves, or not at all."""
+    """Creates a function with its reserved concurrency, or fails without creating it."""
     function, attributes = create_function(logical_id, properties, stack)
     try:
         reserve(function, properties)
@@ -198,14 +199,14 @@ def create_reserving(logical_id: str, properties: Properties, stack: str) -> Mad
 def update_reserving(
     physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str | None = None
 ) -> Made:
-    """Updates a function with what it reserves."""
+    """Updates a function and its reserved concurrency."""
     function, attributes = update_function(physical_id, old, new, stack, logical_id)
     reserve(function, new)
     return function, attributes
 
 
 def propose(request: Properties) -> Any:
-    """Makes a change set, but for a stack whose first creation was rolled back."""
+    """Creates a change set unless the first creation of the stack was rolled back."""
     name = helpers._p(request, "StackName")
     stack = cloudformation._stacks.get(name)
     if stack and stack["StackStatus"] == "ROLLBACK_COMPLETE":
@@ -215,20 +216,20 @@ def propose(request: Properties) -> Any:
 
 
 def deploy(name: str, identity: str, template: Properties, *values: Any, **settings: Any) -> Any:
-    """Deploys a stack, and remembers which resources it is getting."""
+    """Deploys a stack, and records its new resources."""
     deploying[name] = template["Resources"]
     return deploy_stack(name, identity, template, *values, **settings)
 
 
 async def invoke(*request: Any, **settings: Any) -> tuple[int, dict[str, Any], bytes]:
-    """Calls the function of a route; one header of its answer gets another name."""
+    """Invokes the function of a route, and renames one header of its response."""
     status, headers, body = await invoke_lambda_proxy(*request, **settings)
     renamed = {"www-authenticate": "x-amzn-remapped-www-authenticate"}
     return status, {renamed.get(name.lower(), name): value for name, value in headers.items()}, body
 
 
 def transform(template: Properties, given: list[Properties] | None = None, previous: Properties | None = None) -> Any:
-    """Applies the transforms of a template with the values its parameters are going to have."""
+    """Applies the transforms of a template with the values of its parameters."""
     filled = copy.deepcopy(template)
     for name, value in engine._transform_parameters(template, given, previous).items():
         parameter = filled["Parameters"][name]
@@ -240,7 +241,7 @@ def transform(template: Properties, given: list[Properties] | None = None, previ
 
 
 def generate(properties: Properties) -> str:
-    """The value of a secret, with punctuation only where it is not excluded."""
+    """Returns the generated value of a secret, without punctuation if it is excluded."""
     properties = copy.deepcopy(properties)
     generated = properties.get("GenerateSecretString", {})
     if generated.get("ExcludePunctuation"):
@@ -249,7 +250,7 @@ def generate(properties: Properties) -> str:
 
 
 def alarm(name: str, properties: Properties) -> Any:
-    """The record of an alarm; of a sum of metrics, with the first of them."""
+    """Returns the record of an alarm, which has only the first metric of a sum."""
     metrics = properties.get("Metrics", [])
     for first in [metric["MetricStat"] for metric in metrics if "MetricStat" in metric][:1]:
         single = {**first["Metric"], "Statistic": first["Stat"], "Period": first["Period"]}

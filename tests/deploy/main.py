@@ -1,4 +1,4 @@
-"""Deploys the stack to an emulator of AWS on this machine, uses it, breaks it, updates it and deletes it."""
+"""Deploys the stack to an AWS emulator on this machine, then uses, breaks, updates and deletes it."""
 
 import signal
 import sys
@@ -8,17 +8,17 @@ import incidents
 import journey
 import lifetime
 import privileges
-import purge
 import translation
 from api import Api
 from cloud import Cloud
+from purge import Purge, bad_record
 from report import Failure, stage
 from stack import PROJECT, Stack
 from tables import Tables
 
 
 def test(cloud: Cloud) -> None:
-    """Everything, in order."""
+    """Runs every stage in order."""
     stack = Stack(cloud)
     with stage("The template and the tools"):
         translation.translated()
@@ -29,42 +29,42 @@ def test(cloud: Cloud) -> None:
         lifetime.created(stack)
         lifetime.through_the_alias(stack)
     api, tables = Api(cloud.port, f"{stack.api_id()}.execute-api.localhost:{cloud.port}"), Tables(stack)
-    worker = purge.Purge(stack, api, tables)
-    with stage("People use the API"):
+    purge = Purge(stack, api, tables)
+    with stage("Users call the API"):
         journey.movies(api)
         journey.account(api)
         journey.gateway(api)
-        journey.leaving(api, tables)
+        journey.account_deletion(api, tables)
         journey.logs(stack)
-    with stage("The purge meets a bad record"):
-        purge.poison(worker)
+    with stage("purge-account receives a bad record"):
+        bad_record(purge)
     with stage("No role has a statement that its function does not need"):
-        privileges.least_privilege(worker)
+        privileges.least_privilege(purge)
     with stage("Parameters and routes change"):
         incidents.by_sam(stack)
         incidents.not_allowed(stack)
         incidents.several_origins(stack, api)
         incidents.route_removed(stack)
-    with stage("Another release"):
+    with stage("Another release is deployed"):
         first = incidents.serving(stack)
         lifetime.updated(stack, api, tables)
-    with stage("It is rolled back"):
+    with stage("The release is rolled back"):
         incidents.rolled_back(stack, api, first)
-    with stage("The key becomes known"):
-        incidents.key_known(stack, api, first)
-    with stage("The data of an earlier moment is restored"):
+    with stage("The signing key is compromised"):
+        incidents.key_compromised(stack, api, first)
+    with stage("The data is restored to an earlier time"):
         lifetime.restored(stack, tables)
     with stage("The stack is deleted"):
-        gone = lifetime.removed(stack, tables)
-    with stage("Its tables are brought back under a stack"):
-        lifetime.brought_back(stack, tables, gone)
+        deleted = lifetime.deleted(stack, tables)
+    with stage("Its tables are imported into a new stack"):
+        lifetime.imported(stack, tables, deleted)
 
 
 def main() -> None:
-    """Runs the test, and ends the emulator however it went."""
-    # So that the emulator does not outlive this process.
+    """Runs the test, and stops the emulator whether the test passes or fails."""
+    # A signal must not end this process without stopping the emulator.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: sys.exit("ended from outside"))
+        signal.signal(number, lambda *_: sys.exit("terminated by a signal"))
     started = time.monotonic()
     log = PROJECT / "target/ci/deploy-emulator.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -72,8 +72,8 @@ def main() -> None:
         with Cloud(log) as cloud:
             test(cloud)
     except Failure as failure:
-        sys.exit(f"FAIL  {failure}\n      the emulator's log: {log}")
-    print(f"The deployment does what it should; {time.monotonic() - started:.0f} s")
+        sys.exit(f"FAIL  {failure}\n      emulator log: {log}")
+    print(f"Every check of the deployment passed; {time.monotonic() - started:.0f} s")
 
 
 if __name__ == "__main__":

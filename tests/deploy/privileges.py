@@ -1,4 +1,4 @@
-"""Least privilege on the live stack: without any one statement of any role, the call that needs it fails."""
+"""Checks least privilege on the deployed stack: without any single statement of a role, a call fails."""
 
 import json
 from collections.abc import Iterator
@@ -21,13 +21,13 @@ class Role:
         self.name = function.role
 
     def inline(self) -> dict[str, list[Statement]]:
-        """The statements of the inline policies, by the names of the policies."""
+        """Returns the statements of the inline policies, by policy name."""
         names = self.iam.list_role_policies(RoleName=self.name)["PolicyNames"]
         read = [self.iam.get_role_policy(RoleName=self.name, PolicyName=name) for name in names]
         return {policy["PolicyName"]: statements(policy["PolicyDocument"]) for policy in read}
 
     def attached(self) -> dict[str, list[Statement]]:
-        """The statements of the attached policies, by the ARNs of the policies."""
+        """Returns the statements of the attached policies, by policy ARN."""
         found = {}
         for policy in self.iam.list_attached_role_policies(RoleName=self.name)["AttachedPolicies"]:
             arn = policy["PolicyArn"]
@@ -38,7 +38,7 @@ class Role:
 
     @contextmanager
     def without(self, policy: str, statement: Statement) -> Iterator[None]:
-        """Takes one statement out of an inline policy meanwhile."""
+        """Removes a statement from an inline policy within the context."""
         all_statements = self.inline()[policy]
         rest = [each for each in all_statements if each != statement]
         if rest:
@@ -52,7 +52,7 @@ class Role:
 
     @contextmanager
     def detached(self, arn: str) -> Iterator[None]:
-        """Detaches a policy meanwhile, which other roles share."""
+        """Detaches a policy, which other roles share, within the context."""
         self.iam.detach_role_policy(RoleName=self.name, PolicyArn=arn)
         try:
             yield
@@ -65,55 +65,55 @@ class Role:
 
 
 def statements(document: dict[str, Any]) -> list[Statement]:
-    """The statements of a policy; each must have a name."""
+    """Returns the statements of a policy, each of which must have a Sid."""
     found = document["Statement"]
     if not all(statement.get("Sid") for statement in found):
-        raise Failure(f"every statement of a policy needs a Sid: {found}")
+        raise Failure(f"every statement of a policy must have a Sid: {found}")
     return found
 
 
 def least_privilege(purge: Purge) -> None:
-    """Takes every statement away once, and prints what happened."""
+    """Removes each statement in turn, and prints the effect."""
     print(f"  {'function':16} {'statement':32} without it")
-    counts = {"fails": 0, "not enforced by the emulator": 0}
-    # The calls of the purge are made by hand, or else the stream would be quicker.
+    effects = {"fails": 0, "not enforced by the emulator": 0}
+    # Without the mapping, because the stream would trigger purge-account before the calls of this test.
     with purge.mapping_set(False):
         for operation, function in sorted(purge.stack.functions().items()):
             role = Role(purge, function)
             before = role.inline(), role.attached()
             for policy, found in before[0].items():
                 for statement in found:
-                    counts[_try(purge, operation, statement["Sid"], role.without(policy, statement))] += 1
+                    effects[_without(purge, operation, statement["Sid"], role.without(policy, statement))] += 1
             for arn, found in before[1].items():
                 for statement in found:
-                    counts[_try(purge, operation, statement["Sid"], role.detached(arn))] += 1
+                    effects[_without(purge, operation, statement["Sid"], role.detached(arn))] += 1
             sids = {statement["Sid"] for found in before[0].values() for statement in found}
-            if gone := set(CALLS[operation]) - sids:
+            if unknown := set(CALLS[operation]) - sids:
                 raise Failure(
-                    f"tests/deploy/calls.py has calls for statements of {operation} that are not there: {gone}"
+                    f"tests/deploy/calls.py has calls for statements that {operation} does not have: {unknown}"
                 )
             if (role.inline(), role.attached()) != before:
-                raise Failure(f"the policies of {operation} are not as they were")
+                raise Failure(f"the policies of {operation} were not restored")
     for sid, reason in NOT_ENFORCED.items():
         note(f"{sid}: {reason}")
-    total, needed = sum(counts.values()), counts["fails"]
-    check(needed, f"of {total} statements, {needed} are needed, and the emulator does not enforce the others")
+    total, needed = sum(effects.values()), effects["fails"]
+    check(needed, f"{needed} of {total} statements are needed; the emulator does not enforce the others")
 
 
-def _try(purge: Purge, operation: str, sid: str, absence: AbstractContextManager[None]) -> str:
-    """Makes the call of a statement without it and then with it."""
-    act = call_for(operation, sid)(purge)
+def _without(purge: Purge, operation: str, sid: str, absence: AbstractContextManager[None]) -> str:
+    """Makes the call that needs a statement, first without the statement and then with it."""
+    call = call_for(operation, sid)(purge)
     with absence:
-        without = act()
+        succeeded = call()
     enforced = sid not in NOT_ENFORCED
-    if without == enforced:
+    if succeeded == enforced:
         raise Failure(
-            f"{operation} was to fail without {sid}, and did not"
+            f"{operation} succeeded without {sid}"
             if enforced
-            else f"{operation} fails without {sid}, which NOT_ENFORCED says the emulator does not enforce"
+            else f"{operation} failed without {sid}, which is in NOT_ENFORCED"
         )
-    if enforced and not act():
-        raise Failure(f"{operation} fails although it has {sid} again")
+    if enforced and not call():
+        raise Failure(f"{operation} still failed after {sid} was restored")
     result = "fails" if enforced else "not enforced by the emulator"
     print(f"  {operation:16} {sid:32} {result}", flush=True)
     return result

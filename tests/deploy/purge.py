@@ -1,17 +1,17 @@
-"""The purge from outside: what wakes it, and what becomes of a record that it cannot work off."""
+"""Tests `purge-account` from outside: what triggers it, and what happens to a record that it cannot process."""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from api import Api, Person
+from api import Api, TestUser
 from report import SECONDS, Failure, check, note, within
 from stack import Stack
 from tables import Tables
 
-# Seconds. AWS takes no limit of a record's age below 60; the emulator does.
-SHORT = 1
+# AWS accepts no maximum record age below 60 seconds; the emulator does.
+SHORT_RECORD_AGE_SECONDS = 1
 
 
 class Purge:
@@ -24,35 +24,35 @@ class Purge:
         (self.mapping_id,) = stack.physical("AWS::Lambda::EventSourceMapping").values()
         (self.queue,) = stack.physical("AWS::SQS::Queue").values()
         self.sqs = stack.cloud.client("sqs")
-        # What the mapping invokes.
+        # The ARN of the alias, which the mapping invokes.
         self.live: str = self.mapping()["FunctionArn"]
 
     def mapping(self) -> dict[str, Any]:
-        """The event source mapping as it is now."""
+        """Returns the current configuration of the event source mapping."""
         return self.lambda_.get_event_source_mapping(UUID=self.mapping_id)
 
     def schedule(self) -> str:
-        """What the hourly rule invokes."""
+        """Returns the ARN that the hourly rule invokes."""
         events = self.stack.cloud.client("events")
         (rule,) = self.stack.physical("AWS::Events::Rule").values()
         (target,) = events.list_targets_by_rule(Rule=rule)["Targets"]
         return target["Arn"]
 
-    def leave(self, movies: int = 1) -> Person:
-        """Somebody with movies who has just left."""
-        person = self.api.person()
+    def deleting_user(self, movies: int = 1) -> TestUser:
+        """Creates a user with movies, and requests the deletion of the account."""
+        user = self.api.new_user()
         for _ in range(movies):
-            self.api.movie(person)
-        self.api.ask("DELETE", "/api/auth/account", person)
-        return person
+            self.api.new_movie(user)
+        self.api.send_ok("DELETE", "/api/auth/account", user)
+        return user
 
-    def is_gone(self, person: Person) -> bool:
-        """Whether nothing is left of a person."""
-        return not self.tables.traces(person.id, person.email)
+    def is_deleted(self, user: TestUser) -> bool:
+        """Returns whether no item of a user is left."""
+        return not self.tables.traces(user.id, user.email)
 
     @contextmanager
     def mapping_set(self, enabled: bool) -> Iterator[None]:
-        """Lets the stream wake the purge meanwhile, or not."""
+        """Enables or disables the mapping within the context."""
         before = self.mapping()["State"] == "Enabled"
         self._set(Enabled=enabled)
         try:
@@ -61,8 +61,8 @@ class Purge:
             self._set(Enabled=before)
 
     @contextmanager
-    def in_a_hurry(self) -> Iterator[None]:
-        """Gives the newest code, which no alias leads to, a second more than it keeps to wake the next run."""
+    def short_timeout(self) -> Iterator[None]:
+        """Leaves `$LATEST` only one second besides the time that it reserves for triggering the next run."""
         before = self.lambda_.get_function_configuration(FunctionName=self.function.name)["Timeout"]
         self.lambda_.update_function_configuration(FunctionName=self.function.name, Timeout=6)
         try:
@@ -72,13 +72,13 @@ class Purge:
 
     @contextmanager
     def _blocked(self) -> Iterator[None]:
-        """Lets the mapping invoke nothing, and records grow too old in no time.
+        """Prevents the mapping from invoking the function, and lets records expire quickly.
 
-        The emulator keeps to a limit of concurrency only where the newest code is invoked, so that is what it invokes.
+        The emulator applies reserved concurrency only to invocations of `$LATEST`, so the mapping invokes that.
         """
         function, age = self.function.name, self.mapping()["MaximumRecordAgeInSeconds"]
         self.lambda_.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
-        self._set(FunctionName=function, MaximumRecordAgeInSeconds=SHORT)
+        self._set(FunctionName=function, MaximumRecordAgeInSeconds=SHORT_RECORD_AGE_SECONDS)
         try:
             yield
         finally:
@@ -88,30 +88,30 @@ class Purge:
     def _set(self, **settings: object) -> None:
         self.lambda_.update_event_source_mapping(UUID=self.mapping_id, **settings)
 
-    def gives_up(self) -> bool:
-        """Whether the queue gets a record that grows too old because the function may not run.
+    def discards_expired_record(self) -> bool:
+        """Returns whether a record that expires because the function cannot run reaches the dead-letter queue.
 
-        Afterwards everything is as before, and the schedule has worked off the account deletion, which was still there.
+        Afterwards the configuration is as before, and the schedule has carried out the pending account deletion.
         """
-        # The stream is read in order, so that nothing older is under way any more once somebody new is gone.
-        earlier = self.leave()
-        if not within(SECONDS, lambda: self.is_gone(earlier)):
-            raise Failure("the purge was to be woken by the stream")
+        # The stream is read in order, so no older record is pending once the deletion of a new user is complete.
+        earlier = self.deleting_user()
+        if not within(SECONDS, lambda: self.is_deleted(earlier)):
+            raise Failure("the stream did not trigger purge-account")
         with self._blocked():
-            person = self.leave()
-            letter = within(SECONDS, self.letter)
+            user = self.deleting_user()
+            letter = within(SECONDS, self.dead_letter)
         if not letter:
             return False
         stream = self.mapping()["EventSourceArn"]
         batch = letter["DDBStreamBatchInfo"]
-        if (batch["streamArn"], batch["batchSize"]) != (stream, 1) or self.is_gone(person):
-            raise Failure(f"the queue was to get one record of {stream}, whose account deletion stays: {letter}")
-        if self.stack.invoke(self.schedule(), {})["error"] or not self.is_gone(person):
-            raise Failure("the schedule was to work off the account deletion whose record was given up")
+        if (batch["streamArn"], batch["batchSize"]) != (stream, 1) or self.is_deleted(user):
+            raise Failure(f"expected one dead letter of {stream}, and the account deletion still pending: {letter}")
+        if self.stack.invoke(self.schedule(), {})["error"] or not self.is_deleted(user):
+            raise Failure("the schedule did not carry out the account deletion of the discarded record")
         return True
 
-    def letter(self) -> dict[str, Any] | None:
-        """Takes a message out of the queue of dead letters."""
+    def dead_letter(self) -> dict[str, Any] | None:
+        """Removes a message from the dead-letter queue and returns it."""
         for message in self.sqs.receive_message(QueueUrl=self.queue).get("Messages", []):
             self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
             return json.loads(message["Body"])
@@ -119,41 +119,41 @@ class Purge:
 
 
 def record(user_id: str, number: str = "1") -> dict[str, Any]:
-    """A record of the stream, as far as the purge reads it."""
+    """Returns a stream record with the members that purge-account reads."""
     keys = {"user_id": {"S": user_id}}
     return {"eventName": "INSERT", "dynamodb": {"Keys": keys, "SequenceNumber": number}}
 
 
-def failures(answer: dict[str, Any]) -> list[str]:
-    """The sequence numbers of the records that an answer of the purge reports."""
-    if answer["error"]:
-        raise Failure(f"the purge was to report records, not to fail as a whole: {answer['payload']}")
-    return [failure["itemIdentifier"] for failure in answer["payload"]["batchItemFailures"]]
+def failures(result: dict[str, Any]) -> list[str]:
+    """Returns the sequence numbers of the records that an invocation of purge-account reports as failed."""
+    if result["error"]:
+        raise Failure(f"purge-account failed as a whole instead of reporting records: {result['payload']}")
+    return [failure["itemIdentifier"] for failure in result["payload"]["batchItemFailures"]]
 
 
-def poison(purge: Purge) -> None:
-    """An account deletion that names nobody harms no other."""
-    purge.tables.put_account_deletion("nobody")
-    bob = purge.leave()
-    gone = within(SECONDS, lambda: purge.is_gone(bob))
-    check(gone, "an account deletion whose key names nobody holds up no other in the stream")
+def bad_record(purge: Purge) -> None:
+    """Checks that an account deletion with an invalid user id does not affect the others."""
+    purge.tables.put_account_deletion("not-an-id")
+    bob = purge.deleting_user()
+    deleted = within(SECONDS, lambda: purge.is_deleted(bob))
+    check(deleted, "an account deletion with an invalid user id does not delay others in the stream")
     logged = within(SECONDS, lambda: purge.stack.logged("a record failed"))
-    check(logged, "the function logs that it failed")
+    check(logged, "the function logs the failure")
     with purge.mapping_set(False):
-        ann = purge.leave()
-        answer = purge.stack.invoke(purge.live, {"Records": [record("nobody", "7"), record(ann.id, "8")]})
-        check(failures(answer) == ["7"], "it reports that record, and only that one", answer)
-        check(purge.is_gone(ann), "and has worked off the other one of the batch")
-        cem = purge.leave()
-        answer = purge.stack.invoke(purge.schedule(), {})
-        worked_off = not answer["error"] and purge.is_gone(cem)
-        check(worked_off, "the hourly run works off who is left, in spite of it", answer)
-    purge.tables.delete_account_deletion("nobody")
+        ann = purge.deleting_user()
+        result = purge.stack.invoke(purge.live, {"Records": [record("not-an-id", "7"), record(ann.id, "8")]})
+        check(failures(result) == ["7"], "it reports this record and no other", result)
+        check(purge.is_deleted(ann), "it carries out the other deletion of the batch")
+        cem = purge.deleting_user()
+        result = purge.stack.invoke(purge.schedule(), {})
+        deleted = not result["error"] and purge.is_deleted(cem)
+        check(deleted, "the hourly run carries out the other pending deletions", result)
+    purge.tables.delete_account_deletion("not-an-id")
     mapping = purge.mapping()
     retries = (mapping["FunctionResponseTypes"], mapping["MaximumRetryAttempts"], mapping["BisectBatchOnFunctionError"])
     five_times = retries == (["ReportBatchItemFailures"], 5, True)
-    check(five_times, "the mapping is to try a reported record five times", retries)
-    check(not purge.letter(), "so far the queue of dead letters is empty")
-    note("the emulator does not read which records are reported, so it neither tries them again nor gives them up")
-    given_up = purge.gives_up()
-    check(given_up, "a record that grows too old reaches that queue, and the hourly run carries that account deletion out")
+    check(five_times, "the mapping is configured to retry a reported record five times", retries)
+    check(not purge.dead_letter(), "the dead-letter queue is still empty")
+    note("the emulator ignores which records are reported, so it neither retries nor discards them")
+    discarded = purge.discards_expired_record()
+    check(discarded, "an expired record reaches the queue, and the hourly run carries out its account deletion")

@@ -1,4 +1,4 @@
-"""What the tests print: one line for each check, the time of each stage, and why it ended."""
+"""The output of the tests: one line per check, the duration of each stage, and the reason for a failure."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,28 +6,28 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 Found = TypeVar("Found")
-# How long anything may take that happens by itself.
+# How long asynchronous work may take.
 SECONDS = 30
 
 
 class Failure(Exception):
-    """A check that did not hold; its text says what was expected and what was there."""
+    """A failed check. Its text says what was expected and what was found instead."""
 
 
 def check(holds: object, sentence: str, instead: object = "") -> None:
-    """Prints a sentence that holds, or ends the run with it and with what was there instead."""
+    """Prints the sentence if the check passes. Otherwise raises a `Failure` with it and with what was found instead."""
     if not holds:
         raise Failure(f"{sentence}: {instead}" if instead != "" else sentence)
     print(f"  ok  {sentence}", flush=True)
 
 
 def note(sentence: str) -> None:
-    """Prints what this run cannot show."""
+    """Prints a limitation of this run."""
     print(f"  --  {sentence}", flush=True)
 
 
 def within(seconds: float, look: Callable[[], Found]) -> Found:
-    """Looks until there is something, or for so many seconds."""
+    """Calls `look` until it returns a true value or the time is over, and returns its last result."""
     end = time.monotonic() + seconds
     while not (found := look()) and time.monotonic() < end:
         time.sleep(0.1)
@@ -36,7 +36,7 @@ def within(seconds: float, look: Callable[[], Found]) -> Found:
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Prints how long a part of the run took."""
+    """Prints the name of a stage and how long it took."""
     print(name, flush=True)
     started = time.monotonic()
     yield

@@ -1,4 +1,4 @@
-"""The stack's tables, read and written from outside."""
+"""Access to the stack's tables that bypasses the API."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,15 +12,15 @@ Item = dict[str, Any]
 
 
 def kept(stack: Stack) -> dict[str, str]:
-    """The tables that outlive the stack, by their names in the template. Counters of password attempts do not."""
+    """Returns the tables that outlive the stack, by logical id. The counters of password attempts do not."""
     resources, tables = stack.template()["Resources"], stack.physical("AWS::DynamoDB::Table")
     return {table: name for table, name in tables.items() if resources[table]["DeletionPolicy"] == "Retain"}
 
 
 class Tables:
-    """Tables of data by their names in the template: `UsersTable`, `MoviesTable`, `AccountDeletionsTable`.
+    """The tables `UsersTable`, `MoviesTable` and `AccountDeletionsTable`, by logical id.
 
-    The stack's that outlive it, or others.
+    By default the stack's own, which outlive it; otherwise the tables with the given names.
     """
 
     def __init__(self, stack: Stack, names: dict[str, str] | None = None) -> None:
@@ -28,17 +28,17 @@ class Tables:
         self.client = stack.cloud.client("dynamodb")
 
     def items(self, table: str) -> list[Item]:
-        """Everything in a table."""
+        """Returns every item of a table."""
         pages = self.client.get_paginator("scan").paginate(TableName=self.names[table], ConsistentRead=True)
         read = TypeDeserializer().deserialize
         return [{name: read(value) for name, value in item.items()} for page in pages for item in page["Items"]]
 
     def all(self) -> dict[str, list[Item]]:
-        """Everything in all tables, in an order that can be compared."""
+        """Returns every item of all tables, sorted so that results can be compared."""
         return {table: sorted(self.items(table), key=repr) for table in self.names}
 
     def settings(self) -> dict[str, list[Any]]:
-        """What a restored table could lack of what its template says: protection, stream, indexes, expiry."""
+        """Returns the settings that a restored table may lack: deletion protection, stream, indexes, TTL."""
         found = {}
         for table, name in self.names.items():
             described = self.client.describe_table(TableName=name)["Table"]
@@ -49,17 +49,17 @@ class Tables:
         return found
 
     def recoverable(self) -> bool:
-        """Whether an earlier moment of every table can be restored."""
-        request, answer = self.client.describe_continuous_backups, "ContinuousBackupsDescription"
-        found = [request(TableName=name)[answer]["PointInTimeRecoveryDescription"] for name in self.names.values()]
+        """Returns whether point-in-time recovery is enabled for every table."""
+        request, member = self.client.describe_continuous_backups, "ContinuousBackupsDescription"
+        found = [request(TableName=name)[member]["PointInTimeRecoveryDescription"] for name in self.names.values()]
         return all(each["PointInTimeRecoveryStatus"] == "ENABLED" for each in found)
 
     def traces(self, *words: str) -> list[Item]:
-        """The items of any table that hold one of these words."""
+        """Returns the items of all tables that contain one of these words."""
         return [item for items in self.all().values() for item in items if any(word in repr(item) for word in words)]
 
     def set_hash(self, user_id: str, password_hash: str) -> None:
-        """Gives a user another hash of their password."""
+        """Replaces a user's password hash."""
         self.client.update_item(
             TableName=self.names["UsersTable"],
             Key={"pk": {"S": f"user#{user_id}"}},
@@ -68,13 +68,13 @@ class Tables:
         )
 
     def put_account_deletion(self, user_id: str) -> None:
-        """Puts an account deletion as the function would write it."""
+        """Creates an account deletion as delete-account would write it."""
         item = {"user_id": {"S": user_id}, "requested_at": {"S": "2026-01-01T00:00:00.000Z"}, "run_count": {"N": "0"}}
         self.client.put_item(TableName=self.names["AccountDeletionsTable"], Item=item)
 
     @contextmanager
     def counted_too_high(self, user_id: str) -> Iterator[None]:
-        """Counts a movie at a user that is not there, meanwhile."""
+        """Makes the user's movie count too high by one within the context."""
         self._count(user_id, 1)
         try:
             yield
