@@ -1,67 +1,48 @@
 //! Cold starts: a new process each time, until its first response.
 
 use anyhow::{Context as _, Result};
-use serde_json::Value;
 
 use crate::{
     fixtures::Fixtures,
     quota::Group,
     results::{Cold, Measured},
-    subject::{Effort, Subject},
+    subject::Subject,
     turns,
 };
 
-/// With a share of a core each start takes long, and what is to be seen is an order of magnitude.
-const ROUNDS_WITH_LIMIT: usize = 15;
-
-/// Starts one process of each subject in turn, again and again, so that whatever the machine does meanwhile hits all
-/// alike.
+/// Starts one process of each subject in turn, round after round, so that a disturbance affects all subjects alike.
+/// With the share of a core of a memory size, measures only how long subjects that do not hash take.
 pub async fn measure(
     fixtures: &mut Fixtures,
     subjects: &[Subject],
     rounds: usize,
+    limit: Option<(u32, &Group)>,
     measured: &mut [Measured],
 ) -> Result<()> {
-    let all: Vec<&Subject> = subjects.iter().collect();
-    // One round for nothing: the first start of a program reads it from disk.
+    let pairs = subjects.iter().zip(measured).filter(|(subject, _)| limit.is_none() || subject.hashes() == 0);
+    let (subjects, mut measured): (Vec<&Subject>, Vec<&mut Measured>) = pairs.unzip();
+    // Round 0 is discarded: the first start of a program reads it from disk.
     for number in 0..=rounds {
-        for (place, cold, _) in round(fixtures, &all, number, None).await? {
-            if number > 0 {
-                measured[place].cold.push(cold);
+        for (place, cold) in round(fixtures, &subjects, number, limit.map(|(_, group)| group)).await? {
+            match limit {
+                _ if number == 0 => {}
+                None => measured[place].cold.push(cold),
+                Some((size, _)) => measured[place].limited.entry(size).or_default().push(cold.total),
             }
         }
     }
     Ok(())
 }
 
-/// Starts processes that have the share of a core of a function with so much memory.
-pub async fn measure_limited(
-    fixtures: &mut Fixtures,
-    subjects: &[Subject],
-    megabytes: u32,
-    group: &Group,
-    measured: &mut [Measured],
-) -> Result<()> {
-    let (light, mut measured): (Vec<&Subject>, Vec<&mut Measured>) =
-        subjects.iter().zip(measured).filter(|(subject, _)| subject.effort() != Effort::Hashing).unzip();
-    for number in 0..ROUNDS_WITH_LIMIT {
-        for (place, _, wall) in round(fixtures, &light, number, Some(group)).await? {
-            measured[place].limited.entry(megabytes).or_default().push(wall);
-        }
-    }
-    Ok(())
-}
-
-/// One cold start of each of these subjects, with its place among them and its milliseconds from spawn to first response.
+/// Starts each of these subjects once, and returns the cold starts with the places of their subjects.
 async fn round(
     fixtures: &mut Fixtures,
     subjects: &[&Subject],
     number: usize,
     group: Option<&Group>,
-) -> Result<Vec<(usize, Cold, f64)>> {
-    // Before the first of them starts: to make an event can take a login, and what that leaves in the processor's caches
-    // would count against the one that needs it. And of these alone, because a change of a password that is never made
-    // would lock its user out.
+) -> Result<Vec<(usize, Cold)>> {
+    // All events are made before the first start: some need a login, which changes the processor's caches and would
+    // count against the subject that needs it.
     let mut events = Vec::with_capacity(subjects.len());
     for subject in subjects {
         let event = fixtures.event(subject).await;
@@ -69,24 +50,12 @@ async fn round(
     }
     let mut started = Vec::with_capacity(subjects.len());
     for place in turns::of_round(number, subjects.len()) {
-        let (cold, wall) = start(fixtures, subjects[place], &events[place], group).await?;
-        started.push((place, cold, wall));
+        // The event goes out as soon as the process asks for it, as when Lambda starts an instance for a request.
+        let mut instance = fixtures.launch(subjects[place], group).await?;
+        let ready = instance.ready().await?;
+        let first = instance.invoke(&events[place]).await?;
+        started.push((place, Cold::new(ready, &first, instance.peak_memory()?)));
+        instance.stop().await?;
     }
     Ok(started)
-}
-
-/// One cold start, and the milliseconds from spawn to first response. The event goes out as soon as it is asked for, as
-/// it does when a request is why Lambda starts an instance.
-async fn start(
-    fixtures: &mut Fixtures,
-    subject: &Subject,
-    event: &Value,
-    group: Option<&Group>,
-) -> Result<(Cold, f64)> {
-    let mut instance = fixtures.launch(subject, group).await?;
-    let ready = instance.ready().await?;
-    let first = instance.invoke(event).await?;
-    let peak = instance.peak_memory()?;
-    instance.stop().await?;
-    Ok((Cold::new(ready, &first, peak), first.answered.wall.as_secs_f64() * 1e3))
 }

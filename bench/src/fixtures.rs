@@ -1,15 +1,14 @@
-//! The data that measured requests are about, and the requests. Everything is made by the functions themselves: people
-//! sign up and log in, and movies are created, before the measured process starts.
+//! The data that measured requests are about, and these requests. The functions themselves make the data: before a
+//! measured process starts, users sign up and log in, and movies are created.
 
-mod requests;
-
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, VecDeque},
+};
 
 use anyhow::{Context as _, Result, bail};
 use local::gateway::HttpRequest;
 use serde_json::{Value, json};
-
-use requests::{Person, login, movie, text};
 
 use crate::{
     process::Instance,
@@ -18,43 +17,43 @@ use crate::{
     system::System,
 };
 
-/// How many movies there are to read in the system of most measurements. Those that are created come on top.
+/// How many movies most measurements read from. Movies that they create come on top.
 pub const MOVIES: usize = 100;
-
-/// How many people take turns, so that as many events can be made before the first of them is used.
-pub const PEOPLE: usize = 10;
 
 /// A system with data in it.
 pub struct Fixtures {
     system: System,
     /// Warm functions that make data, by operation and cost.
     helpers: BTreeMap<(String, u32), Instance>,
-    owner: Person,
+    /// The token of the user who adds all movies.
+    owner_token: String,
     movies: VecDeque<String>,
-    /// The movie that changes; empty until one has to.
-    changing: String,
-    /// Those who log in, by the cost of their hash.
-    known: BTreeMap<u32, Person>,
-    /// Those who take turns, by what they do and the cost of their hash.
-    turns: BTreeMap<(String, u32), VecDeque<Person>>,
-    count: usize,
+    /// The movie that changes, once one had to.
+    changing: Option<String>,
+    /// Users who log in again and again, each with the hash of the password, by its cost.
+    known: BTreeMap<u32, (TestUser, String)>,
+    count: Cell<usize>,
+}
+
+#[derive(Clone)]
+struct TestUser {
+    email: String,
+    password: String,
 }
 
 impl Fixtures {
-    /// Adds a person to a system, and so many movies of theirs.
+    /// Adds a user and this many of their movies to a system.
     pub async fn new(system: System, movies: usize) -> Result<Self> {
         let mut fixtures = Self {
             system,
             helpers: BTreeMap::new(),
-            owner: Person::default(),
+            owner_token: String::new(),
             movies: VecDeque::new(),
-            changing: String::new(),
+            changing: None,
             known: BTreeMap::new(),
-            turns: BTreeMap::new(),
-            count: 0,
+            count: Cell::new(0),
         };
-        fixtures.owner = fixtures.signed_up(LEAST_COST).await?;
-        fixtures.owner.token = fixtures.logged_in(&fixtures.owner.clone(), LEAST_COST).await?;
+        fixtures.owner_token = fixtures.logged_in(LEAST_COST).await?.1;
         for _ in 0..movies {
             let movie = fixtures.movie().await?;
             fixtures.movies.push_back(movie);
@@ -62,193 +61,178 @@ impl Fixtures {
         Ok(fixtures)
     }
 
-    /// An event that a subject will answer with success, once.
+    /// Returns the system with the data.
+    pub fn system(&self) -> &System {
+        &self.system
+    }
+
+    /// Returns an event to which a subject responds with success, once.
     pub async fn event(&mut self, subject: &Subject) -> Result<Value> {
-        let Subject { operation, cost, .. } = subject;
-        let owned = |request: HttpRequest, fixtures: &Self| request.bearer(&fixtures.owner.token);
-        let request = match operation.as_str() {
+        let request = match subject.operation.as_str() {
             "get-movie" => {
                 self.movies.rotate_left(1);
                 HttpRequest::new("GET", &format!("/api/movies/{}", self.movies[0]))
             }
-            // A page as a screen shows it.
+            // A page that fits on a screen.
             "list-movies" => HttpRequest::new("GET", "/api/movies?limit=20"),
-            "get-account" => owned(HttpRequest::new("GET", "/api/auth/account"), self),
-            "create-movie" => {
-                let name = self.movie_name();
-                self.creation(&name)
-            }
-            // Another name is the dearest change: a transaction that also moves the name's claim.
+            "get-account" => HttpRequest::new("GET", "/api/auth/account").bearer(&self.owner_token),
+            "create-movie" => self.creation(&self.movie_name()),
+            // A new name is the most expensive change: a transaction that also moves the claim to the name.
             "update-movie" => {
-                if self.changing.is_empty() {
-                    self.changing = self.movie().await?;
+                if self.changing.is_none() {
+                    self.changing = Some(self.movie().await?);
                 }
-                let path = format!("/api/movies/{}", self.changing);
-                let body = movie(&self.movie_name());
-                owned(HttpRequest::new("PUT", &path).json(&body), self)
+                let path = format!("/api/movies/{}", self.changing.as_deref().unwrap_or_default());
+                HttpRequest::new("PUT", &path).json(&movie(&self.movie_name())).bearer(&self.owner_token)
             }
             "delete-movie" => {
                 let path = format!("/api/movies/{}", self.movie().await?);
-                owned(HttpRequest::new("DELETE", &path), self)
+                HttpRequest::new("DELETE", &path).bearer(&self.owner_token)
             }
-            "signup" => self.signup().1,
-            "login" => login(&self.known(*cost).await?),
+            "signup" => credentials("signup", &self.user()),
+            "login" => credentials("login", &self.known(subject.cost).await?.0),
             "logout" => {
-                let person = self.next_in_turn("logout", LEAST_COST).await?;
-                let token = self.logged_in(&person, LEAST_COST).await?;
-                HttpRequest::new("POST", "/api/auth/logout").bearer(&token)
+                HttpRequest::new("POST", "/api/auth/logout").bearer(&self.logged_in(LEAST_COST).await?.1)
             }
-            "change-password" => self.change_of_password(*cost).await?,
+            "change-password" => {
+                let (user, token) = self.logged_in(subject.cost).await?;
+                let body =
+                    json!({"current_password": user.password, "new_password": "a bag full of new movies"});
+                HttpRequest::new("PUT", "/api/auth/password").bearer(&token).json(&body)
+            }
             "delete-account" => {
-                let person = self.signed_up(LEAST_COST).await?;
-                let token = self.logged_in(&person, LEAST_COST).await?;
-                HttpRequest::new("DELETE", "/api/auth/account").bearer(&token)
+                HttpRequest::new("DELETE", "/api/auth/account").bearer(&self.logged_in(LEAST_COST).await?.1)
             }
-            "purge-account" => return self.schedule(),
+            "purge-account" => {
+                self.forget_account_deletions()?;
+                return Ok(schedule());
+            }
             other => bail!("there is no event for {other}: add one to bench/src/fixtures.rs"),
         };
         self.system.event(&request)
     }
 
-    /// Starts a process of a subject, with the variables that only its data tells.
+    /// Starts a process of a subject, with the variables that depend on the data.
     pub async fn launch(&mut self, subject: &Subject, group: Option<&Group>) -> Result<Instance> {
         let mut more = Vec::new();
         if subject.program == BARE_BCRYPT {
-            let Person { password, hash, .. } = self.known(subject.cost).await?;
+            let (TestUser { password, .. }, hash) = self.known(subject.cost).await?;
             more.extend([("PASSWORD".to_owned(), password), ("PASSWORD_HASH".to_owned(), hash)]);
         }
         if subject.operation == "purge-account" {
-            // Of those who left since its event was made.
+            // Measurements may have requested some since the event was made.
             self.forget_account_deletions()?;
         }
         self.system.launch(subject, &more, group).await
     }
 
-    /// Sends a request through a warm process of an operation and gives the body of the answer.
-    async fn ask(&mut self, operation: &str, cost: u32, request: &HttpRequest) -> Result<Value> {
-        let helper = (operation.to_owned(), cost);
-        if !self.helpers.contains_key(&helper) {
-            let (program, operation) = (operation.to_owned(), operation.to_owned());
-            let subject = Subject { name: program.clone(), program, operation, cost };
-            let instance = self.system.launch(&subject, &[], None).await?;
-            self.helpers.insert(helper.clone(), instance);
-        }
-        let event = self.system.event(request)?;
-        let instance = self.helpers.get_mut(&helper).context("it was just inserted")?;
-        let answer = instance.invoke(&event).await?.answer;
-        Ok(serde_json::from_str(answer["body"].as_str().unwrap_or_default())?)
-    }
-
-    fn unique(&mut self) -> usize {
-        self.count += 1;
-        self.count
-    }
-
-    /// A name that no movie has. It is late in the alphabet: a page from the first half of a large catalog must stay as
-    /// it is while movies are created.
-    fn movie_name(&mut self) -> String {
-        format!("The Movie of Measured Length, Part {}", self.unique())
-    }
-
-    fn creation(&self, name: &str) -> HttpRequest {
-        HttpRequest::new("POST", "/api/movies").json(&movie(name)).bearer(&self.owner.token)
-    }
-
-    async fn movie(&mut self) -> Result<String> {
-        let name = self.movie_name();
-        self.movie_called(&name).await
-    }
-
-    /// Creates a movie with this name, and gives its id.
+    /// Creates a movie with this name, and returns its id.
     pub async fn movie_called(&mut self, name: &str) -> Result<String> {
         let request = self.creation(name);
         text(&self.ask("create-movie", LEAST_COST, &request).await?, "id")
     }
 
-    /// The system with the data.
-    #[must_use]
-    pub fn system(&self) -> &System {
-        &self.system
+    /// Sends a request through a warm process of an operation and returns the body of the response.
+    async fn ask(&mut self, operation: &str, cost: u32, request: &HttpRequest) -> Result<Value> {
+        let helper = (operation.to_owned(), cost);
+        if !self.helpers.contains_key(&helper) {
+            let instance = self.system.launch(&Subject::new(operation, operation, cost), &[], None).await?;
+            self.helpers.insert(helper.clone(), instance);
+        }
+        let event = self.system.event(request)?;
+        let instance = self.helpers.get_mut(&helper).context("it was just inserted")?;
+        let response = instance.invoke(&event).await?.response;
+        Ok(serde_json::from_str(response["body"].as_str().unwrap_or_default())?)
     }
 
-    fn signup(&mut self) -> (Person, HttpRequest) {
+    fn unique(&self) -> usize {
+        self.count.set(self.count.get() + 1);
+        self.count.get()
+    }
+
+    /// Returns a name that no movie has. It is late in the alphabet, so that a page from the first half of a large
+    /// catalog stays the same while movies are created.
+    fn movie_name(&self) -> String {
+        format!("The Movie of Measured Length, Part {}", self.unique())
+    }
+
+    fn creation(&self, name: &str) -> HttpRequest {
+        HttpRequest::new("POST", "/api/movies").json(&movie(name)).bearer(&self.owner_token)
+    }
+
+    async fn movie(&mut self) -> Result<String> {
+        self.movie_called(&self.movie_name()).await
+    }
+
+    fn user(&self) -> TestUser {
         let number = self.unique();
-        let email = format!("person{number}@example.com");
-        let password = format!("a bag full of old movies {number}");
-        let body = json!({"email": email, "password": password});
-        let request = HttpRequest::new("POST", "/api/auth/signup").json(&body);
-        (Person { email, password, ..Person::default() }, request)
+        let email = format!("user{number}@example.com");
+        TestUser { email, password: format!("a bag full of old movies {number}") }
     }
 
-    async fn signed_up(&mut self, cost: u32) -> Result<Person> {
-        let (person, request) = self.signup();
-        self.ask("signup", cost, &request).await?;
-        Ok(person)
+    async fn signed_up(&mut self, cost: u32) -> Result<TestUser> {
+        let user = self.user();
+        self.ask("signup", cost, &credentials("signup", &user)).await?;
+        Ok(user)
     }
 
-    /// A new token. The cost is that of the person's hash: at a higher one the login would make a new hash.
-    async fn logged_in(&mut self, person: &Person, cost: u32) -> Result<String> {
-        text(&self.ask("login", cost, &login(person)).await?, "token")
+    /// Returns a new user and a token. Both functions hash at this cost, because a login renews a hash of another cost.
+    async fn logged_in(&mut self, cost: u32) -> Result<(TestUser, String)> {
+        let user = self.signed_up(cost).await?;
+        let token = text(&self.ask("login", cost, &credentials("login", &user)).await?, "token")?;
+        Ok((user, token))
     }
 
-    /// The one whose hash has this cost.
-    async fn known(&mut self, cost: u32) -> Result<Person> {
-        if let Some(person) = self.known.get(&cost) {
-            return Ok(person.clone());
+    /// Returns the user whose hash has this cost, and the hash.
+    async fn known(&mut self, cost: u32) -> Result<(TestUser, String)> {
+        if let Some(known) = self.known.get(&cost) {
+            return Ok(known.clone());
         }
-        let mut person = self.signed_up(cost).await?;
-        let items = self.system.database.items(&self.system.table("login", "USERS_TABLE")?)?;
-        let item = items.iter().find(|item| item["email"]["S"] == person.email);
-        person.hash = text(&item.context("nobody signed up")?["password_hash"], "S")?;
-        self.known.insert(cost, person.clone());
-        Ok(person)
+        let user = self.signed_up(cost).await?;
+        let items = self.system.database.items(self.system.table("UsersTable")?)?;
+        let item = items.iter().find(|item| item["email"]["S"] == user.email);
+        let hash = text(&item.context("the user is missing")?["password_hash"], "S")?;
+        self.known.insert(cost, (user.clone(), hash.clone()));
+        Ok((user, hash))
     }
 
-    /// Somebody who has not done this for the longest time.
-    async fn next_in_turn(&mut self, what: &str, cost: u32) -> Result<Person> {
-        let key = (what.to_owned(), cost);
-        let waiting = self.turns.entry(key.clone()).or_default().len();
-        let person = if waiting < PEOPLE { Some(self.signed_up(cost).await?) } else { None };
-        let turns = self.turns.entry(key).or_default();
-        let person = person.or_else(|| turns.pop_front()).context("nobody takes turns")?;
-        turns.push_back(person.clone());
-        Ok(person)
-    }
-
-    async fn change_of_password(&mut self, cost: u32) -> Result<HttpRequest> {
-        let person = self.next_in_turn("change-password", cost).await?;
-        let token = self.logged_in(&person, cost).await?;
-        let new = format!("a bag full of new movies {}", self.unique());
-        let body = json!({"current_password": person.password, "new_password": new});
-        let turns = self.turns.get_mut(&("change-password".to_owned(), cost));
-        if let Some(person) = turns.and_then(VecDeque::back_mut) {
-            person.password = new;
-        }
-        Ok(HttpRequest::new("PUT", "/api/auth/password").bearer(&token).json(&body))
-    }
-
-    /// Nobody is leaving any more.
+    /// Removes the account deletions that measurements have requested, so that `purge-account` finds none.
     fn forget_account_deletions(&self) -> Result<()> {
-        let account_deletions = self.system.table("purge-account", "ACCOUNT_DELETIONS_TABLE")?;
-        for account_deletion in self.system.database.items(&account_deletions)? {
-            self.system.database.delete_item(&account_deletions, json!({"user_id": account_deletion["user_id"]}))?;
+        let table = self.system.table("AccountDeletionsTable")?;
+        for deletion in self.system.database.items(table)? {
+            self.system.database.delete_item(table, json!({"user_id": deletion["user_id"]}))?;
         }
         Ok(())
     }
+}
 
-    /// The hourly event, which finds nobody who is leaving, as in most hours.
-    fn schedule(&self) -> Result<Value> {
-        self.forget_account_deletions()?;
-        Ok(json!({
-            "version": "0",
-            "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
-            "detail-type": "Scheduled Event",
-            "source": "aws.events",
-            "account": "123456789012",
-            "time": "2026-01-01T00:00:00Z",
-            "region": "eu-west-1",
-            "resources": [],
-            "detail": {},
-        }))
-    }
+/// Returns the body that creates a movie or gives it another name.
+fn movie(name: &str) -> Value {
+    json!({"name": name, "casts": ["Tim Robbins", "Morgan Freeman"], "genres": ["Drama"]})
+}
+
+/// Returns a request of `signup` or `login`.
+fn credentials(operation: &str, user: &TestUser) -> HttpRequest {
+    let body = json!({"email": user.email, "password": user.password});
+    HttpRequest::new("POST", &format!("/api/auth/{operation}")).json(&body)
+}
+
+/// Returns the hourly event. In most hours there is no account to delete.
+fn schedule() -> Value {
+    json!({
+        "version": "0",
+        "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": "123456789012",
+        "time": "2026-01-01T00:00:00Z",
+        "region": "eu-west-1",
+        "resources": [],
+        "detail": {},
+    })
+}
+
+/// Returns a text of a response.
+fn text(value: &Value, field: &str) -> Result<String> {
+    value[field].as_str().map(str::to_owned).with_context(|| format!("there is no {field} in {value}"))
 }

@@ -1,9 +1,9 @@
-//! Bcrypt by the system's libxcrypt, to compare the crate with. Perl's `crypt` is the C library's, and Perl is there
-//! nearly everywhere, so that no foreign function has to be called from here.
+//! bcrypt by the system's libxcrypt, to compare the crate with. Perl's `crypt` is that of the C library, and Perl is
+//! installed nearly everywhere, so that no foreign function has to be called from here.
 
 use std::process::Command;
 
-/// Hashes `$count` times at `$cost`, and prints the CPU milliseconds of each.
+/// Hashes `$count` times at `$cost`, and prints the CPU milliseconds of each hash.
 const PROGRAM: &str = r#"
 use Time::HiRes qw(clock_gettime CLOCK_PROCESS_CPUTIME_ID);
 my ($cost, $count) = @ARGV;
@@ -16,8 +16,7 @@ for (1 .. $count) {
 }
 "#;
 
-/// The CPU milliseconds of `count` hashes; none if there is no Perl or its C library does not know bcrypt.
-#[must_use]
+/// Returns the CPU milliseconds of `count` hashes; none if Perl is missing or its C library lacks bcrypt.
 pub fn libxcrypt(cost: u32, count: usize) -> Vec<f64> {
     let ran = Command::new("perl").args(["-e", PROGRAM, &cost.to_string(), &count.to_string()]).output();
     let Some(ran) = ran.ok().filter(|ran| ran.status.success()) else { return Vec::new() };

@@ -1,26 +1,21 @@
-//! Where a run took place. Absolute times mean little without it.
+//! The machine of a run, without which absolute times mean little.
 
 use std::{fmt, fs};
 
 use serde::Serialize;
 
-/// A machine, and how busy it was before the run.
+/// A machine, and its load average of the minute before the run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Machine {
-    /// The processor's name.
-    pub processor: String,
-    /// How many cores there are.
-    pub cores: usize,
-    /// The kernel's version.
-    pub kernel: String,
-    /// The processes that wanted a core during the last minute, on average.
+    processor: String,
+    cores: usize,
+    kernel: String,
     pub load: f64,
 }
 
 impl Machine {
-    /// Looks at this machine; what it does not tell is left empty.
-    #[must_use]
-    pub fn look() -> Self {
+    /// Describes this machine; a property that it does not report is left empty.
+    pub fn current() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let (information, load) = (read("/proc/cpuinfo"), read("/proc/loadavg"));
         let name = information.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
@@ -32,8 +27,7 @@ impl Machine {
         }
     }
 
-    /// Whether something else ran, too. The build before a run counts for a minute or two.
-    #[must_use]
+    /// Returns whether other programs ran, too. The build before a run counts for a minute or two.
     pub fn is_busy(&self) -> bool {
         self.load > 0.5
     }

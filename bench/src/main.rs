@@ -1,34 +1,71 @@
-//! `cargo bench-functions`: builds every function and what it is compared with, measures them, prints tables, and
-//! refreshes `docs/PERFORMANCE.md` with its charts.
+//! `cargo bench-functions`: builds every function and the programs that they are compared with, measures them, prints
+//! tables, and refreshes `docs/PERFORMANCE.md` with its charts.
+//!
+//! A function under test is its real release binary, started as Lambda starts it ([`process`]). It talks TLS to the
+//! embedded DynamoDB ([`tls`], [`system`]) about data that earlier requests have made ([`fixtures`]).
+//!
+//! Each module uses only modules of lower layers:
+//!
+//! | layer | modules |
+//! |---|---|
+//! | 7 | [`scale`]: measurements with large catalogs |
+//! | 6 | [`open_catalog`] |
+//! | 5 | [`cold`], [`warm`]: measurements; [`charts`], [`report`]: their results |
+//! | 4 | [`fixtures`]; [`targets`] |
+//! | 3 | [`system`]; [`results`] |
+//! | 2 | [`loader`], [`process`], [`subject`] |
+//! | 1 | processes: [`binaries`], [`hashing`], [`output`], [`quota`], [`runtime_api`], [`tls`], [`trust`] |
+//! | 1 | values: [`catalog`], [`machine`], [`operation`], [`statistics`], [`table`], [`turns`] |
 
-use std::{collections::BTreeSet, fs::File, io::Write as _, path::PathBuf};
+mod binaries;
+mod catalog;
+mod charts;
+mod cold;
+mod fixtures;
+mod hashing;
+mod loader;
+mod machine;
+mod open_catalog;
+mod operation;
+mod output;
+mod process;
+mod quota;
+mod report;
+mod results;
+mod runtime_api;
+mod scale;
+mod statistics;
+mod subject;
+mod system;
+mod table;
+mod targets;
+mod tls;
+mod trust;
+mod turns;
+mod warm;
+
+use std::{fs::File, io::Write as _, path::PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use bench::{
-    binaries::{self, repository},
-    builds::{self, Build},
-    charts, cold,
-    fixtures::{Fixtures, MOVIES},
-    hashing,
-    machine::Machine,
-    quota::Group,
-    report,
-    results::{Measured, Results},
-    scale,
-    subject::{PEERS, Subject},
-    system::System,
-    warm,
-};
 use clap::Parser;
 
-/// Between these lines of the document is what a run has found.
+use binaries::repository;
+use fixtures::{Fixtures, MOVIES};
+use machine::Machine;
+use operation::Operation;
+use quota::Group;
+use results::{Measured, Results};
+use subject::{PEERS, Subject};
+use system::System;
+
+/// A run writes its results between these lines of the document.
 const BEGIN: &str = "<!-- Written by `cargo bench-functions` from here … -->\n";
 const END: &str = "<!-- … to here. -->\n";
-/// And between these, what a run with `--builds` has found.
-const BEGIN_BUILDS: &str = "<!-- Written by `cargo bench-functions --builds` from here … -->\n";
-const END_BUILDS: &str = "<!-- … and to here. -->\n";
 
-/// Measures cold starts, warm invocations, memory and sizes of every function, beside what it is compared with.
+/// Starts with a share of a core take long, and fewer of them show the order of magnitude.
+const ROUNDS_WITH_LIMIT: usize = 15;
+
+/// Measures cold starts, warm invocations, memory and sizes of every function, beside the programs of bench/candidates.
 #[derive(Parser)]
 struct Arguments {
     /// Cold starts of each program.
@@ -37,10 +74,10 @@ struct Arguments {
     /// Warm invocations of each program; a tenth where each needs a login, a hundredth where each hashes.
     #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
     warm: usize,
-    /// The bcrypt cost: that of the template, unless you have less time.
+    /// The bcrypt cost; the default is that of the template, and a lower cost takes less time.
     #[arg(long, value_name = "COST", default_value_t = 12, value_parser = clap::value_parser!(u32).range(10..=15))]
     cost: u32,
-    /// Measures only these, such as `empty,get-movie`.
+    /// Measures only these programs, such as `empty,get-movie`.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     only: Vec<String>,
     /// Also starts each program with the share of a core that these memory sizes have, such as `128,256,512,1769`.
@@ -55,25 +92,13 @@ struct Arguments {
         value_parser = clap::value_parser!(u64).range(scale::LEAST..=10_000_000)
     )]
     movies: Vec<u64>,
-    /// Leaves out what is measured with large catalogs; so does `--only` without all functions that this needs.
+    /// Leaves out the measurements with large catalogs; so does `--only` without all functions that they need.
     #[arg(long)]
     no_scale: bool,
-    /// Also builds all functions from clean with fat and with thin link-time optimisation, or with the given kinds of it,
-    /// and measures two of them with each. It takes as long as these builds.
-    #[arg(
-        long,
-        value_name = "KINDS",
-        value_delimiter = ',',
-        num_args = 0..,
-        require_equals = true,
-        default_missing_values = ["fat", "thin"],
-        value_parser = ["fat", "thin"]
-    )]
-    builds: Vec<String>,
     /// Writes every single measurement into this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Leaves `docs/` as it is.
+    /// Leaves `docs/` unchanged.
     #[arg(long)]
     no_documents: bool,
 }
@@ -81,60 +106,45 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let machine = Machine::look();
+    let machine = Machine::current();
     if machine.is_busy() {
         tell(&format!("this machine is busy (load {:.1}): absolute figures will be too high", machine.load))?;
     }
-    let template = System::load_template()?;
-    let mut subjects = chosen(Subject::all(&template, arguments.cost), &arguments.only)?;
+    let template = local::template::Template::load(repository().join("template.yaml"))?;
+    let subjects = chosen(Subject::all(&template, arguments.cost), &arguments.only)?;
+    let is_chosen = |program: &str| subjects.iter().any(|subject| subject.program == program);
     tell("building")?;
-    let candidates: Vec<&str> =
-        PEERS.into_iter().filter(|peer| subjects.iter().any(|subject| subject.program == *peer)).collect();
-    let mut binaries = binaries::build(&candidates)?;
-    let mut builds = Vec::new();
-    if !arguments.builds.is_empty() {
-        tell(&format!("building from clean with {} LTO", arguments.builds.join(" and ")))?;
-        builds = builds::build(&arguments.builds, &mut binaries)?;
-    }
-    // They take turns with the others.
-    let own = subjects.len();
-    subjects.extend(builds.iter().flat_map(Build::subjects));
+    let candidates: Vec<&str> = PEERS.into_iter().filter(|peer| is_chosen(peer)).collect();
+    let binaries = binaries::build(&candidates)?;
     let mut measured = Vec::new();
     for subject in &subjects {
         let binary = binaries.get(&subject.program);
         let binary = binary.with_context(|| format!("{} was not built", subject.program))?;
-        measured.push(Measured::new(subject, binaries::size(binary)?));
+        measured.push(Measured::new(subject.clone(), binaries::size(binary)?));
     }
     tell("filling the database")?;
-    let mut fixtures = Fixtures::new(System::start(template, binaries).await?, MOVIES).await?;
+    let mut fixtures = Fixtures::new(System::start(template, &binaries).await?, MOVIES).await?;
     tell(&format!("cold starts: {} programs, {} rounds", subjects.len(), arguments.rounds))?;
-    cold::measure(&mut fixtures, &subjects, arguments.rounds, &mut measured).await?;
+    cold::measure(&mut fixtures, &subjects, arguments.rounds, None, &mut measured).await?;
     tell("warm invocations")?;
     warm::measure(&mut fixtures, &subjects, arguments.warm, &mut measured).await?;
     for megabytes in &arguments.cpu {
         tell(&format!("cold starts with the CPU of {megabytes} MB"))?;
         match Group::for_memory(*megabytes) {
             Ok(group) => {
-                cold::measure_limited(&mut fixtures, &subjects, *megabytes, &group, &mut measured).await?;
+                let limit = Some((*megabytes, &group));
+                cold::measure(&mut fixtures, &subjects, ROUNDS_WITH_LIMIT, limit, &mut measured).await?;
             }
             Err(error) => tell(&format!("skipped: {error:#}"))?,
         }
     }
-    let needed = scale::Operation::ALL.map(scale::Operation::program);
-    let is_there = |program: &&str| subjects.iter().any(|subject| subject.program == **program);
-    let scale = if arguments.no_scale || !needed.iter().all(is_there) {
-        Vec::new()
-    } else {
-        scale::measure(fixtures.system(), &sizes(&arguments.movies), arguments.warm, tell).await?
-    };
-    let mut of_builds = measured.split_off(own).into_iter();
-    for build in &mut builds {
-        build.measured = of_builds.by_ref().take(build.subjects().len()).collect();
+    let mut scale = Vec::new();
+    if !arguments.no_scale && Operation::ALL.into_iter().all(|operation| is_chosen(operation.program())) {
+        let sizes = arguments.movies.iter().copied().collect();
+        scale = scale::measure(fixtures.system(), &sizes, arguments.warm, tell).await?;
     }
-    builds::delete()?;
     let libxcrypt = hashing::libxcrypt(arguments.cost, 5);
-    let Arguments { cost, rounds, .. } = arguments;
-    let results = Results { machine, cost, rounds, libxcrypt, measured, scale, builds };
+    let results = Results { machine, cost: arguments.cost, libxcrypt, measured, scale };
     finish(&arguments, &results)
 }
 
@@ -142,59 +152,42 @@ async fn main() -> Result<()> {
 fn finish(arguments: &Arguments, results: &Results) -> Result<()> {
     let tables = report::markdown(results);
     write!(std::io::stdout().lock(), "{tables}")?;
-    let builds = report::builds(results);
-    if let Some(table) = &builds {
-        write!(std::io::stdout().lock(), "\n### Builds\n\n{table}")?;
-    }
     if let Some(path) = &arguments.json {
         let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
         serde_json::to_writer(file, results)?;
     }
     if arguments.no_documents || !arguments.only.is_empty() {
-        return tell("docs/ stays as it is");
+        return tell("left docs/ unchanged");
     }
     let folder = repository().join("docs");
     let charts = charts::write(results, &folder.join("performance"))?;
     let document = folder.join("PERFORMANCE.md");
     let before = std::fs::read_to_string(&document).context("cannot read docs/PERFORMANCE.md")?;
-    let mut after = refreshed(&before, &tables, BEGIN, END)?;
-    if let Some(table) = &builds {
-        after = refreshed(&after, table, BEGIN_BUILDS, END_BUILDS)?;
-    }
-    std::fs::write(&document, after)?;
+    std::fs::write(&document, refreshed(&before, &tables)?)?;
     tell(&format!("wrote docs/PERFORMANCE.md and {} in docs/performance", charts.join(", ")))
 }
 
-/// The document with other tables between these lines.
-fn refreshed(document: &str, tables: &str, begin: &str, end: &str) -> Result<String> {
+/// Returns the document with these tables between [`BEGIN`] and [`END`].
+fn refreshed(document: &str, tables: &str) -> Result<String> {
     let places =
-        document.split_once(begin).and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
+        document.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let (before, after) = places.context("docs/PERFORMANCE.md lacks the lines between which tables go")?;
-    Ok(format!("{before}{begin}\n{tables}\n{end}{after}"))
+    Ok(format!("{before}{BEGIN}\n{tables}\n{END}{after}"))
 }
 
-/// The sizes from the smallest, each once.
-fn sizes(numbers: &[u64]) -> Vec<u64> {
-    numbers.iter().copied().collect::<BTreeSet<u64>>().into_iter().collect()
-}
-
-/// The subjects with these names; all if there are none.
+/// Returns the subjects with these names; all if there are none.
 fn chosen(subjects: Vec<Subject>, names: &[String]) -> Result<Vec<Subject>> {
     for name in names {
-        let known = subjects.iter().any(|subject| subject.program == *name);
-        ensure!(known, "there is no {name}; there are {}", programs(&subjects));
+        // The other subjects are the same programs at another cost.
+        let programs = subjects.iter().filter(|subject| subject.name == subject.program);
+        let programs: Vec<&str> = programs.map(|subject| subject.program.as_str()).collect();
+        ensure!(programs.contains(&name.as_str()), "there is no {name}; there are {}", programs.join(", "));
     }
     let fits = |subject: &Subject| names.is_empty() || names.contains(&subject.program);
     Ok(subjects.into_iter().filter(fits).collect())
 }
 
-fn programs(subjects: &[Subject]) -> String {
-    // The others are the same programs at another cost.
-    let programs = subjects.iter().filter(|subject| subject.name == subject.program);
-    programs.map(|subject| subject.program.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-/// Says what is going on, apart from the results.
+/// Reports progress on standard error, apart from the results.
 fn tell(text: &str) -> Result<()> {
     Ok(writeln!(std::io::stderr().lock(), "bench: {text}")?)
 }
@@ -204,20 +197,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_between_the_lines_changes() {
-        let document = format!("before\n{BEGIN}old\n{END}after\n{BEGIN_BUILDS}{END_BUILDS}");
-        let new = refreshed(&document, "new", BEGIN, END).expect("a document");
-        assert_eq!(new, format!("before\n{BEGIN}\nnew\n{END}after\n{BEGIN_BUILDS}{END_BUILDS}"));
-        let new = refreshed(&new, "built", BEGIN_BUILDS, END_BUILDS).expect("a document");
-        assert!(new.ends_with(&format!("after\n{BEGIN_BUILDS}\nbuilt\n{END_BUILDS}")), "{new}");
-        assert!(refreshed("no such lines", "new", BEGIN, END).is_err());
+    fn only_the_text_between_the_lines_changes() {
+        let new = refreshed(&format!("before\n{BEGIN}old\n{END}after\n"), "new").expect("a document");
+        assert_eq!(new, format!("before\n{BEGIN}\nnew\n{END}after\n"));
+        assert!(refreshed("no such lines", "new").is_err());
     }
 
     #[test]
     fn the_document_has_the_lines_between_which_tables_go() {
         let document = repository().join("docs/PERFORMANCE.md");
         let document = std::fs::read_to_string(document).expect("a document");
-        assert!(refreshed(&document, "new", BEGIN, END).is_ok());
-        assert!(refreshed(&document, "new", BEGIN_BUILDS, END_BUILDS).is_ok());
+        assert!(refreshed(&document, "new").is_ok());
     }
 }

@@ -22,99 +22,87 @@ use tokio::{
 use crate::{
     output::Output,
     quota::Group,
-    runtime_api::{self, Call, Kind},
+    runtime_api::{self, Kind, RuntimeCall},
 };
 
-/// A process that does nothing for so long never will. On a fourteenth of a core, hashing takes its time.
+/// A process that is silent for this long has failed. Hashing on a fourteenth of a core takes seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What to start.
-pub struct Launch<'a> {
-    /// The function's name.
-    pub name: &'a str,
-    /// The executable.
-    pub binary: &'a Path,
-    /// Variables in addition to Lambda's own; nothing is inherited.
-    pub environment: &'a [(String, String)],
-    /// What the function is told that it has.
-    pub memory_megabytes: u32,
-    /// The control group to run in, if its CPU is limited.
-    pub group: Option<&'a Group>,
-}
-
-/// A process, until it is dropped.
+/// A process, which ends when it is dropped.
 pub struct Instance {
     name: String,
     child: Child,
     process: u32,
     started: Instant,
-    calls: mpsc::UnboundedReceiver<Call>,
+    calls: mpsc::UnboundedReceiver<RuntimeCall>,
+    /// Since when the process has waited for an event, and where to send one.
     waiting: Option<(Moment, oneshot::Sender<Vec<u8>>)>,
     output: Output,
-    /// How many invocations have succeeded.
-    succeeded: usize,
     _tasks: JoinSet<()>,
 }
 
-/// When something was, on two clocks.
+/// A moment on two clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     /// The time since the process was started.
     pub wall: Duration,
-    /// What the process has spent since then, all threads together.
+    /// The CPU time of the process since then, all threads together.
     pub cpu: Duration,
 }
 
 /// A successful invocation.
 #[derive(Debug, Clone)]
 pub struct Invocation {
-    /// From the event going out to the answer being in.
+    /// The time from sending the event to receiving the response.
     pub wall: Duration,
-    /// When the answer was in.
-    pub answered: Moment,
-    /// The answer.
-    pub answer: Value,
+    /// When the response had come in.
+    pub responded: Moment,
+    /// The response.
+    pub response: Value,
 }
 
 impl Instance {
-    /// Starts a process. Its time runs from here.
-    pub async fn start(launch: &Launch<'_>) -> Result<Self> {
+    /// Starts a process of the function `name` with Lambda's variables and these, and with none that are inherited. The
+    /// function is told a memory size; only a control group limits anything. The process's time runs from here.
+    pub async fn start(
+        name: &str,
+        binary: &Path,
+        environment: &[(String, String)],
+        memory_megabytes: u32,
+        group: Option<&Group>,
+    ) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?.to_string();
-        let mut command = match launch.group {
-            None => Command::new(launch.binary),
-            Some(group) => group.command(launch.binary),
-        };
-        command.env_clear().envs(lambda_variables(launch, &address));
-        command.envs(launch.environment.iter().map(|(name, value)| (name, value)));
+        let mut command = group.map_or_else(|| Command::new(binary), |group| group.command(binary));
+        command.env_clear().envs(lambda_variables(name, &address));
+        command.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory_megabytes.to_string());
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let started = Instant::now();
-        let mut child =
-            command.spawn().with_context(|| format!("{} does not run", launch.binary.display()))?;
+        let mut child = command.spawn().with_context(|| format!("{} does not run", binary.display()))?;
         let process = child.id().context("the process has ended already")?;
         let clock = clock_getcpuclockid(Pid::from_raw(i32::try_from(process)?))?;
         let (sender, calls) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
-        let name = launch.name.to_owned();
-        tasks.spawn(async move { runtime_api::serve(listener, &name, clock, sender).await });
+        tasks.spawn(runtime_api::serve(listener, clock, sender));
         let output = Output::of(&mut child, &mut tasks);
-        let name = launch.name.to_owned();
-        Ok(Self { name, child, process, started, calls, waiting: None, output, succeeded: 0, _tasks: tasks })
+        let name = name.to_owned();
+        Ok(Self { name, child, process, started, calls, waiting: None, output, _tasks: tasks })
     }
 
-    /// Waits until the process asks for an event, and tells when that was.
+    /// Waits until the process asks for an event, and returns when that was.
     pub async fn ready(&mut self) -> Result<Moment> {
         if let Some((asked, _)) = self.waiting {
             return Ok(asked);
         }
         let call = self.call().await?;
-        let asked = Moment { wall: call.at - self.started, cpu: call.cpu };
+        let asked = self.moment(&call);
         let Kind::Next(event) = call.kind else { bail!(self.failure("it did not ask for an event")) };
         self.waiting = Some((asked, event));
         Ok(asked)
     }
 
-    /// Hands an event over and waits for the answer, which must be a success.
+    /// Sends an event and waits for the response, which must be a success.
     pub async fn invoke(&mut self, event: &Value) -> Result<Invocation> {
         self.ready().await?;
         let sender = self.waiting.take().map(|(_, sender)| sender);
@@ -122,26 +110,25 @@ impl Instance {
             bail!(self.failure("it does not wait for its event any more"));
         }
         let call = self.call().await?;
-        let Kind::Response { handed, body } = call.kind else { bail!(self.failure("it gave no answer")) };
-        let answer: Value = serde_json::from_slice(&body).context("an answer is not JSON")?;
-        let http = HttpResponse::from_answer(&answer);
+        let responded = self.moment(&call);
+        let Kind::Response { sent, body } = call.kind else { bail!(self.failure("it did not respond")) };
+        let response: Value = serde_json::from_slice(&body).context("a response is not JSON")?;
+        let http = HttpResponse::from_answer(&response);
         if !(200..300).contains(&http.status) {
-            bail!(self.failure(&format!("it answered {} {}", http.status, http.body)));
+            bail!(self.failure(&format!("it responded {} {}", http.status, http.body)));
         }
-        self.succeeded += 1;
-        let answered = Moment { wall: call.at - self.started, cpu: call.cpu };
-        Ok(Invocation { wall: call.at - handed, answered, answer })
+        Ok(Invocation { wall: call.at - sent, responded, response })
     }
 
-    /// The line in which the function told how the last invocation ended and what it cost.
+    /// Returns the next completion line, which has the cost of an invocation. Each invocation of a function writes one.
     pub async fn completed(&mut self) -> Result<Value> {
-        match timeout(PATIENCE, self.output.completed(self.succeeded)).await {
-            Ok(Some(line)) => serde_json::from_slice(&line).context("the line of an invocation is not JSON"),
-            _ => Err(self.failure("it did not tell how an invocation ended")),
+        match timeout(PATIENCE, self.output.completed()).await {
+            Ok(Some(line)) => serde_json::from_slice(&line).context("a completion line is not JSON"),
+            _ => Err(self.failure("it wrote no completion line")),
         }
     }
 
-    /// The most memory that the process had so far, in bytes: `VmHWM` of `proc_pid_status(5)`.
+    /// Returns the peak memory of the process so far, in bytes: `VmHWM` of `proc_pid_status(5)`.
     pub fn peak_memory(&self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -149,19 +136,23 @@ impl Instance {
         Ok(kilobytes.trim().parse::<u64>()? * 1024)
     }
 
-    /// Ends the process, so that it does not disturb the next one.
+    /// Kills the process and waits for its end, so that it does not disturb the next one.
     pub async fn stop(mut self) -> Result<()> {
         Ok(self.child.kill().await?)
     }
 
-    async fn call(&mut self) -> Result<Call> {
+    fn moment(&self, call: &RuntimeCall) -> Moment {
+        Moment { wall: call.at - self.started, cpu: call.cpu }
+    }
+
+    async fn call(&mut self) -> Result<RuntimeCall> {
         let problem = tokio::select! {
             biased;
             call = timeout(PATIENCE, self.calls.recv()) => match call {
-                Ok(Some(Call { kind: Kind::Error(report), .. })) => String::from_utf8_lossy(&report).into_owned(),
+                Ok(Some(RuntimeCall { kind: Kind::Error(report), .. })) => String::from_utf8_lossy(&report).into_owned(),
                 Ok(Some(call)) => return Ok(call),
                 Ok(None) => "its Runtime API has ended".to_owned(),
-                Err(_) => format!("it did nothing for {PATIENCE:?}"),
+                Err(_) => format!("it was silent for {PATIENCE:?}"),
             },
             status = self.child.wait() => format!("it ended with {}", status?),
         };
@@ -169,16 +160,17 @@ impl Instance {
     }
 
     fn failure(&self, problem: &str) -> anyhow::Error {
-        anyhow!("{}: {problem}\nIt wrote:\n{}", self.name, self.output.text())
+        anyhow!("{}: {problem}\nIts output:\n{}", self.name, self.output.text())
     }
 }
 
-/// The variables that Lambda sets, with credentials that the embedded database takes. Logs are JSON as deployed.
-fn lambda_variables(launch: &Launch<'_>, runtime_api: &str) -> Vec<(&'static str, String)> {
-    let fixed = [
+/// Returns the variables that Lambda sets, with credentials that the embedded database accepts. Logs are JSON as in a
+/// deployment.
+fn lambda_variables<'a>(name: &'a str, runtime_api: &'a str) -> [(&'static str, &'a str); 19] {
+    [
         ("AWS_ACCESS_KEY_ID", "local"),
         ("AWS_DEFAULT_REGION", REGION),
-        ("AWS_LAMBDA_FUNCTION_NAME", launch.name),
+        ("AWS_LAMBDA_FUNCTION_NAME", name),
         ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
         ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
@@ -195,7 +187,5 @@ fn lambda_variables(launch: &Launch<'_>, runtime_api: &str) -> Vec<(&'static str
         ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin"),
         ("TZ", ":UTC"),
         ("_HANDLER", "bootstrap"),
-    ];
-    let memory = ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", launch.memory_megabytes.to_string());
-    fixed.into_iter().map(|(name, value)| (name, value.to_owned())).chain([memory]).collect()
+    ]
 }

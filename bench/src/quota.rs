@@ -1,7 +1,9 @@
-//! A share of a core, as a function of some memory size has it: a control group with a CPU quota.
+//! The share of a core that a function of some memory size has, as a control group with a CPU quota.
 
-use std::path::Path;
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use tokio::process::Command;
@@ -10,22 +12,23 @@ use tokio::process::Command;
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>.
 const WHOLE_CORE: u32 = 1769;
 
-/// In microseconds. Lambda's own is 20 ms; the kernel takes no quota below 1 ms, which 128 MB are just above.
+/// In microseconds. Lambda's own period is 20 ms; the kernel refuses quotas below 1 ms, and the quota of 128 MB is just
+/// above that.
 const PERIOD: u32 = 20_000;
 
-/// A control group of this run. It is removed when it is dropped, by when its processes must have ended.
+/// A control group of this run. Dropping it removes it; its processes must have ended by then.
 pub struct Group {
     path: PathBuf,
 }
 
 impl Group {
-    /// Makes a group with the share of a core that a function with so much memory has. It is an error where control
-    /// groups are not writable, which without root they seldom are.
+    /// Creates a group with the share of a core that a function with this much memory has. Fails where control groups
+    /// are not writable, which is common without root.
     pub fn for_memory(megabytes: u32) -> Result<Self> {
         let name = format!("movie-bag-bench-{}-{megabytes}", std::process::id());
         let mut problem = None;
         for parent in parents()? {
-            match Self::make(parent.join(&name), megabytes) {
+            match Self::create(parent.join(&name), megabytes) {
                 Ok(group) => return Ok(group),
                 Err(error) => problem = problem.or(Some(error)),
             }
@@ -33,7 +36,7 @@ impl Group {
         Err(problem.context("there is no control group with a CPU controller")?)
     }
 
-    fn make(path: PathBuf, megabytes: u32) -> Result<Self> {
+    fn create(path: PathBuf, megabytes: u32) -> Result<Self> {
         fs::create_dir(&path).with_context(|| format!("cannot create {}", path.display()))?;
         let group = Self { path };
         let quota = u64::from(PERIOD) * u64::from(megabytes) / u64::from(WHOLE_CORE);
@@ -53,9 +56,8 @@ impl Group {
         fs::write(&path, value).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// A command that enters the group and then becomes `binary`, still the same process. It is a shell for about a
-    /// millisecond before that, without any limit.
-    #[must_use]
+    /// Returns a command that enters the group and then becomes `binary` in the same process. Before that it is a
+    /// shell, without a limit, for about a millisecond.
     pub fn command(&self, binary: &Path) -> Command {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", r#"echo 0 > "$0" && exec "$1""#]);
@@ -66,13 +68,13 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // A process that is not gone yet keeps the group; it is empty then, and harmless.
+        // A process that still runs keeps the group. The group is harmless once that process has ended.
         let _ = fs::remove_dir(&self.path);
     }
 }
 
-/// Where a group may be made: under this process's own, or under the root, which may have the controller when that has
-/// not. Version 2 is one hierarchy; version 1 has one for the CPU.
+/// Returns where a group may be created: under this process's own group, or under the root, which may have the CPU
+/// controller when the own group lacks it. Version 2 has one hierarchy; version 1 has a separate one for the CPU.
 fn parents() -> Result<Vec<PathBuf>> {
     let own = fs::read_to_string("/proc/self/cgroup").context("this system has no control groups")?;
     let own = |controller: &str| {
@@ -85,7 +87,7 @@ fn parents() -> Result<Vec<PathBuf>> {
         let Some(own) = own(controller) else { continue };
         parents.extend([Path::new(root).join(own), root.into()]);
     }
-    // Elsewhere than in a hierarchy, folders can be made, but limit nothing.
+    // A folder outside a hierarchy limits nothing.
     parents.retain(|parent| parent.join("cgroup.procs").exists());
     parents.dedup();
     Ok(parents)

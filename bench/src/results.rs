@@ -1,55 +1,43 @@
-//! Everything that was measured, raw. `--json` writes it.
+//! All measurements of a run, raw. `--json` writes them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
 use crate::{
     binaries::Size,
-    builds::Build,
     machine::Machine,
+    operation::Operation,
     process::{Invocation, Moment},
     statistics::{Summary, median_of},
-    subject::Subject,
+    subject::{BARE_BCRYPT, Subject},
 };
 
 /// A run.
 #[derive(Debug, Serialize)]
 pub struct Results {
-    /// Where it ran.
     pub machine: Machine,
-    /// The bcrypt cost of what has no other in its name.
+    /// The bcrypt cost of the subjects that have no other in their name.
     pub cost: u32,
-    /// The cold starts of each subject.
-    pub rounds: usize,
-    /// One bcrypt hash by the system's libxcrypt at `cost`, in CPU milliseconds, if it could be called.
+    /// The CPU milliseconds of bcrypt hashes by the system's libxcrypt at `cost`, if it could be called.
     pub libxcrypt: Vec<f64>,
-    /// What was measured, in the order of tables.
+    /// The subjects, in the order of tables.
     pub measured: Vec<Measured>,
-    /// What was measured with large catalogs: for each operation every size, from the smallest.
+    /// The measurements with large catalogs: for each operation every size, from the smallest.
     pub scale: Vec<Scaled>,
-    /// Builds with several kinds of link-time optimisation.
-    pub builds: Vec<Build>,
 }
 
 /// All measurements of one subject.
 #[derive(Debug, Serialize)]
 pub struct Measured {
-    /// What it is called.
-    pub name: String,
-    /// Which binary it is.
-    pub program: String,
-    /// The bcrypt cost that it ran with.
-    pub cost: u32,
-    /// How many hashes of that cost an invocation computes.
-    pub hashes: u32,
-    /// How big its binary is.
+    #[serde(flatten)]
+    pub subject: Subject,
     pub size: Size,
-    /// One process each.
+    /// Cold starts, each of a process of its own.
     pub cold: Vec<Cold>,
-    /// One invocation each, all of one process that was warm.
+    /// Invocations of one warm process.
     pub warm: Vec<Warm>,
-    /// The most memory that the warm process had, in bytes.
+    /// The peak memory of the warm process, in bytes.
     pub warm_peak_bytes: Option<u64>,
     /// Milliseconds from spawn to first response, by the memory size in megabytes whose share of a core it had.
     pub limited: BTreeMap<u32, Vec<f64>>,
@@ -58,7 +46,7 @@ pub struct Measured {
 /// A process until its first response. Times are in milliseconds.
 #[derive(Debug, Clone, Serialize)]
 pub struct Cold {
-    /// From spawn to the first request for an event.
+    /// From the spawn to the first request for an event.
     pub ready: f64,
     /// CPU until then.
     pub ready_cpu: f64,
@@ -66,9 +54,11 @@ pub struct Cold {
     pub first: f64,
     /// CPU from the spawn to the response.
     pub first_cpu: f64,
-    /// The most memory until then, in bytes.
+    /// From the spawn to the response.
+    pub total: f64,
+    /// The peak memory until then, in bytes.
     pub peak_bytes: u64,
-    /// CPU of a bare hash within it, if the program tells.
+    /// CPU of a bare hash within it, if the program reports it.
     pub hash_cpu: Option<f64>,
 }
 
@@ -79,79 +69,62 @@ pub struct Warm {
     pub wall: f64,
     /// CPU from one request for an event to the next.
     pub cpu: f64,
-    /// CPU of a bare hash within it, if the program tells.
+    /// CPU of a bare hash within it, if the program reports it.
     pub hash_cpu: Option<f64>,
 }
 
 /// All measurements of one operation with a catalog of one size.
 #[derive(Debug, Serialize)]
 pub struct Scaled {
-    /// What it is called.
-    pub operation: &'static str,
-    /// How many movies the catalog has.
+    pub operation: Operation,
     pub movies: u64,
-    /// One invocation each, all of one process that was warm.
+    /// Invocations of one warm process.
     pub warm: Vec<Warm>,
-    /// What invocations cost, each sum once: a single one if all cost the same.
+    /// The distinct costs of these invocations: a single one if all cost the same.
     pub costs: Vec<Cost>,
 }
 
 /// What DynamoDB would charge for an invocation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Cost {
-    /// How many requests the function made.
     pub requests: u64,
-    /// The read units that they consumed.
     pub read_units: f64,
-    /// The write units that they consumed.
     pub write_units: f64,
 }
 
-impl Scaled {
-    /// Nothing measured yet.
-    #[must_use]
-    pub fn new(operation: &'static str, movies: u64) -> Self {
-        Self { operation, movies, warm: Vec::new(), costs: Vec::new() }
-    }
-}
-
 impl Measured {
-    /// Nothing measured yet but the size.
-    #[must_use]
-    pub fn new(subject: &Subject, size: Size) -> Self {
-        Self {
-            name: subject.name.clone(),
-            program: subject.program.clone(),
-            cost: subject.cost,
-            hashes: subject.hashes(),
-            size,
-            cold: Vec::new(),
-            warm: Vec::new(),
-            warm_peak_bytes: None,
-            limited: BTreeMap::new(),
-        }
+    /// Returns a subject of which nothing but the size is measured.
+    pub fn new(subject: Subject, size: Size) -> Self {
+        let (cold, warm, limited) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Self { subject, size, cold, warm, warm_peak_bytes: None, limited }
     }
 
-    /// Sums up one figure of the cold starts.
+    /// Summarizes one figure of the cold starts.
     pub fn cold(&self, figure: impl Fn(&Cold) -> f64) -> Option<Summary> {
         Summary::of(self.cold.iter().map(figure))
     }
 
-    /// Sums up one figure of the warm invocations.
+    /// Summarizes one figure of the warm invocations.
     pub fn warm(&self, figure: impl Fn(&Warm) -> f64) -> Option<Summary> {
         Summary::of(self.warm.iter().map(figure))
+    }
+
+    /// Summarizes the CPU of the bare hashes within all its invocations.
+    pub fn hash_cpu(&self) -> Option<Summary> {
+        let cold = self.cold.iter().filter_map(|cold| cold.hash_cpu);
+        Summary::of(cold.chain(self.warm.iter().filter_map(|warm| warm.hash_cpu)))
     }
 }
 
 impl Cold {
-    /// What a process was until its first response.
-    #[must_use]
+    /// Creates the record of a process from when it asked for its first event and from its first invocation.
     pub fn new(ready: Moment, first: &Invocation, peak_bytes: u64) -> Self {
         Self {
             ready: milliseconds(ready.wall),
             ready_cpu: milliseconds(ready.cpu),
             first: milliseconds(first.wall),
-            first_cpu: milliseconds(first.answered.cpu),
+            first_cpu: milliseconds(first.responded.cpu),
+            total: milliseconds(first.responded.wall),
             peak_bytes,
             hash_cpu: hash_cpu(first),
         }
@@ -159,8 +132,7 @@ impl Cold {
 }
 
 impl Warm {
-    /// What an invocation was, between two requests for an event.
-    #[must_use]
+    /// Creates the record of an invocation between two requests for an event.
     pub fn new(before: Moment, invocation: &Invocation, after: Moment) -> Self {
         let cpu = milliseconds(after.cpu.saturating_sub(before.cpu));
         Self { wall: milliseconds(invocation.wall), cpu, hash_cpu: hash_cpu(invocation) }
@@ -168,43 +140,48 @@ impl Warm {
 }
 
 impl Results {
-    /// The program at the run's own cost.
-    #[must_use]
+    /// Returns the measurements of a program at the run's own cost.
     pub fn program(&self, program: &str) -> Option<&Measured> {
-        self.measured.iter().find(|measured| measured.program == program && measured.cost == self.cost)
+        let is_it = |subject: &Subject| subject.program == program && subject.cost == self.cost;
+        self.measured.iter().find(|measured| is_it(&measured.subject))
     }
 
-    /// The median CPU until the first response, without the hashes in it.
+    /// Returns the median of a figure of a program's cold starts.
+    pub fn cold(&self, program: &str, figure: impl Fn(&Cold) -> f64) -> Option<f64> {
+        Some(self.program(program)?.cold(figure)?.median)
+    }
+
+    /// Returns the median of a figure of a program's warm invocations.
+    pub fn warm(&self, program: &str, figure: impl Fn(&Warm) -> f64) -> Option<f64> {
+        Some(self.program(program)?.warm(figure)?.median)
+    }
+
+    /// Returns the median CPU until the first response, without the hashes in it.
     ///
-    /// A hash takes a hundred times what the rest takes, so its own variation would hide the rest. Hence this looks at
-    /// the least cost that there is, and takes off the hashes that a bare verification took in the same round, when the
-    /// processor was as quick.
-    #[must_use]
+    /// A hash takes a hundred times as long as the rest, so the variation of the hash would hide the rest. Hence this
+    /// takes the lowest cost that was measured, and subtracts the hashes by the CPU of a bare verification in the same
+    /// round, when the processor had the same speed.
     pub fn first_cpu_without_hashes(&self, program: &str) -> Option<f64> {
-        let of = |program: &str| {
-            let all = self.measured.iter().filter(|measured| measured.program == program);
-            all.min_by_key(|measured| measured.cost)
+        let at_least_cost = |program: &str| {
+            let all = self.measured.iter().filter(|measured| measured.subject.program == program);
+            all.min_by_key(|measured| measured.subject.cost)
         };
-        let measured = of(program)?;
-        if measured.hashes == 0 {
-            return median_of(measured.cold.iter().map(|cold| cold.first_cpu));
+        let measured = at_least_cost(program)?;
+        let hashes = measured.subject.hashes();
+        if hashes == 0 {
+            return Some(measured.cold(|cold| cold.first_cpu)?.median);
         }
-        let bare = of(crate::subject::BARE_BCRYPT)?;
-        let rounds = measured.cold.iter().zip(&bare.cold);
-        median_of(
-            rounds.filter_map(|(cold, bare)| {
-                Some(cold.first_cpu - f64::from(measured.hashes) * bare.hash_cpu?)
-            }),
-        )
+        let rounds = measured.cold.iter().zip(&at_least_cost(BARE_BCRYPT)?.cold);
+        median_of(rounds.filter_map(|(cold, bare)| Some(cold.first_cpu - f64::from(hashes) * bare.hash_cpu?)))
     }
 }
 
-/// What `bare-bcrypt` answers: nanoseconds of CPU. No other program answers with a number.
+/// Returns the CPU milliseconds that `bare-bcrypt` responds, in nanoseconds. No other program responds a number.
 fn hash_cpu(invocation: &Invocation) -> Option<f64> {
-    let nanoseconds: f64 = invocation.answer["body"].as_str()?.parse().ok()?;
+    let nanoseconds: f64 = invocation.response["body"].as_str()?.parse().ok()?;
     Some(nanoseconds / 1e6)
 }
 
-fn milliseconds(duration: std::time::Duration) -> f64 {
+fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }

@@ -1,51 +1,34 @@
-//! What is measured: every function of the template, and what they are compared with.
+//! What is measured: every function of the template, and the programs that they are compared with.
 
 use local::template::Template;
+use serde::Serialize;
 
 use crate::trust::Trust;
 
-/// The least cost that a function hashes at. What a function does beside hashing shows best where hashing is least.
+/// The lowest cost that a function hashes at. The work beside hashing is best visible where hashing is cheapest.
 pub const LEAST_COST: u32 = 10;
 
-/// A function that does nothing.
+// The programs of `bench/candidates`, which describe themselves.
 pub const EMPTY: &str = "empty";
-/// The GetItem of `get-movie` with our client and nothing else.
 pub const MINIMAL: &str = "minimal";
-/// The GetItem of `get-movie` with everything as it comes.
 pub const STOCK: &str = "stock";
-/// One bcrypt verification.
 pub const BARE_BCRYPT: &str = "bare-bcrypt";
-
-/// The programs of `bench/candidates`.
 pub const PEERS: [&str; 4] = [EMPTY, MINIMAL, STOCK, BARE_BCRYPT];
 
-/// How much work it is to make an event for a subject, or to answer it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effort {
-    /// Milliseconds.
-    Light,
-    /// Each event needs a login of its own.
-    Session,
-    /// Each invocation hashes.
-    Hashing,
-}
-
-/// One thing that is measured.
-#[derive(Debug, Clone)]
+/// A program that is measured.
+#[derive(Debug, Clone, Serialize)]
 pub struct Subject {
-    /// What tables call it.
+    /// Its name in tables.
     pub name: String,
-    /// The binary.
     pub program: String,
     /// The operation whose events and variables it gets.
     pub operation: String,
-    /// The bcrypt cost of the hashes that it meets or makes.
+    /// The bcrypt cost of the hashes that it verifies or makes.
     pub cost: u32,
 }
 
 impl Subject {
-    /// Every subject, in the order of tables. Those that hash are there twice unless `cost` is the least.
-    #[must_use]
+    /// Returns every subject in the order of tables. Those that hash are there twice unless `cost` is the lowest.
     pub fn all(template: &Template, cost: u32) -> Vec<Self> {
         let mut subjects: Vec<Self> =
             [EMPTY, MINIMAL, STOCK].map(|peer| Self::new(peer, "get-movie", cost)).into();
@@ -63,24 +46,12 @@ impl Subject {
         subjects
     }
 
-    /// A function of the template, by its operation, at the least cost.
-    #[must_use]
-    pub fn function(operation: &str) -> Self {
-        Self::new(operation, operation, LEAST_COST)
-    }
-
-    /// Another build of a function of the template.
-    #[must_use]
-    pub fn build(program: &str, operation: &str) -> Self {
-        Self::new(program, operation, LEAST_COST)
-    }
-
-    fn new(program: &str, operation: &str, cost: u32) -> Self {
+    /// Creates a subject that has the name of its program.
+    pub fn new(program: &str, operation: &str, cost: u32) -> Self {
         Self { name: program.to_owned(), program: program.to_owned(), operation: operation.to_owned(), cost }
     }
 
-    /// How many bcrypt hashes an invocation computes.
-    #[must_use]
+    /// Returns the number of bcrypt hashes that an invocation computes.
     pub fn hashes(&self) -> u32 {
         match self.program.as_str() {
             "signup" | "login" | BARE_BCRYPT => 1,
@@ -89,19 +60,13 @@ impl Subject {
         }
     }
 
-    /// How dear an invocation is.
-    #[must_use]
-    pub fn effort(&self) -> Effort {
-        match self.program.as_str() {
-            "logout" | "delete-account" => Effort::Session,
-            _ if self.hashes() > 0 => Effort::Hashing,
-            _ => Effort::Light,
-        }
+    /// Returns whether each event needs a user who has logged in for it.
+    pub fn ends_session(&self) -> bool {
+        matches!(self.program.as_str(), "logout" | "delete-account")
     }
 
-    /// What it trusts: as much as it would parse on Lambda.
-    #[must_use]
+    /// Returns the certificates that it trusts: as many as it parses on Lambda.
     pub fn trust(&self) -> Trust {
-        if self.program == STOCK { Trust::System } else { Trust::Amazon }
+        if self.program == STOCK { Trust::Mozilla } else { Trust::Amazon }
     }
 }

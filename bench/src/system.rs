@@ -1,4 +1,4 @@
-//! What the functions under test stand in: the template's tables in the embedded database, behind TLS.
+//! The system that the functions under test run in: the template's tables in the embedded database, behind TLS.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    binaries::{self, Binaries, repository},
-    process::{Instance, Launch},
+    binaries::{self, Binaries},
+    process::Instance,
     quota::Group,
     subject::Subject,
     tls::{Authority, TlsFront},
-    trust::TrustFiles,
+    trust,
 };
 
 /// The key that tokens are signed with. It signs nothing outside a run.
@@ -25,35 +25,35 @@ const TOKEN_KEY: &str = "a key for measurements alone, which is long enough";
 
 /// A running system without data.
 pub struct System {
-    /// The tables, for those who fill them behind the functions' backs.
+    /// The tables, for measurements that fill them directly.
     pub database: EmbeddedDatabase,
     front: TlsFront,
     site: Arc<Site>,
 }
 
-/// What several systems can share.
+/// What several systems share.
 struct Site {
     template: Template,
     gateway: Gateway,
     authority: Authority,
-    trust: TrustFiles,
     binaries: Binaries,
-    _folder: TempDir,
+    /// Holds the binaries and the certificates.
+    folder: TempDir,
 }
 
 impl System {
     /// Starts the database in memory and TLS in front of it.
-    pub async fn start(template: Template, binaries: Binaries) -> Result<Self> {
+    pub async fn start(template: Template, binaries: &Binaries) -> Result<Self> {
         let authority = Authority::new()?;
         let folder = tempfile::tempdir()?;
-        let trust = TrustFiles::write(folder.path(), authority.root())?;
-        let binaries = binaries::unpack(&binaries, folder.path())?;
+        trust::write(folder.path(), authority.root())?;
+        let binaries = binaries::unpack(binaries, folder.path())?;
         let gateway = Gateway::new(&template);
-        let site = Site { template, gateway, authority, trust, binaries, _folder: folder };
+        let site = Site { template, gateway, authority, binaries, folder };
         Self::at(Arc::new(site), Storage::Memory).await
     }
 
-    /// Starts another one of the same functions, with data of its own.
+    /// Starts another system of the same functions, with data of its own.
     pub async fn beside(&self, storage: Storage) -> Result<Self> {
         Self::at(Arc::clone(&self.site), storage).await
     }
@@ -65,37 +65,29 @@ impl System {
         Ok(Self { database, front, site })
     }
 
-    /// The template that all this is of.
-    #[must_use]
+    /// Returns the template of this system.
     pub fn template(&self) -> &Template {
         &self.site.template
     }
 
-    /// How many requests the functions have made of the database so far.
-    #[must_use]
+    /// Returns the number of requests that the functions have made of the database so far.
     pub fn requests(&self) -> u64 {
         self.front.requests()
     }
 
-    /// The template that the tables and routes are of.
-    pub fn load_template() -> Result<Template> {
-        Template::load(repository().join("template.yaml"))
+    /// Returns the name of a table by its name in the template.
+    pub fn table(&self, logical_id: &str) -> Result<&str> {
+        let table = self.site.template.tables().iter().find(|table| table.logical_id == logical_id);
+        Ok(&table.with_context(|| format!("there is no {logical_id}"))?.name)
     }
 
-    /// The name of the table that this variable of an operation holds, such as `MOVIES_TABLE`.
-    pub fn table(&self, operation: &str, variable: &str) -> Result<String> {
-        let function = self.site.template.function(operation).context("no such operation")?;
-        let value = function.environment.get(variable).context("no such variable")?;
-        self.value(variable, value)
-    }
-
-    /// The event that API Gateway makes of a request.
+    /// Returns the event that API Gateway makes of a request.
     pub fn event(&self, request: &HttpRequest) -> Result<Value> {
         let event = self.site.gateway.event(request);
         Ok(event.with_context(|| format!("no route to {}", request.path()))?.1)
     }
 
-    /// Starts a process of a subject, with these variables on top of those that the template gives its operation.
+    /// Starts a process of a subject, with these variables in addition to those of the template.
     pub async fn launch(
         &self,
         subject: &Subject,
@@ -104,7 +96,7 @@ impl System {
     ) -> Result<Instance> {
         let Subject { program, operation, .. } = subject;
         let function = self.site.template.function(operation).context("no such operation")?;
-        let trusted = self.site.trust.path(subject.trust()).display().to_string();
+        let trusted = subject.trust().file(self.site.folder.path()).display().to_string();
         let mut environment = vec![
             ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), self.front.endpoint()),
             ("SSL_CERT_FILE".to_owned(), trusted),
@@ -116,33 +108,21 @@ impl System {
         }
         environment.extend_from_slice(more);
         let binary = self.site.binaries.get(program).with_context(|| format!("{program} was not built"))?;
-        let launch = Launch {
-            name: program,
-            binary,
-            environment: &environment,
-            memory_megabytes: function.memory_megabytes,
-            group,
-        };
-        Instance::start(&launch).await
+        Instance::start(program, binary, &environment, function.memory_megabytes, group).await
     }
 
-    /// What a variable of the template holds here.
+    /// Returns the value of a variable of the template in this system.
     fn value(&self, name: &str, written: &Value) -> Result<String> {
-        let table = self.site.template.tables().iter().find(|table| written["Ref"] == *table.logical_id);
-        if let Some(table) = table {
-            return Ok(table.name.clone());
-        }
         let value = match name {
+            _ if name.ends_with("_TABLE") => self.table(written["Ref"].as_str().unwrap_or_default())?,
             "JWT_SECRET_KEY" => TOKEN_KEY,
             "JWT_PREVIOUS_SECRET_KEY" => "",
             "STAGE" | "RELEASE" => "bench",
-            // One user makes all the data.
+            // One user adds all movies.
             "MOVIES_PER_USER" => "1000000",
-            _ => {
-                return written.as_str().map(str::to_owned).with_context(|| {
-                    format!("template.yaml gives a function {name}, which the benchmark does not know")
-                });
-            }
+            _ => written.as_str().with_context(|| {
+                format!("template.yaml sets {name}, which the benchmark does not know: add it to bench/src/system.rs")
+            })?,
         };
         Ok(value.to_owned())
     }

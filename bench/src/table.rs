@@ -1,32 +1,24 @@
-//! Tables in Markdown, padded so that they read well in a terminal, too.
+//! Markdown tables, padded so that they are also readable in a terminal.
 
 use std::fmt;
 
-/// A table whose first column is text and whose others are figures.
+/// A table whose first column is text and whose other columns are figures.
 pub struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// A table without rows.
-    #[must_use]
-    pub fn new<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Self {
-        Self::with_header(header.map(str::to_owned))
+    /// Creates a table without rows.
+    pub fn new<Cell: Into<String>>(header: impl IntoIterator<Item = Cell>) -> Self {
+        Self { rows: vec![header.into_iter().map(Into::into).collect()] }
     }
 
-    /// A table without rows whose columns are known only now.
-    #[must_use]
-    pub fn with_header(header: impl IntoIterator<Item = String>) -> Self {
-        Self { rows: vec![header.into_iter().collect()] }
-    }
-
-    /// Adds a row.
+    /// Adds a row, which must have as many cells as the header.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// Whether there is nothing but the header.
-    #[must_use]
+    /// Returns whether the table has nothing but its header.
     pub fn is_empty(&self) -> bool {
         self.rows.len() == 1
     }
@@ -34,9 +26,9 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns = self.rows[0].len();
         let width = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max();
-        let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0).max(3)).collect();
+        let widths: Vec<usize> =
+            (0..self.rows[0].len()).map(|column| width(column).unwrap_or(0).max(3)).collect();
         for (number, row) in self.rows.iter().enumerate() {
             for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
                 if column == 0 {
@@ -47,10 +39,9 @@ impl fmt::Display for Table {
             }
             writeln!(formatter)?;
             if number == 0 {
-                for (column, width) in widths.iter().enumerate() {
-                    let dashes = "-".repeat(width - 1);
-                    let cell = if column == 0 { format!("| {dashes}- |") } else { format!(" {dashes}: |") };
-                    write!(formatter, "{cell}")?;
+                write!(formatter, "| {} |", "-".repeat(widths[0]))?;
+                for width in &widths[1..] {
+                    write!(formatter, " {}: |", "-".repeat(width - 1))?;
                 }
                 writeln!(formatter)?;
             }

@@ -1,4 +1,4 @@
-//! TLS as a function on Lambda meets it: a chain of three certificates with RSA-2048 keys in front of the database.
+//! TLS in front of the database as a function on Lambda meets it: a chain of three certificates with RSA-2048 keys.
 
 use std::{
     io,
@@ -27,17 +27,17 @@ use tokio_rustls::{
     },
 };
 
-/// What DynamoDB's keys have, too.
+/// The size of DynamoDB's keys.
 const KEY_BITS: usize = 2048;
 
-/// A root, an intermediate and a leaf for `localhost`, made for one run and kept nowhere.
+/// A root, an intermediate and a leaf for `localhost`, made for one run and never stored.
 pub struct Authority {
     root: CertificateDer<'static>,
     server: Arc<ServerConfig>,
 }
 
 impl Authority {
-    /// Makes three keys and their certificates, which takes a second or so.
+    /// Makes three keys and their certificates, which takes about a second.
     pub fn new() -> Result<Self> {
         let root_key = key()?;
         let root_parameters = authority("movie-bag bench root");
@@ -53,8 +53,8 @@ impl Authority {
         let leaf_parameters = CertificateParams::new(["localhost".to_owned()])?;
         let leaf = leaf_parameters.signed_by(&leaf_key, &middle_issuer)?.der().clone();
 
-        // A server need not send its root, but Amazon's send three certificates: the last one is a root signed by
-        // another root.
+        // A server need not send its root, but Amazon's servers send three certificates, of which the last is a root
+        // that another root has signed.
         let chain = vec![leaf, middle, root.clone()];
         let leaf_key = PrivatePkcs8KeyDer::from(leaf_key.serialize_der()).into();
         let mut server = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
@@ -66,8 +66,7 @@ impl Authority {
         Ok(Self { root, server: Arc::new(server) })
     }
 
-    /// The certificate that a function has to trust.
-    #[must_use]
+    /// Returns the certificate that a function has to trust.
     pub fn root(&self) -> &CertificateDer<'static> {
         &self.root
     }
@@ -87,7 +86,7 @@ fn authority(name: &str) -> CertificateParams {
     parameters
 }
 
-/// Ends TLS on 127.0.0.1 and forwards the bytes, until it is dropped.
+/// A proxy on 127.0.0.1 that terminates TLS and forwards the bytes until it is dropped.
 pub struct TlsFront {
     port: u16,
     requests: Arc<AtomicU64>,
@@ -95,7 +94,7 @@ pub struct TlsFront {
 }
 
 impl TlsFront {
-    /// Listens on a free port, in front of a server on `upstream_port` of this machine.
+    /// Listens on a free port in front of a server on `upstream_port` of this machine.
     pub async fn start(authority: &Authority, upstream_port: u16) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
@@ -107,7 +106,7 @@ impl TlsFront {
             while let Ok((client, _)) = listener.accept().await {
                 let (acceptor, count) = (acceptor.clone(), Arc::clone(&count));
                 tokio::spawn(async move {
-                    // A function that is killed after its measurement breaks its connection off; that is no news.
+                    // A function that is killed after its measurement resets its connection, which is expected.
                     let _ = forward(acceptor, client, upstream_port, &count).await;
                 });
             }
@@ -115,14 +114,12 @@ impl TlsFront {
         Ok(Self { port, requests, _accepting: accepting })
     }
 
-    /// The address for `AWS_ENDPOINT_URL_DYNAMODB`. The certificate is for this name.
-    #[must_use]
+    /// Returns the URL for `AWS_ENDPOINT_URL_DYNAMODB`, with the name that the certificate is for.
     pub fn endpoint(&self) -> String {
         format!("https://localhost:{}", self.port)
     }
 
-    /// How many requests have come in so far, over all connections.
-    #[must_use]
+    /// Returns the number of requests so far, over all connections.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
@@ -139,20 +136,20 @@ async fn forward(
     let upstream = TcpStream::connect((Ipv4Addr::LOCALHOST, upstream_port)).await?;
     upstream.set_nodelay(true)?;
     let (from_upstream, to_upstream) = upstream.into_split();
-    // HTTP/1.1 without pipelining: a request is whatever the client sends first of all or after an answer.
-    let answered = AtomicBool::new(true);
+    // HTTP/1.1 without pipelining: the first bytes, and the first bytes after a response, begin a request.
+    let responded = AtomicBool::new(true);
     let count = || {
-        if answered.swap(false, Ordering::Relaxed) {
+        if responded.swap(false, Ordering::Relaxed) {
             requests.fetch_add(1, Ordering::Relaxed);
         }
     };
     let inwards = copy(from_client, to_upstream, count);
-    let outwards = copy(from_upstream, to_client, || answered.store(true, Ordering::Relaxed));
+    let outwards = copy(from_upstream, to_client, || responded.store(true, Ordering::Relaxed));
     tokio::try_join!(inwards, outwards)?;
     Ok(())
 }
 
-/// Copies everything, and calls `seen` before any of it goes on.
+/// Copies all bytes, and calls `seen` before it forwards any of them.
 async fn copy(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,

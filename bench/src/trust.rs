@@ -1,16 +1,17 @@
 //! The certificates that functions trust, as files for `SSL_CERT_FILE`.
 //!
-//! A function is given as many as it would read on Lambda, because each has to be parsed before the first request: ours
-//! embed the five roots of Amazon, a stock one reads the system's whole bundle. The root of this run comes on top.
+//! A process parses each certificate before its first request, so a function gets as many as it reads on Lambda: the
+//! project's own functions embed the five roots of Amazon, and a stock client reads the system's whole bundle. Each
+//! file also has the root of this run.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
-/// What the roots of Amazon Trust Services have in their subjects: <https://www.amazontrust.com/repository/>.
+/// The names of the roots of Amazon Trust Services: <https://www.amazontrust.com/repository/>.
 const AMAZON: [&str; 5] = [
     "Amazon Root CA 1",
     "Amazon Root CA 2",
@@ -19,63 +20,39 @@ const AMAZON: [&str; 5] = [
     "Starfield Services Root Certificate Authority - G2",
 ];
 
-/// Where distributions keep their bundle: Debian and its kin, Amazon Linux and its kin.
-const BUNDLES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
-
-/// Which certificates a function trusts.
+/// The certificates that a function trusts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
     /// The five roots of Amazon.
     Amazon,
-    /// Everything that the system trusts.
-    System,
+    /// Mozilla's roots, of which distributions make the system's bundle.
+    Mozilla,
 }
 
-/// The two files.
-pub struct TrustFiles {
-    amazon: PathBuf,
-    system: PathBuf,
+impl Trust {
+    /// Returns the file for `SSL_CERT_FILE` in the folder that [`write`] has filled.
+    pub fn file(self, folder: &Path) -> PathBuf {
+        folder.join(format!("{self:?}.pem"))
+    }
 }
 
-impl TrustFiles {
-    /// Writes both files into `folder`.
-    pub fn write(folder: &Path, own_root: &CertificateDer<'_>) -> Result<Self> {
-        let own = pem(own_root);
-        let (amazon, system) = (folder.join("amazon.pem"), folder.join("system.pem"));
-        std::fs::write(&amazon, own.clone() + &amazon_roots()?)?;
-        std::fs::write(&system, own + &system_bundle()?)?;
-        Ok(Self { amazon, system })
+/// Writes a file for each [`Trust`] into `folder`.
+pub fn write(folder: &Path, own_root: &CertificateDer<'_>) -> Result<()> {
+    let mozilla: String = TLS_SERVER_ROOT_CERTS.iter().map(pem).collect();
+    for (trust, roots) in [(Trust::Amazon, amazon_roots()?), (Trust::Mozilla, mozilla)] {
+        std::fs::write(trust.file(folder), pem(own_root) + &roots)?;
     }
-
-    /// The file for `SSL_CERT_FILE`.
-    #[must_use]
-    pub fn path(&self, trust: Trust) -> &Path {
-        match trust {
-            Trust::Amazon => &self.amazon,
-            Trust::System => &self.system,
-        }
-    }
+    Ok(())
 }
 
 fn amazon_roots() -> Result<String> {
-    let contains = |certificate: &[u8], name: &str| {
+    let has_name = |certificate: &CertificateDer<'_>, name: &str| {
         certificate.windows(name.len()).any(|window| window == name.as_bytes())
     };
-    let roots: Vec<_> = TLS_SERVER_ROOT_CERTS
-        .iter()
-        .filter(|certificate| AMAZON.iter().any(|name| contains(certificate, name)))
-        .map(pem)
-        .collect();
+    let is_amazon = |certificate: &&CertificateDer<'_>| AMAZON.iter().any(|name| has_name(certificate, name));
+    let roots: Vec<_> = TLS_SERVER_ROOT_CERTS.iter().filter(is_amazon).map(pem).collect();
     ensure!(roots.len() == AMAZON.len(), "there are {} roots of Amazon instead of five", roots.len());
     Ok(roots.concat())
-}
-
-/// The system's bundle, or Mozilla's, of which every distribution's is made.
-fn system_bundle() -> Result<String> {
-    match BUNDLES.iter().find(|path| Path::new(path).exists()) {
-        Some(path) => std::fs::read_to_string(path).with_context(|| format!("cannot read {path}")),
-        None => Ok(TLS_SERVER_ROOT_CERTS.iter().map(pem).collect()),
-    }
 }
 
 fn pem(certificate: &CertificateDer<'_>) -> String {

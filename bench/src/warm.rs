@@ -1,18 +1,17 @@
-//! Warm invocations: one process per subject, which has answered before.
+//! Warm invocations: one process for each subject, which has responded before.
 
 use anyhow::Result;
 use serde_json::Value;
 
 use crate::{
-    fixtures::{Fixtures, PEOPLE},
+    fixtures::Fixtures,
     process::Instance,
     results::{Measured, Warm},
-    subject::{Effort, Subject},
+    subject::Subject,
 };
 
-/// Invokes every subject so many times, or a tenth or a hundredth of it where an event or an answer is dear. Subjects
-/// take turns in small batches, so that whatever the machine does meanwhile hits all alike. All events of a batch are
-/// made before its first one goes out, so that only the measured process runs in between.
+/// Invokes every subject this many times, or a tenth or a hundredth of it where an event or a response is expensive.
+/// Subjects take turns in small batches, so that a disturbance affects all of them alike.
 pub async fn measure(
     fixtures: &mut Fixtures,
     subjects: &[Subject],
@@ -22,15 +21,15 @@ pub async fn measure(
     let mut instances = Vec::new();
     for subject in subjects {
         let mut instance = fixtures.launch(subject, None).await?;
-        // What the first invocations set up is not there to be measured.
-        batch(fixtures, subject, &mut instance, batch_size(subject)).await?;
+        // The first invocations set things up and are discarded.
+        batch(fixtures, subject, &mut instance, pace(subject).1).await?;
         instances.push(instance);
     }
     loop {
         let mut all_done = true;
         for (number, subject) in subjects.iter().enumerate() {
-            let wanted = (invocations / divisor(subject)).max(1);
-            let size = batch_size(subject).min(wanted - measured[number].warm.len());
+            let (divisor, size) = pace(subject);
+            let size = size.min((invocations / divisor).max(1) - measured[number].warm.len());
             if size > 0 {
                 let warm = batch(fixtures, subject, &mut instances[number], size).await?;
                 measured[number].warm.extend(warm);
@@ -48,6 +47,7 @@ pub async fn measure(
     Ok(())
 }
 
+/// Invokes a process this many times. All events are made first, so that only the measured process runs in between.
 async fn batch(
     fixtures: &mut Fixtures,
     subject: &Subject,
@@ -65,26 +65,18 @@ async fn batch(
     Ok(measured)
 }
 
-/// One invocation of a process, from its request for this event to that for the next one.
+/// Measures one invocation of a process, from its request for this event to its request for the next one.
 pub async fn invocation(instance: &mut Instance, event: &Value) -> Result<Warm> {
     let before = instance.ready().await?;
     let invocation = instance.invoke(event).await?;
     Ok(Warm::new(before, &invocation, instance.ready().await?))
 }
 
-fn divisor(subject: &Subject) -> usize {
-    match subject.effort() {
-        Effort::Light => 1,
-        Effort::Session => 10,
-        Effort::Hashing => 100,
-    }
-}
-
-/// People take turns in some events, so a batch must not have more of these than there are people.
-fn batch_size(subject: &Subject) -> usize {
-    match subject.effort() {
-        Effort::Light => 25,
-        Effort::Session => PEOPLE,
-        Effort::Hashing => 2,
+/// Returns by what the number of invocations is divided, and the size of a batch.
+fn pace(subject: &Subject) -> (usize, usize) {
+    match subject.hashes() {
+        0 if subject.ends_session() => (10, 10),
+        0 => (1, 25),
+        _ => (100, 2),
     }
 }

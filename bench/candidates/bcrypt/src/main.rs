@@ -1,5 +1,5 @@
-//! One bcrypt verification of the password in `PASSWORD` against the hash in `PASSWORD_HASH`. The answer tells the CPU
-//! time of the verification alone, in nanoseconds, so that the price of the runtime is not in it.
+//! One bcrypt verification of the password in `PASSWORD` against the hash in `PASSWORD_HASH`. The response is the CPU
+//! time of the verification alone, in nanoseconds, without the cost of the runtime.
 
 use std::{env, time::Duration};
 

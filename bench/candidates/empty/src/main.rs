@@ -1,4 +1,4 @@
-//! A function that does nothing: what the runtime itself costs.
+//! A function that does nothing: the cost of the runtime itself.
 
 use lambda_http::{Body, Error, Request, Response, run, service_fn};
 

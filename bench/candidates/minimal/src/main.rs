@@ -1,5 +1,5 @@
-//! The GetItem of `get-movie` with the very client of the functions, but no screening, no logging, no parsing: how much
-//! of a warm `get-movie` the SDK and the runtime are.
+//! The GetItem of `get-movie` with the client of the functions, but without sanitizing, logging and parsing: the share
+//! of the SDK and the runtime in a warm `get-movie`.
 
 use std::env;
 

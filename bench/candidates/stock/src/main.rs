@@ -1,4 +1,4 @@
-//! The GetItem of `get-movie` as the documentation of the SDK and of the runtime show it, with their default features.
+//! The GetItem of `get-movie` as the documentation of the SDK and of the runtime shows it, with their default features.
 
 use std::env;
 

@@ -1,31 +1,28 @@
 use super::*;
-use crate::{binaries::Size, machine::Machine, results::Warm};
+use crate::{
+    binaries::Size,
+    machine::Machine,
+    results::{Cold, Warm},
+    subject::Subject,
+};
 
-fn measured(program: &str, cost: u32, hashes: u32, starts: &[(f64, Option<f64>)]) -> Measured {
+fn measured(program: &str, cost: u32, starts: &[(f64, Option<f64>)]) -> Measured {
     let cold = starts.iter().map(|&(first_cpu, hash_cpu)| Cold {
         ready: 2.0,
         ready_cpu: 1.0,
         first: 1.0,
         first_cpu,
+        total: 3.0,
         peak_bytes: 4_000_000,
         hash_cpu,
     });
-    Measured {
-        name: program.to_owned(),
-        program: program.to_owned(),
-        cost,
-        hashes,
-        size: Size { binary_bytes: 4_000_000, zip_bytes: 2_000_000 },
-        cold: cold.collect(),
-        warm: Vec::new(),
-        warm_peak_bytes: None,
-        limited: std::collections::BTreeMap::new(),
-    }
+    let subject = Subject::new(program, program, cost);
+    let size = Size { binary_bytes: 4_000_000, zip_bytes: 2_000_000 };
+    Measured { cold: cold.collect(), ..Measured::new(subject, size) }
 }
 
 fn results(measured: Vec<Measured>, scale: Vec<Scaled>) -> Results {
-    let machine = Machine::look();
-    Results { machine, cost: 12, rounds: 3, libxcrypt: Vec::new(), measured, scale, builds: Vec::new() }
+    Results { machine: Machine::current(), cost: 12, libxcrypt: Vec::new(), measured, scale }
 }
 
 fn value(results: &Results, name: &str) -> (f64, bool) {
@@ -36,14 +33,14 @@ fn value(results: &Results, name: &str) -> (f64, bool) {
 }
 
 #[test]
-fn hashes_are_taken_off_by_what_a_bare_one_took_in_the_same_round() {
+fn hashes_are_subtracted_by_a_bare_one_of_the_same_round() {
     let measured = vec![
-        measured(EMPTY, 12, 0, &[(2.0, None)]),
-        measured("login", 12, 1, &[(310.0, None)]),
-        measured(BARE_BCRYPT, 12, 1, &[(305.0, Some(300.0))]),
-        measured("login", 10, 1, &[(80.0, None), (97.0, None), (84.0, None)]),
-        measured("change-password", 10, 2, &[(156.0, None), (190.0, None), (163.0, None)]),
-        measured(BARE_BCRYPT, 10, 1, &[(76.0, Some(75.0)), (93.0, Some(92.0)), (80.0, Some(78.0))]),
+        measured(EMPTY, 12, &[(2.0, None)]),
+        measured("login", 12, &[(310.0, None)]),
+        measured(BARE_BCRYPT, 12, &[(305.0, Some(300.0))]),
+        measured("login", 10, &[(80.0, None), (97.0, None), (84.0, None)]),
+        measured("change-password", 10, &[(156.0, None), (190.0, None), (163.0, None)]),
+        measured(BARE_BCRYPT, 10, &[(76.0, Some(75.0)), (93.0, Some(92.0)), (80.0, Some(78.0))]),
     ];
     let results = results(measured, Vec::new());
     assert_eq!(results.first_cpu_without_hashes("login"), Some(5.0));
@@ -56,8 +53,7 @@ fn hashes_are_taken_off_by_what_a_bare_one_took_in_the_same_round() {
 
 #[test]
 fn what_was_not_measured_has_no_target() {
-    let measured = vec![measured("get-movie", 12, 0, &[(4.0, None)])];
-    let results = results(measured, Vec::new());
+    let results = results(vec![measured("get-movie", 12, &[(4.0, None)])], Vec::new());
     let names: Vec<String> = targets(&results).into_iter().map(|target| target.name).collect();
     assert_eq!(names, ["get-movie: ZIP file"]);
 }
@@ -65,7 +61,7 @@ fn what_was_not_measured_has_no_target() {
 #[test]
 fn the_largest_catalog_is_compared_with_the_smallest() {
     let scaled = |movies, cpu, units: &[f64]| Scaled {
-        operation: Operation::FirstPage.name(),
+        operation: Operation::FirstPage,
         movies,
         warm: vec![Warm { wall: 2.0, cpu, hash_cpu: None }],
         costs: units.iter().map(|&read_units| Cost { requests: 1, read_units, write_units: 0.0 }).collect(),

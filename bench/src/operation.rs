@@ -1,0 +1,43 @@
+//! The operations that are measured with large catalogs.
+
+use serde::Serialize;
+
+/// How many movies a page has, and how many it can have.
+pub const PAGE: usize = 100;
+pub const LARGEST_PAGE: usize = 500;
+
+/// What a client asks of a catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Operation {
+    FirstPage,
+    MiddlePage,
+    Get,
+    Create,
+    Rename,
+}
+
+impl Operation {
+    /// All operations in the order of tables, which is also that of the variants.
+    pub const ALL: [Self; 5] = [Self::FirstPage, Self::MiddlePage, Self::Get, Self::Create, Self::Rename];
+
+    /// Returns its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FirstPage => "list, first page",
+            Self::MiddlePage => "list, page in the middle",
+            Self::Get => "get",
+            Self::Create => "create",
+            Self::Rename => "rename",
+        }
+    }
+
+    /// Returns the function that serves it.
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::FirstPage | Self::MiddlePage => "list-movies",
+            Self::Get => "get-movie",
+            Self::Create => "create-movie",
+            Self::Rename => "update-movie",
+        }
+    }
+}
