@@ -10,7 +10,6 @@ use crate::{
     subject::{BARE_BCRYPT, PEERS},
 };
 
-// In pixels.
 const WIDTH: usize = 860;
 const TOP: usize = 56;
 const BAR: usize = 13;

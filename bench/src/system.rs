@@ -116,7 +116,8 @@ impl System {
         let value = match name {
             _ if name.ends_with("_TABLE") => self.table(written["Ref"].as_str().unwrap_or_default())?,
             "JWT_SECRET_KEY" => TOKEN_KEY,
-            "JWT_PREVIOUS_SECRET_KEY" => "",
+            // Without a value, no previous key is accepted, and the ceiling is the cost.
+            "JWT_PREVIOUS_SECRET_KEY" | "BCRYPT_COST_CEILING" => "",
             "STAGE" | "RELEASE" => "bench",
             // One user adds all movies.
             "MOVIES_PER_USER" => "1000000",
