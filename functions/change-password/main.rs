@@ -1,13 +1,13 @@
 //! `PUT /api/auth/password` with `{current_password, new_password}`: changes the password and ends every session.
 //!
-//! 200 with a new token; 400, 401, 413, 415; 403 `invalid_credentials`; 429 `too_many_attempts`. Writes `Users`; counts in
-//! `PasswordAttempts`.
+//! 200 with a new token; 400, 401, 413, 415; 403 `invalid_credentials`; 429 `too_many_attempts`,
+//! `too_many_concurrent_writes`. Writes `Users`; counts in `PasswordAttempts`.
 
 use shared::{
-    auth::{PasswordCheck, PasswordEndpoint, Sessions, TokenFault},
+    auth::{Hasher, PasswordCheck, PasswordEndpoint, Sessions, TokenFault},
     http::{self, ApiError, Fields, FromBody, HandlerResult, Request, TokenResponse},
     model::{NewPassword, SubmittedPassword},
-    runtime::App,
+    runtime::{self, App},
     store::{EmailAndHash, PasswordChangeOutcome, StoredCredentials, Users},
     telemetry::SecurityEvent,
 };
@@ -29,13 +29,15 @@ async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
     let (sessions, users) = (app.sessions()?, app.users()?);
     let check = app.password_check(PasswordEndpoint::ChangePassword)?;
-    http::serve(&app, env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &check, request)).await
+    let hasher = runtime::hasher()?;
+    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &check, hasher, request)).await
 }
 
 async fn handle(
     sessions: &Sessions,
     users: &Users,
     check: &PasswordCheck,
+    hasher: Hasher,
     request: Request,
 ) -> HandlerResult {
     let token = http::bearer_token(&request)?;
@@ -45,7 +47,7 @@ async fn handle(
     let stored = StoredCredentials { user_id: user.id, password_hash, session_epoch: user.session_epoch };
     let lookup = async { Ok(Some(stored)) };
     check.verify(&email, http::source_address(&request), &current_password, lookup).await?;
-    let new_hash = check.hash(&new_password)?;
+    let new_hash = hasher.hash(&new_password)?;
     match users.change_password(user.id, user.session_epoch, &new_hash).await? {
         PasswordChangeOutcome::Changed { session_epoch } => {
             SecurityEvent::PasswordChanged.log();

@@ -7,7 +7,7 @@ use shared::{
     auth::{Sessions, TokenFault},
     http::{self, ApiError, Fields, FromBody, HandlerResult, MovieResponse, Request, header},
     model::{Casts, Clock, Genres, IdSource, Movie, MovieName},
-    runtime::{App, CLOCK, IDS},
+    runtime::{self, App, CLOCK, IDS},
     store::{CreateOutcome, Movies, Users},
 };
 
@@ -29,16 +29,16 @@ impl FromBody for CreateMovieRequest {
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
     let (sessions, users, movies) = (app.sessions()?, app.users()?, app.movies()?);
-    let limit = app.movies_per_user()?;
-    let handle = |request| handle(&sessions, &users, &movies, limit, CLOCK, IDS, request);
-    http::serve(&app, env!("CARGO_BIN_NAME"), handle).await
+    let movie_limit = runtime::movies_per_user()?;
+    let handle = |request| handle(&sessions, &users, &movies, movie_limit, CLOCK, IDS, request);
+    http::serve(env!("CARGO_BIN_NAME"), handle).await
 }
 
 async fn handle(
     sessions: &Sessions,
     users: &Users,
     movies: &Movies,
-    limit: u32,
+    movie_limit: u32,
     clock: Clock,
     ids: IdSource,
     request: Request,
@@ -47,7 +47,7 @@ async fn handle(
     let CreateMovieRequest { name, casts, genres } = http::body(&request)?;
     let (id, now) = (ids.next_id(), clock.now());
     let movie = Movie { id, name, casts, genres, added_by: user.id, created_at: now, updated_at: now };
-    match movies.create(&movie, limit, users).await? {
+    match movies.create(&movie, movie_limit, users).await? {
         CreateOutcome::Created => {
             let response = http::ok(&MovieResponse::from(&movie))?;
             http::with_header(response, header::LOCATION, &format!("/api/movies/{id}"))

@@ -1,14 +1,15 @@
 //! `DELETE /api/auth/account`: requests the deletion of the signed-in user's account with its movies.
 //!
-//! 202 with the user's id; 401; 403 `fresh_login_required` for a token that is older than ten minutes. Every token of the
-//! user is revoked and no login succeeds; `purge-account` carries out the deletion. Writes `Users` and `AccountDeletions`.
+//! 202 with the user's id; 401; 403 `fresh_login_required` for a token that is older than ten minutes; 429
+//! `too_many_concurrent_writes`. Every token of the user is revoked and no login succeeds; `purge-account` carries out the
+//! deletion. Writes `Users` and `AccountDeletions`.
 
 use shared::{
     auth::{Sessions, TokenFault},
     http::{self, ApiError, HandlerResult, IdResponse, Request},
     model::Clock,
     runtime::{App, CLOCK},
-    store::{AccountDeletions, DeletionRequest, Users},
+    store::{AccountDeletions, RequestDeletionOutcome, Users},
     telemetry::SecurityEvent,
 };
 
@@ -17,7 +18,7 @@ async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
     let (sessions, users, deletions) = (app.sessions()?, app.users()?, app.account_deletions()?);
     let handle = |request| handle(&sessions, &users, &deletions, CLOCK, request);
-    http::serve(&app, env!("CARGO_BIN_NAME"), handle).await
+    http::serve(env!("CARGO_BIN_NAME"), handle).await
 }
 
 async fn handle(
@@ -33,10 +34,10 @@ async fn handle(
         return Err(ApiError::FreshLoginRequired);
     }
     match users.request_deletion(user.id, user.session_epoch, now, deletions).await? {
-        DeletionRequest::Accepted => {
+        RequestDeletionOutcome::Requested => {
             SecurityEvent::AccountDeletionRequested.log();
             http::accepted(&IdResponse { id: user.id })
         }
-        DeletionRequest::SessionEnded => Err(ApiError::InvalidToken(TokenFault::Revoked)),
+        RequestDeletionOutcome::SessionEnded => Err(ApiError::InvalidToken(TokenFault::Revoked)),
     }
 }

@@ -14,7 +14,7 @@ use shared::{
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
     let (sessions, users, movies) = (app.sessions()?, app.users()?, app.movies()?);
-    http::serve(&app, env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &movies, request)).await
+    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &movies, request)).await
 }
 
 async fn handle(sessions: &Sessions, users: &Users, movies: &Movies, request: Request) -> HandlerResult {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use shared::{
     auth::Sessions,
     http::{self, HandlerResult, Request},
-    runtime::App,
+    runtime::{self, App},
     store::Account,
 };
 use uuid::Uuid;
@@ -23,12 +23,12 @@ struct AccountResponse {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
-    let (sessions, limit) = (app.sessions()?, app.movies_per_user()?);
-    http::serve(&app, env!("CARGO_BIN_NAME"), |request| handle(&sessions, limit, request)).await
+    let (sessions, movie_limit) = (app.sessions()?, runtime::movies_per_user()?);
+    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, movie_limit, request)).await
 }
 
-async fn handle(sessions: &Sessions, limit: u32, request: Request) -> HandlerResult {
+async fn handle(sessions: &Sessions, movie_limit: u32, request: Request) -> HandlerResult {
     let token = http::bearer_token(&request)?;
     let (user, Account { email, created_at, movie_count }) = sessions.authenticate_with(token).await?;
-    http::ok(&AccountResponse { id: user.id, email, created_at, movie_count, movie_limit: limit })
+    http::ok(&AccountResponse { id: user.id, email, created_at, movie_count, movie_limit })
 }

@@ -12,10 +12,10 @@ use shared::{
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
     let movies = app.movies()?;
-    http::serve(&app, env!("CARGO_BIN_NAME"), |request| handle(&movies, request)).await
+    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&movies, request)).await
 }
 
 async fn handle(movies: &Movies, request: Request) -> HandlerResult {
     let movie = movies.find(http::movie_id(&request)?).await?.ok_or(ApiError::MovieNotFound)?;
-    http::revalidated(http::ok(&MovieResponse::from(&movie)))
+    http::revalidated(http::ok(&MovieResponse::from(&movie))?)
 }

@@ -16,7 +16,7 @@ use shared::{
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
     let movies = app.movies()?;
-    http::serve(&app, env!("CARGO_BIN_NAME"), |request| handle(&movies, request)).await
+    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&movies, request)).await
 }
 
 async fn handle(movies: &Movies, request: Request) -> HandlerResult {
@@ -28,5 +28,5 @@ async fn handle(movies: &Movies, request: Request) -> HandlerResult {
         let link = format!("</api/movies?limit={limit}&cursor={}>; rel=\"next\"", next.encode());
         response = http::with_header(response, header::LINK, &link)?;
     }
-    http::revalidated(Ok(response))
+    http::revalidated(response)
 }

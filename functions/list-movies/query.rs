@@ -8,7 +8,7 @@ use shared::{
 
 /// The number of movies per page: the default, and the most that a client can request.
 const DEFAULT_LIMIT: u16 = 100;
-const MAXIMUM_LIMIT: u16 = 500;
+const MAX_LIMIT: u16 = 500;
 
 /// The page of the list that a client requests.
 pub struct Query {
@@ -53,5 +53,5 @@ impl Query {
 fn parse_limit(text: &str) -> Option<u16> {
     // Digits only: the number parser also accepts a leading plus sign.
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|limit| digits && (1..=MAXIMUM_LIMIT).contains(limit))
+    text.parse().ok().filter(|limit| digits && (1..=MAX_LIMIT).contains(limit))
 }

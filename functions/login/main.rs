@@ -5,10 +5,10 @@
 //! `PasswordAttempts`.
 
 use shared::{
-    auth::{PasswordCheck, PasswordEndpoint, Sessions},
+    auth::{Hasher, PasswordCheck, PasswordEndpoint, Sessions},
     http::{self, Fields, FromBody, HandlerResult, Request, TokenResponse},
     model::{SubmittedEmail, SubmittedPassword},
-    runtime::App,
+    runtime::{self, App},
     store::Users,
     telemetry::SecurityEvent,
 };
@@ -30,20 +30,22 @@ async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
     let (sessions, users) = (app.sessions()?, app.users()?);
     let check = app.password_check(PasswordEndpoint::Login)?;
-    http::serve(&app, env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &check, request)).await
+    let hasher = runtime::hasher()?;
+    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &check, hasher, request)).await
 }
 
 async fn handle(
     sessions: &Sessions,
     users: &Users,
     check: &PasswordCheck,
+    hasher: Hasher,
     request: Request,
 ) -> HandlerResult {
     let LoginRequest { email, password } = http::body(&request)?;
     let email = email.canonical();
     let lookup = users.find_credentials(&email);
     let credentials = check.verify(&email, http::source_address(&request), &password, lookup).await?;
-    if let Some(new_hash) = check.rehash(&password, &credentials.password_hash)? {
+    if let Some(new_hash) = hasher.rehash(&password, &credentials.password_hash)? {
         users.replace_hash(credentials.user_id, &credentials.password_hash, &new_hash).await?;
     }
     let token = sessions.issue(credentials.user_id, credentials.session_epoch)?;

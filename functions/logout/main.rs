@@ -1,6 +1,6 @@
 //! `POST /api/auth/logout`: ends every session of the signed-in user.
 //!
-//! 200 with `{}`; 401. Every token issued so far is revoked. Writes `Users`.
+//! 200 with `{}`; 401; 429 `too_many_concurrent_writes`. Every token issued so far is revoked. Writes `Users`.
 
 use serde::Serialize;
 use shared::{
@@ -18,7 +18,7 @@ struct LogoutResponse {}
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
     let (sessions, users) = (app.sessions()?, app.users()?);
-    http::serve(&app, env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, request)).await
+    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, request)).await
 }
 
 async fn handle(sessions: &Sessions, users: &Users, request: Request) -> HandlerResult {

@@ -21,7 +21,7 @@ async fn main() -> Result<(), Error> {
     let app = App::from_env().await?;
     let (users, movies, deletions) = (app.users()?, app.movies()?, app.account_deletions()?);
     let purge = Purge { users, movies, deletions, clock: CLOCK };
-    let reporter = app.reporter(env!("CARGO_BIN_NAME"));
+    let reporter = runtime::reporter(env!("CARGO_BIN_NAME"));
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Event>| {
         let invocation = Invocation::of(&event.context);
         let span = tracing::error_span!("invocation", request_id = invocation.request_id);

@@ -17,7 +17,7 @@ use std::{collections::BTreeMap, error::Error, time::Duration};
 use lambda_runtime::tracing;
 use shared::{
     model::{Clock, Timestamp},
-    store::{AccountDeletions, DeletionStep, Movies, StoreError, Users},
+    store::{AccountDeletions, FinishDeletionOutcome, Movies, StoreError, Users},
     telemetry::{Metric, SecurityEvent, error_chain, measure},
 };
 use tokio::time::{sleep, timeout};
@@ -56,7 +56,7 @@ struct Job {
     user_id: Uuid,
     /// Whether the run has started it and may therefore trigger another run for it.
     started: bool,
-    /// How many steps in a row have deleted nothing.
+    /// How many steps have ended with movies left since the last one was deleted.
     fruitless_steps: u32,
 }
 
@@ -163,11 +163,11 @@ impl Purge {
         job.started = true;
         let changing = self.delete_movies(job).await?;
         let left = match self.users.finish_deletion(job.user_id, &self.deletions).await? {
-            DeletionStep::Finished => {
+            FinishDeletionOutcome::Finished => {
                 log_progress(job.user_id, 0, true);
                 return Ok(None);
             }
-            DeletionStep::MoviesLeft(left) => left,
+            FinishDeletionOutcome::MoviesLeft(left) => left,
         };
         job.fruitless_steps += 1;
         Ok(Some(if changing > 0 { Stuck::Changing(changing) } else { Stuck::NoneFound(left) }))

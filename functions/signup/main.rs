@@ -5,8 +5,8 @@
 use shared::{
     auth::Hasher,
     http::{self, ApiError, Fields, FromBody, HandlerResult, IdResponse, Request},
-    model::{Clock, Email, IdSource, NewPassword, User},
-    runtime::{App, CLOCK, IDS},
+    model::{Clock, Email, IdSource, NewPassword, NewUser},
+    runtime::{self, App, CLOCK, IDS},
     store::{SignupOutcome, Users},
 };
 
@@ -30,8 +30,8 @@ impl FromBody for SignupRequest {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
-    let (users, hasher) = (app.users()?, app.hasher()?);
-    http::serve(&app, env!("CARGO_BIN_NAME"), |request| handle(&users, hasher, CLOCK, IDS, request)).await
+    let (users, hasher) = (app.users()?, runtime::hasher()?);
+    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&users, hasher, CLOCK, IDS, request)).await
 }
 
 async fn handle(
@@ -43,7 +43,7 @@ async fn handle(
 ) -> HandlerResult {
     let SignupRequest { email, password } = http::body(&request)?;
     let password_hash = hasher.hash(&password)?;
-    let user = User { id: ids.next_id(), email, password_hash, created_at: clock.now() };
+    let user = NewUser { id: ids.next_id(), email, password_hash, created_at: clock.now() };
     match users.create(&user).await? {
         SignupOutcome::Created => http::ok(&IdResponse { id: user.id }),
         SignupOutcome::EmailTaken => Err(ApiError::EmailTaken),

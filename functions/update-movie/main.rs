@@ -30,7 +30,7 @@ impl FromBody for UpdateMovieRequest {
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
     let (sessions, movies) = (app.sessions()?, app.movies()?);
-    http::serve(&app, env!("CARGO_BIN_NAME"), |request| handle(&sessions, &movies, CLOCK, request)).await
+    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &movies, CLOCK, request)).await
 }
 
 async fn handle(sessions: &Sessions, movies: &Movies, clock: Clock, request: Request) -> HandlerResult {

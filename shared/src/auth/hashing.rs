@@ -19,7 +19,7 @@ pub struct Hasher {
 pub struct HashingFailed(#[from] bcrypt::BcryptError);
 
 impl Hasher {
-    /// Makes a hasher with bcrypt's cost: the base-2 logarithm of the number of rounds, 4 to 31. `ceiling` is the highest
+    /// Creates a hasher with bcrypt's cost: the base-2 logarithm of the number of rounds, 4 to 31. `ceiling` is the highest
     /// cost of any stored hash, and at least `cost`: every refusal takes its rounds.
     #[must_use]
     pub const fn new(cost: u32, ceiling: u32) -> Self {
@@ -37,7 +37,7 @@ impl Hasher {
     ///
     /// A refusal always costs one hash at the ceiling: without a hash, as for an unknown user, and with a hash of a lower
     /// cost. The response time therefore reveals nothing, whether the configured cost was raised or lowered.
-    pub fn verify(
+    pub(super) fn verify(
         self,
         submitted: &SubmittedPassword,
         hash: Option<&PasswordHash>,

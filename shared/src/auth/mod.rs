@@ -1,13 +1,13 @@
 //! Authentication: password hashing and checks, tokens, and sessions.
 
-pub mod hashing;
-pub mod password_check;
-pub mod session;
-pub mod throttle;
-pub mod token;
+mod hashing;
+mod password_check;
+mod session;
+mod throttle;
+mod token;
 
 pub use hashing::{Hasher, HashingFailed};
 pub use password_check::{PasswordCheck, PasswordCheckError};
 pub use session::{AuthenticatedUser, AuthenticationError, IssuedToken, Sessions};
 pub use throttle::{PasswordEndpoint, Throttle};
-pub use token::TokenFault;
+pub use token::{SigningFailed, TokenFault, TokenKey, TokenKeys, WeakKey};

@@ -13,7 +13,7 @@ use std::future::Future;
 
 use super::{Hasher, HashingFailed, PasswordEndpoint, Throttle, throttle::ThrottleError};
 use crate::{
-    model::{CanonicalEmail, NewPassword, PasswordHash, SubmittedPassword},
+    model::{CanonicalEmail, SubmittedPassword},
     store::{StoreError, StoredCredentials},
     telemetry,
 };
@@ -87,19 +87,5 @@ impl PasswordCheck {
                 Ok(credentials)
             }
         }
-    }
-
-    /// Hashes a new password.
-    pub fn hash(&self, password: &NewPassword) -> Result<PasswordHash, HashingFailed> {
-        self.hasher.hash(password)
-    }
-
-    /// Returns a new hash of a verified password, or `None` if `hash` has the configured cost.
-    pub fn rehash(
-        &self,
-        verified: &SubmittedPassword,
-        hash: &PasswordHash,
-    ) -> Result<Option<PasswordHash>, HashingFailed> {
-        self.hasher.rehash(verified, hash)
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 const RECENT_SECONDS: i64 = 10 * 60;
 
 /// Issues tokens and checks them.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Sessions {
     keys: TokenKeys,
     users: Users,

@@ -21,21 +21,21 @@ use uuid::Uuid;
 
 use crate::{
     model::{CanonicalEmail, Clock, IdSource, Timestamp},
-    store::{Backoff, PasswordAttempts, StoreError},
+    store::{PasswordAttempts, StoreError, StrictCounter},
 };
 
 /// How many failures of one account from one address have no wait before the next try.
-const FREE_FAILURES: u32 = 5;
+const FAILURES_BEFORE_WAIT: u32 = 5;
 /// The longest wait of one address for one account.
-const LONGEST_WAIT: Duration = Duration::from_mins(15);
+const MAX_WAIT: Duration = Duration::from_mins(15);
 /// How long failures are remembered after the last wait that they caused.
 const MEMORY: Duration = Duration::from_hours(24);
 
 /// The failures per hour of one account from all addresses: high enough that a stranger cannot easily lock the owner out,
 /// and low enough that guessing is hopeless.
-const ACCOUNT_FAILURES: u32 = 100;
+const MAX_ACCOUNT_FAILURES: u32 = 100;
 /// The failures per hour of one address for all accounts. Many users can share an address.
-const SOURCE_FAILURES: u32 = 1_000;
+const MAX_SOURCE_FAILURES: u32 = 1_000;
 /// The length of the windows of these two limits.
 const WINDOW: Duration = Duration::from_hours(1);
 
@@ -64,7 +64,6 @@ impl PasswordEndpoint {
 }
 
 /// The limits on password attempts at one endpoint.
-#[derive(Clone)]
 pub struct Throttle {
     endpoint: PasswordEndpoint,
     attempts: PasswordAttempts,
@@ -101,8 +100,12 @@ impl From<StoreError> for ThrottleError {
 pub(super) struct Admission<'a> {
     endpoint: PasswordEndpoint,
     attempts: &'a PasswordAttempts,
+    /// The name of the strict counter.
     strict: String,
+    /// The names of the hourly windows that count the attempt.
     windows: Vec<String>,
+    /// The hour of the windows, since 1970.
+    hour: i64,
 }
 
 impl Throttle {
@@ -126,6 +129,12 @@ impl Throttle {
     }
 
     /// Admits a password attempt and records it as a failure, or returns after how many seconds the next one is admitted.
+    ///
+    /// 1. Read the strict counter. If it blocks the attempt, write nothing.
+    /// 2. Add the attempt to the windows of the account and the address, unless one of them is full.
+    /// 3. Record the failure in the strict counter, on the condition that no concurrent attempt has changed it; if one has,
+    ///    read it again.
+    /// 4. If step 2 or 3 blocks the attempt, subtract it from the windows again.
     pub(super) async fn admit(
         &self,
         email: &CanonicalEmail,
@@ -137,16 +146,17 @@ impl Throttle {
         let seen = self.attempts.find(&strict).await?;
         failures_so_far(seen.as_ref(), now)?;
         let hour = now.unix_seconds().div_euclid(WINDOW.as_secs().cast_signed());
-        let account = format!("{}#{hour}", self.name(&["account", email.as_str()]));
-        let source = format!("{}#{hour}", self.name(&["source", source]));
+        let account = self.name(&["account", email.as_str()]);
+        let source = self.name(&["source", source]);
         let until = now + WINDOW * 2;
         let (account_counted, source_counted) = tokio::try_join!(
-            self.attempts.count_up(&account, ACCOUNT_FAILURES, until),
-            self.attempts.count_up(&source, SOURCE_FAILURES, until),
+            self.attempts.count_up(&account, hour, MAX_ACCOUNT_FAILURES, until),
+            self.attempts.count_up(&source, hour, MAX_SOURCE_FAILURES, until),
         )?;
         let counted = [(account, account_counted), (source, source_counted)];
         let windows = counted.into_iter().filter_map(|(window, counted)| counted.then_some(window)).collect();
-        let admission = Admission { endpoint: self.endpoint, attempts: &self.attempts, strict, windows };
+        let (endpoint, attempts) = (self.endpoint, &self.attempts);
+        let admission = Admission { endpoint, attempts, strict, windows, hour };
         let refusal = if account_counted && source_counted {
             self.record_failure(&admission.strict, seen, now).await.err()
         } else {
@@ -167,7 +177,7 @@ impl Throttle {
     async fn record_failure(
         &self,
         name: &str,
-        mut seen: Option<Backoff>,
+        mut seen: Option<StrictCounter>,
         now: Timestamp,
     ) -> Result<(), ThrottleError> {
         let attempt = self.ids.next_id();
@@ -207,7 +217,8 @@ impl Admission<'_> {
     }
 
     async fn revert_windows(&self) -> Result<(), StoreError> {
-        future::try_join_all(self.windows.iter().map(|window| self.attempts.count_down(window))).await?;
+        let windows = self.windows.iter();
+        future::try_join_all(windows.map(|window| self.attempts.count_down(window, self.hour))).await?;
         Ok(())
     }
 }
@@ -226,17 +237,17 @@ fn network(source: &str) -> Cow<'_, str> {
 }
 
 /// Returns the counter after so many failures, the last of them now.
-fn after_failure(failures: u32, attempt: Uuid, clock: Clock) -> Backoff {
+fn after_failure(failures: u32, attempt: Uuid, clock: Clock) -> StrictCounter {
     // The wait begins when the failure is written and not when the attempt arrived. Concurrent attempts are therefore
     // blocked however slow the writes are: for none of them is the wait over already.
     let (now, wait) = (clock.now(), wait_after(failures));
     // While failures cause no wait, concurrent attempts are not blocked either.
     let blocked_until = if wait.is_zero() { Timestamp::EPOCH } else { now + wait };
-    Backoff { failures, blocked_until, expires_at: now + wait + MEMORY, last_attempt: attempt }
+    StrictCounter { failures, blocked_until, expires_at: now + wait + MEMORY, last_attempt: attempt }
 }
 
 /// Returns the number of remembered failures, or an error if the next attempt has to wait.
-fn failures_so_far(seen: Option<&Backoff>, now: Timestamp) -> Result<u32, ThrottleError> {
+fn failures_so_far(seen: Option<&StrictCounter>, now: Timestamp) -> Result<u32, ThrottleError> {
     match seen.filter(|backoff| backoff.expires_at > now) {
         Some(backoff) if backoff.blocked_until > now => {
             let milliseconds = backoff.blocked_until.unix_milliseconds() - now.unix_milliseconds();
@@ -249,9 +260,9 @@ fn failures_so_far(seen: Option<&Backoff>, now: Timestamp) -> Result<u32, Thrott
 
 /// Returns the wait after so many failures: 1 s after five, doubled with each further failure, at most 15 minutes.
 fn wait_after(failures: u32) -> Duration {
-    match failures.checked_sub(FREE_FAILURES) {
+    match failures.checked_sub(FAILURES_BEFORE_WAIT) {
         None => Duration::ZERO,
-        Some(more) => Duration::from_secs(2_u64.saturating_pow(more)).min(LONGEST_WAIT),
+        Some(more) => Duration::from_secs(2_u64.saturating_pow(more)).min(MAX_WAIT),
     }
 }
 
@@ -261,7 +272,20 @@ fn too_many(seconds: i64) -> ThrottleError {
 
 #[cfg(test)]
 mod tests {
-    use super::{network, wait_after};
+    use std::time::Duration;
+
+    use uuid::Uuid;
+
+    use super::{after_failure, network, wait_after};
+    use crate::model::{Clock, Timestamp};
+
+    #[test]
+    fn the_wait_begins_when_the_failure_is_written() {
+        let clock = Clock::new(|| Timestamp::EPOCH + Duration::from_hours(1));
+        let counter = after_failure(6, Uuid::nil(), clock);
+        assert_eq!(counter.blocked_until, clock.now() + Duration::from_secs(2));
+        assert_eq!(after_failure(4, Uuid::nil(), clock).blocked_until, Timestamp::EPOCH);
+    }
 
     #[test]
     fn the_wait_doubles_after_five_failures_up_to_15_minutes() {

@@ -22,7 +22,7 @@ const CLOCK_SKEW_SECONDS: i64 = 5;
 const ISSUER: &str = "movie-bag";
 
 /// HS256 requires a key that is at least as long as its hash (RFC 7518 section 3.2).
-const MINIMUM_KEY_BYTES: usize = 32;
+const MIN_KEY_BYTES: usize = 32;
 
 /// The key that the Flask tutorial prints, which is therefore public.
 const PUBLISHED_KEY: &str = "t1NP63m4wnBg6nyHYKfmc2TpCOGI4nss";
@@ -89,7 +89,7 @@ pub enum TokenFault {
     Malformed,
     /// The algorithm is not HS256.
     Algorithm,
-    /// The type is not JWT, or a critical header parameter is not supported.
+    /// The type is not JWT, or the header has a critical parameter or a content type.
     Header,
     /// The `kid` is not that of a configured key.
     UnknownKey,
@@ -103,7 +103,8 @@ pub enum TokenFault {
     NotYetValid,
     /// The user does not exist, or the account is being deleted.
     UserGone,
-    /// The user's session epoch was incremented: the user logged out or changed the password.
+    /// The user's session epoch was incremented: the user logged out, changed the password or requested the deletion of the
+    /// account.
     Revoked,
 }
 
@@ -158,9 +159,9 @@ pub enum WeakKey {
 pub struct SigningFailed(#[from] jsonwebtoken::errors::Error);
 
 impl TokenKey {
-    /// Makes a key of a secret, unless the secret can be guessed.
+    /// Creates a key of a secret, unless the secret can be guessed.
     pub fn new(secret: &str) -> Result<Self, WeakKey> {
-        if secret.len() < MINIMUM_KEY_BYTES {
+        if secret.len() < MIN_KEY_BYTES {
             return Err(WeakKey::TooShort);
         }
         if secret == PUBLISHED_KEY {
@@ -222,7 +223,7 @@ impl TokenKeys {
     }
 }
 
-/// Makes the crate check only the algorithm and the signature. [`Claims::check`] checks the claims: the crate reads the
+/// Creates the crate check only the algorithm and the signature. [`Claims::check`] checks the claims: the crate reads the
 /// system's clock, and it accepts tokens that were issued in the future.
 fn signature_only() -> Validation {
     let mut validation = Validation::new(Algorithm::HS256);

@@ -1,8 +1,10 @@
 //! How a request ended: the severity of its line, and the metrics that its response counts in.
 
+use std::error::Error;
+
 use lambda_http::http::StatusCode;
 
-use super::{ApiError, HandlerResult, Response, error::Cause};
+use super::{ApiError, HandlerResult, Response};
 use crate::{
     store::StoreError,
     telemetry::{self, Completion, Metric, Severity},
@@ -26,7 +28,7 @@ const OUTCOMES: [(&str, u16, Metric); 5] = [
 pub(super) fn of(operation: &str, result: &HandlerResult) -> Completion {
     let status = result.as_ref().map_or_else(ApiError::status, Response::status);
     let error = result.as_ref().err();
-    let cause = error.and_then(ApiError::cause);
+    let cause = error.and_then(Error::source);
     for (_, _, metric) in OUTCOMES.iter().filter(|(name, on, _)| *name == operation && *on == status.as_u16())
     {
         telemetry::count(*metric);
@@ -50,11 +52,11 @@ pub(super) fn of(operation: &str, result: &HandlerResult) -> Completion {
         message: "request completed",
         status: Some(status.as_u16()),
         code: error.map(ApiError::code),
-        cause: cause.map(|cause| telemetry::error_chain(&**cause)),
+        cause: cause.map(telemetry::error_chain),
     }
 }
 
 /// Returns whether DynamoDB caused an error. Handlers wait for nothing else, so it also causes a timeout.
-fn is_database_error(cause: &Cause) -> bool {
+fn is_database_error(cause: &(dyn Error + 'static)) -> bool {
     cause.is::<StoreError>() || cause.is::<OutOfTime>()
 }

@@ -1,8 +1,8 @@
 //! The errors of the API.
 //!
-//! [`ApiError`] has one variant per outcome that a client can distinguish. Handlers return it; the modules below return
-//! errors of their own, and this file converts those, exhaustively. `Display` is the text for the client; the source of an
-//! error is only for the log.
+//! [`ApiError`] has one variant per outcome that a client can distinguish. Handlers return it. The layers below return
+//! errors of their own, which this file converts exhaustively, and outcomes, which the handlers map. `Display` is the text
+//! for the client; the source of an error is only for the log.
 
 use lambda_http::{
     Body, Response,
@@ -12,13 +12,12 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    faults::{Faults, FieldError},
+    faults::{Faults, FieldFault},
     json::Malformed,
 };
 use crate::{
     auth::{
-        AuthenticationError, HashingFailed, PasswordCheckError, PasswordEndpoint, TokenFault,
-        token::SigningFailed,
+        AuthenticationError, HashingFailed, PasswordCheckError, PasswordEndpoint, SigningFailed, TokenFault,
     },
     store::StoreError,
     telemetry::SecurityEvent,
@@ -71,7 +70,7 @@ pub enum ApiError {
     MovieLimitReached,
     /// Concurrent writes of one user kept conflicting with each other.
     #[error("Too many of your writes at the same time, please send them one after another")]
-    TooManyConcurrentWrites(#[source] Cause),
+    TooManyConcurrentWrites(#[source] lambda_http::Error),
     /// The token is valid, but older than this operation accepts.
     #[error("Log in again, and try within ten minutes")]
     FreshLoginRequired,
@@ -86,14 +85,11 @@ pub enum ApiError {
     },
     /// DynamoDB throttles, fails or is too slow, or a write kept conflicting with others. A retry is right.
     #[error("The service is busy, please try again")]
-    Unavailable(#[source] Cause),
+    Unavailable(#[source] lambda_http::Error),
     /// An internal fault.
     #[error("Something went wrong on our side")]
-    Internal(#[source] Cause),
+    Internal(#[source] lambda_http::Error),
 }
-
-/// The internal reason of an error.
-pub type Cause = lambda_http::Error;
 
 /// The number of seconds after which a client should retry.
 const RETRY_AFTER_SECONDS: &str = "1";
@@ -114,7 +110,7 @@ struct Problem<'a> {
     error: &'a str,
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    errors: Option<&'a [FieldError]>,
+    errors: Option<&'a [FieldFault]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     movie_id: Option<Uuid>,
 }
@@ -163,17 +159,6 @@ impl ApiError {
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal",
-        }
-    }
-
-    /// Returns the internal reason, for the log only.
-    #[must_use]
-    pub fn cause(&self) -> Option<&Cause> {
-        if let Self::TooManyConcurrentWrites(cause) | Self::Unavailable(cause) | Self::Internal(cause) = self
-        {
-            Some(cause)
-        } else {
-            None
         }
     }
 

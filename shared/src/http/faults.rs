@@ -5,16 +5,16 @@ use serde::Serialize;
 use crate::model::Invalid;
 
 /// The most faults in a problem document.
-const FAULTS: usize = 50;
+const MAX_FAULTS: usize = 50;
 /// The most characters of a field's name in a fault.
-const NAME_CHARACTERS: usize = 100;
+const MAX_NAME_CHARACTERS: usize = 100;
 /// The most bytes of JSON of all faults together. The other members of a problem document need less than 1 KiB, so the
 /// document has at most 16 KiB.
-const JSON_BYTES: usize = 15 * 1024;
+const MAX_JSON_BYTES: usize = 15 * 1024;
 
 /// A field and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FieldError {
+pub struct FieldFault {
     /// The field's name, with an index for an item of a list: `casts[2]`.
     pub field: String,
     /// The fault, which completes the sentence "this field …".
@@ -25,7 +25,7 @@ pub struct FieldError {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Faults {
-    list: Vec<FieldError>,
+    list: Vec<FieldFault>,
     #[serde(skip)]
     json_bytes: usize,
 }
@@ -33,15 +33,15 @@ pub struct Faults {
 impl Faults {
     /// Adds a fault of `field`, unless there are too many already. A long name is truncated to 100 characters.
     pub fn add(&mut self, field: &str, invalid: Invalid) {
-        if self.list.len() == FAULTS {
+        if self.list.len() == MAX_FAULTS {
             return;
         }
-        let field = field.chars().take(NAME_CHARACTERS).collect();
-        let fault = FieldError { field, message: invalid.into_reason().into_owned() };
+        let field = field.chars().take(MAX_NAME_CHARACTERS).collect();
+        let fault = FieldFault { field, message: invalid.into_reason().into_owned() };
         // A character takes one to six bytes of JSON, so the bytes are counted and not the characters. One more byte is the
         // comma.
-        let bytes = serde_json::to_string(&fault).map_or(JSON_BYTES, |json| json.len() + 1);
-        if self.json_bytes + bytes <= JSON_BYTES {
+        let bytes = serde_json::to_string(&fault).map_or(MAX_JSON_BYTES, |json| json.len() + 1);
+        if self.json_bytes + bytes <= MAX_JSON_BYTES {
             self.json_bytes += bytes;
             self.list.push(fault);
         }
@@ -55,14 +55,14 @@ impl Faults {
 
     /// Returns the faults.
     #[must_use]
-    pub fn as_slice(&self) -> &[FieldError] {
+    pub fn as_slice(&self) -> &[FieldFault] {
         &self.list
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FAULTS, Faults, JSON_BYTES};
+    use super::{Faults, MAX_FAULTS, MAX_JSON_BYTES};
     use crate::model::Invalid;
 
     fn faults_of(name: &str) -> Faults {
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn at_most_50_faults_are_kept() {
-        assert_eq!(faults_of("name").as_slice().len(), FAULTS);
+        assert_eq!(faults_of("name").as_slice().len(), MAX_FAULTS);
     }
 
     #[test]
@@ -87,7 +87,11 @@ mod tests {
     fn escaped_characters_count_with_their_escapes() {
         let faults = faults_of(&"\u{1}".repeat(200));
         let json = serde_json::to_string(&faults).expect("JSON");
-        assert!(json.len() <= JSON_BYTES + 1 && json.len() > JSON_BYTES - 1_000, "{} bytes", json.len());
+        assert!(
+            json.len() <= MAX_JSON_BYTES + 1 && json.len() > MAX_JSON_BYTES - 1_000,
+            "{} bytes",
+            json.len()
+        );
         assert!(!faults.is_empty());
     }
 }

@@ -3,11 +3,11 @@
 use serde_json::{Map, Value};
 
 use super::{ApiError, faults::Faults};
-use crate::model::{Invalid, movie::TextList};
+use crate::model::{Invalid, TextList};
 
 /// A request body.
 pub trait FromBody: Sized {
-    /// Takes the known fields. Returns `None` if one of them is invalid, after adding its fault to `fields`.
+    /// Takes the known fields and adds their faults to `fields`. The value is used only if there is no fault.
     fn from_fields(fields: &mut Fields) -> Option<Self>;
 }
 

@@ -15,7 +15,7 @@ use super::{
 use crate::auth::TokenFault;
 
 /// The most bytes of a body.
-const BODY_BYTES: usize = 64 * 1024;
+const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// Reads a JSON body, after checking its content type and its size.
 pub fn body<T: FromBody>(request: &Request) -> Result<T, ApiError> {
@@ -23,7 +23,7 @@ pub fn body<T: FromBody>(request: &Request) -> Result<T, ApiError> {
         return Err(ApiError::UnsupportedMediaType);
     }
     let bytes: &[u8] = request.body().as_ref();
-    if bytes.len() > BODY_BYTES {
+    if bytes.len() > MAX_BODY_BYTES {
         return Err(ApiError::PayloadTooLarge);
     }
     Fields::read(json::parse_object(bytes).map_err(ApiError::MalformedJson)?)

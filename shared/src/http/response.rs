@@ -14,7 +14,7 @@ pub struct IdResponse {
     pub id: Uuid,
 }
 
-/// A token (RFC 6750 section 4).
+/// A token. `token_type` and `expires_in` follow RFC 6749 section 5.1.
 #[derive(Serialize)]
 pub struct TokenResponse {
     token: String,
@@ -71,9 +71,9 @@ pub fn accepted(body: &impl Serialize) -> HandlerResult {
     Ok(response)
 }
 
-/// Permits caches to store a successful response if they revalidate it before each use. All other responses are `no-store`.
-pub fn revalidated(result: HandlerResult) -> HandlerResult {
-    with_header(result?, header::CACHE_CONTROL, "no-cache")
+/// Permits caches to store a response if they revalidate it before each use. All other responses are `no-store`.
+pub fn revalidated(response: Response<Body>) -> HandlerResult {
+    with_header(response, header::CACHE_CONTROL, "no-cache")
 }
 
 /// Sets a header.

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     model::Timestamp,
-    runtime::{self, App},
+    runtime,
     telemetry::{Invocation, Reporter},
 };
 
@@ -29,16 +29,12 @@ const TIME_TO_RESPOND: Duration = Duration::from_millis(500);
 /// `env!("CARGO_BIN_NAME")`.
 ///
 /// An error, a panic (500) and a timeout (503) become responses, too; the process continues.
-pub async fn serve<Handler, Handling>(
-    app: &App,
-    operation: &'static str,
-    handler: Handler,
-) -> Result<(), Error>
+pub async fn serve<Handler, Handling>(operation: &'static str, handler: Handler) -> Result<(), Error>
 where
     Handler: Fn(Request) -> Handling,
     Handling: Future<Output = HandlerResult> + Send,
 {
-    let reporter = &app.reporter(operation);
+    let reporter = &runtime::reporter(operation);
     let mut adapter = Adapter::from(service_fn(|request: Request| respond(reporter, &handler, request)));
     let sanitized = service_fn(move |event: LambdaEvent<SanitizedEvent>| {
         let (SanitizedEvent(request), context) = event.into_parts();
@@ -56,7 +52,7 @@ where
     Handler: Fn(Request) -> Handling,
     Handling: Future<Output = HandlerResult> + Send + 'a,
 {
-    let context = RequestContext::of(&request, runtime::CLOCK.now());
+    let context = ReceivedRequest::of(&request, runtime::CLOCK.now());
     // The span has the highest level, so that every line identifies its request.
     let (route, request_id) = (&context.invocation.route, &context.invocation.request_id);
     let span = tracing::error_span!("request", route, request_id, user_id = Empty);
@@ -84,12 +80,12 @@ where
 }
 
 /// What is known about a request before its handler runs.
-struct RequestContext {
+struct ReceivedRequest {
     invocation: Invocation,
     time_left: Duration,
 }
 
-impl RequestContext {
+impl ReceivedRequest {
     fn of(request: &Request, now: Timestamp) -> Self {
         let unknown = Context::default();
         let lambda = request.lambda_context_ref().unwrap_or(&unknown);

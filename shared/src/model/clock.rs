@@ -8,13 +8,13 @@ use super::Timestamp;
 
 /// A source of the current time.
 ///
-/// Code that depends on time takes a clock; it never reads the system's. Its signature shows the dependency, and a test
-/// passes a clock that stands still.
+/// Code below `runtime` that depends on time takes a clock and cannot read the system's. Its signature shows the
+/// dependency, and a test passes a clock that stands still.
 #[derive(Clone, Copy)]
 pub struct Clock(fn() -> Timestamp);
 
 impl Clock {
-    /// Makes a clock of a function that returns the current time.
+    /// Creates a clock of a function that returns the current time.
     #[must_use]
     pub const fn new(now: fn() -> Timestamp) -> Self {
         Self(now)
@@ -38,7 +38,7 @@ impl fmt::Debug for Clock {
 pub struct IdSource(fn() -> Uuid);
 
 impl IdSource {
-    /// Makes a source of a function that returns a different id each time.
+    /// Creates a source of a function that returns a different id each time.
     #[must_use]
     pub const fn new(next: fn() -> Uuid) -> Self {
         Self(next)

@@ -7,7 +7,7 @@ use email_address::{EmailAddress, Options};
 use super::{Invalid, bounded};
 
 /// The most characters of an address: RFC 5321 section 4.5.3.1.3 allows a path of 256 including its brackets.
-const MAXIMUM_CHARACTERS: usize = 254;
+const MAX_CHARACTERS: usize = 254;
 
 /// A valid email address: ASCII, without a quoted local part, a comment or a display name, and with a dot in its domain.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl TryFrom<String> for Email {
     type Error = Invalid;
 
     fn try_from(text: String) -> Result<Self, Invalid> {
-        if text.len() > MAXIMUM_CHARACTERS {
+        if text.len() > MAX_CHARACTERS {
             return Err(Invalid::new("must have at most 254 characters"));
         }
         let options = Options::default().with_required_tld().without_domain_literal().without_display_text();

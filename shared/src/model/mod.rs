@@ -1,36 +1,37 @@
-//! The values of the domain. A type validates its value when it is made, so a value that exists is valid.
+//! The values of the domain, and the sources of time and ids. A type validates the text of a client when it is made;
+//! `from_stored` trusts the table.
 
 use std::borrow::Cow;
 
-pub mod clock;
-pub mod email;
-pub mod movie;
-pub mod password;
-pub mod timestamp;
-pub mod user;
+mod clock;
+mod email;
+mod movie;
+mod password;
+mod timestamp;
+mod user;
 
 pub use clock::{Clock, IdSource};
 pub use email::{CanonicalEmail, Email, SubmittedEmail};
-pub use movie::{Casts, Genres, Movie, MovieChanges, MovieName};
+pub use movie::{Casts, Genres, Movie, MovieChanges, MovieName, TextList};
 pub use password::{NewPassword, PasswordHash, SubmittedPassword};
 pub use timestamp::Timestamp;
-pub use user::User;
+pub use user::NewUser;
 
 /// The most bytes of an email or a password that is checked rather than set. It bounds the work of a check.
-const SUBMITTED_BYTES: usize = 1024;
+const MAX_SUBMITTED_BYTES: usize = 1024;
 
 /// The reason why a value is invalid, worded for the client that sent it. It never repeats the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid(Cow<'static, str>);
 
 impl Invalid {
-    /// Makes a reason that completes the sentence "this field …".
+    /// Creates a reason that completes the sentence "this field …".
     #[must_use]
     pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
         Self(reason.into())
     }
 
-    /// Makes a reason as [`new`](Self::new) does, in a constant.
+    /// Creates a reason as [`new`](Self::new) does, in a constant.
     #[must_use]
     pub const fn fixed(reason: &'static str) -> Self {
         Self(Cow::Borrowed(reason))
@@ -45,14 +46,18 @@ impl Invalid {
 
 /// Returns a submitted text unless it is too long to be checked.
 fn bounded(text: String) -> Result<String, Invalid> {
-    if text.len() > SUBMITTED_BYTES { Err(Invalid::new("must have at most 1024 bytes")) } else { Ok(text) }
+    if text.len() > MAX_SUBMITTED_BYTES {
+        Err(Invalid::new("must have at most 1024 bytes"))
+    } else {
+        Ok(text)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::{fmt::Debug, marker::PhantomData};
 
-    use super::{NewPassword, PasswordHash, SubmittedPassword, User};
+    use super::{Email, NewPassword, NewUser, PasswordHash, SubmittedPassword};
 
     /// Tells whether a type has `Debug`: the constant of the type itself, if there is one, hides the trait's.
     struct Probe<T>(PhantomData<T>);
@@ -68,10 +73,12 @@ mod tests {
     }
 
     #[test]
-    fn types_that_hold_a_password_have_no_debug() {
+    fn types_that_hold_secrets_have_no_debug() {
+        // The probe works.
         const { assert!(Probe::<PasswordHash>::HAS_DEBUG) };
         const { assert!(!Probe::<NewPassword>::HAS_DEBUG) };
         const { assert!(!Probe::<SubmittedPassword>::HAS_DEBUG) };
-        const { assert!(!Probe::<User>::HAS_DEBUG) };
+        const { assert!(!Probe::<NewUser>::HAS_DEBUG) };
+        const { assert!(!Probe::<Email>::HAS_DEBUG) };
     }
 }

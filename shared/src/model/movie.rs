@@ -8,9 +8,9 @@ use uuid::Uuid;
 use super::{Invalid, Timestamp};
 
 /// The most characters of a name.
-const NAME_CHARACTERS: usize = 200;
+const MAX_NAME_CHARACTERS: usize = 200;
 /// The most bytes of a canonical name. It is the sort key of the index `catalog`, and DynamoDB allows 1,024.
-const NAME_KEY_BYTES: usize = 1_000;
+const MAX_NAME_KEY_BYTES: usize = 1_000;
 
 /// A movie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,20 +99,20 @@ impl TryFrom<String> for MovieName {
         let text = plain_text(&text, usize::MAX)?;
         let text = ComposingNormalizer::new_nfc().normalize(text).into_owned();
         // Checked again in the stored form, so that a client can always send back a name that it received.
-        plain_text(&text, NAME_CHARACTERS)?;
+        plain_text(&text, MAX_NAME_CHARACTERS)?;
         let key = canonical(&text);
         if key.is_empty() {
             return Err(INVISIBLE);
         }
-        if key.len() > NAME_KEY_BYTES {
+        if key.len() > MAX_NAME_KEY_BYTES {
             return Err(Invalid::new("is too long once its characters are written out"));
         }
         Ok(Self { text, key })
     }
 }
 
-/// A list of 1 to `ITEMS` texts. Each has 1 to `CHARACTERS` characters after trimming and follows the rules of a name; all
-/// together have at most `BYTES` bytes of UTF-8.
+/// A list of 1 to `ITEMS` texts. Each has 1 to `CHARACTERS` characters after trimming, of the kinds that a name may have;
+/// all together have at most `BYTES` bytes of UTF-8.
 ///
 /// The bytes limit the size of a movie's item, and with it the capacity that a write or a page can consume.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,7 +145,7 @@ impl<const ITEMS: usize, const CHARACTERS: usize, const BYTES: usize> TextList<I
         plain_text(text, CHARACTERS).map(str::to_owned)
     }
 
-    /// Makes a list of texts that [`check_item`](Self::check_item) returned, after checking their number and size.
+    /// Creates a list of texts that [`check_item`](Self::check_item) returned, after checking their number and size.
     pub fn from_checked_items(texts: Vec<String>) -> Result<Self, Invalid> {
         Self::check_length(texts.len())?;
         if texts.iter().map(String::len).sum::<usize>() > BYTES {

@@ -9,9 +9,9 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{CanonicalEmail, Invalid, bounded};
 
 /// The fewest bytes of a password (OWASP ASVS 5.0, 6.2.1).
-const MINIMUM_BYTES: usize = 8;
+const MIN_BYTES: usize = 8;
 /// The most bytes of a password: bcrypt reads no more. A longer password is refused, never truncated.
-const MAXIMUM_BYTES: usize = 72;
+const MAX_BYTES: usize = 72;
 
 /// A password that may be set.
 ///
@@ -40,10 +40,10 @@ impl TryFrom<String> for NewPassword {
 
     /// Checks everything that does not depend on the owner of the password.
     fn try_from(text: String) -> Result<Self, Invalid> {
-        if text.len() < MINIMUM_BYTES {
+        if text.len() < MIN_BYTES {
             return Err(Invalid::new("must have at least 8 bytes"));
         }
-        if text.len() > MAXIMUM_BYTES {
+        if text.len() > MAX_BYTES {
             return Err(Invalid::new("must have at most 72 bytes"));
         }
         if text.contains('\0') {
@@ -66,7 +66,7 @@ impl SubmittedPassword {
     /// truncate it or read it only up to its NUL.
     #[must_use]
     pub fn can_match(&self) -> bool {
-        self.expose().len() <= MAXIMUM_BYTES && !self.expose().contains('\0')
+        self.expose().len() <= MAX_BYTES && !self.expose().contains('\0')
     }
 
     /// Returns the text, to be compared with a hash.

@@ -6,7 +6,7 @@ use super::{Email, PasswordHash, Timestamp};
 
 /// A user who has just signed up.
 #[derive(Clone)]
-pub struct User {
+pub struct NewUser {
     /// `UUIDv7`, made by the server. It is the only attribute of a user that other users see.
     pub id: Uuid,
     /// The address as its owner wrote it.

@@ -41,7 +41,7 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// The second attempt waits half of this on average, and each further attempt twice as long.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
+const MAX_BACKOFF: Duration = Duration::from_secs(1);
 /// Enough attempts for fifty concurrent writes that update the same user.
 const SDK_MAX_ATTEMPTS: u32 = 8;
 
@@ -53,7 +53,7 @@ const TIME_TO_PREPARE: Duration = Duration::from_millis(300);
 /// AWS endpoint descends from one of them. They are valid until 2037 or later.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
 
-/// Makes the client and, if that is possible without delay, opens its first connection.
+/// Creates the client and, if that is possible without delay, opens its first connection.
 pub(super) async fn client() -> Result<Client, StartError> {
     let region = optional("AWS_REGION").or_else(|| optional("AWS_DEFAULT_REGION"));
     let custom_endpoint = custom_endpoint();
@@ -75,7 +75,7 @@ pub(super) async fn client() -> Result<Client, StartError> {
             RetryConfig::standard()
                 .with_max_attempts(SDK_MAX_ATTEMPTS)
                 .with_initial_backoff(FIRST_BACKOFF)
-                .with_max_backoff(LONGEST_BACKOFF),
+                .with_max_backoff(MAX_BACKOFF),
         )
         .timeout_config(
             TimeoutConfig::builder()

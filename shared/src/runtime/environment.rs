@@ -2,20 +2,17 @@
 
 use std::{env, fmt};
 
-use crate::auth::{
-    Hasher,
-    token::{TokenKey, TokenKeys},
-};
+use crate::auth::{Hasher, TokenKey, TokenKeys};
 
 /// The permitted costs of bcrypt. A cost below 10 hashes too quickly to be safe, and one above 15 takes seconds. Tests
 /// run debug builds, which need quick hashes.
-const LOWEST_COST: u32 = if cfg!(debug_assertions) { 4 } else { 10 };
-const HIGHEST_COST: u32 = 15;
+const MIN_COST: u32 = if cfg!(debug_assertions) { 4 } else { 10 };
+const MAX_COST: u32 = 15;
 const DEFAULT_COST: u32 = 12;
 
 /// How many movies a user may have: the default, and the highest value.
 const DEFAULT_MOVIES_PER_USER: u32 = 1_000;
-const HIGHEST_MOVIES_PER_USER: u32 = 1_000_000;
+const MAX_MOVIES_PER_USER: u32 = 1_000_000;
 
 /// The variable with the key that signs tokens.
 pub(super) const CURRENT_KEY: &str = "JWT_SECRET_KEY";
@@ -60,17 +57,17 @@ pub(super) fn token_keys() -> Result<TokenKeys, StartError> {
 
 /// Returns the hasher with the cost `BCRYPT_COST` and the ceiling `BCRYPT_COST_CEILING`. If the ceiling is not set, or 0 as
 /// in the template, it is the cost.
-pub(super) fn hasher() -> Result<Hasher, StartError> {
+pub fn hasher() -> Result<Hasher, StartError> {
     const CEILING: &str = "BCRYPT_COST_CEILING";
-    let cost = number("BCRYPT_COST", LOWEST_COST, HIGHEST_COST)?.unwrap_or(DEFAULT_COST);
+    let cost = number("BCRYPT_COST", MIN_COST, MAX_COST)?.unwrap_or(DEFAULT_COST);
     let is_cost = optional(CEILING).is_some_and(|text| text == "0");
-    let ceiling = if is_cost { None } else { number(CEILING, cost, HIGHEST_COST)? };
+    let ceiling = if is_cost { None } else { number(CEILING, cost, MAX_COST)? };
     Ok(Hasher::new(cost, ceiling.unwrap_or(cost)))
 }
 
-/// Returns `MOVIES_PER_USER`, or 1,000 if it is not set.
-pub(super) fn movies_per_user() -> Result<u32, StartError> {
-    let limit = number("MOVIES_PER_USER", 1, HIGHEST_MOVIES_PER_USER)?;
+/// Returns how many movies a user may have: `MOVIES_PER_USER`, or 1,000 if it is not set.
+pub fn movies_per_user() -> Result<u32, StartError> {
+    let limit = number("MOVIES_PER_USER", 1, MAX_MOVIES_PER_USER)?;
     Ok(limit.unwrap_or(DEFAULT_MOVIES_PER_USER))
 }
 

@@ -14,11 +14,11 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use lambda_runtime::Context;
 
-pub use environment::StartError;
-use environment::{hasher, movies_per_user, optional, required, token_keys};
+pub use environment::{StartError, hasher, movies_per_user};
+use environment::{optional, required, token_keys};
 
 use crate::{
-    auth::{Hasher, PasswordCheck, PasswordEndpoint, Sessions, Throttle},
+    auth::{PasswordCheck, PasswordEndpoint, Sessions, Throttle},
     model::{Clock, IdSource, Timestamp},
     store::{AccountDeletions, Movies, PasswordAttempts, Users},
     telemetry::{Reporter, ReporterSettings},
@@ -35,7 +35,7 @@ const DEFAULT_TIME: Duration = Duration::from_secs(10);
 
 /// The parts of a function. Each method reads only the environment variables of its part, so a function needs only the
 /// variables of the parts that it uses.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct App {
     client: Client,
 }
@@ -68,31 +68,22 @@ impl App {
         Ok(Sessions::new(token_keys()?, self.users()?, CLOCK, IDS))
     }
 
-    /// Returns the check of passwords at an endpoint, with counters in the table `PASSWORD_ATTEMPTS_TABLE`.
+    /// Returns the check of passwords at an endpoint, with counters in the table `PASSWORD_ATTEMPTS_TABLE` and the hasher of
+    /// [`hasher`]. `JWT_SECRET_KEY` derives the names of the counters, so a rotation of the key resets them.
     pub fn password_check(&self, endpoint: PasswordEndpoint) -> Result<PasswordCheck, StartError> {
         let attempts = PasswordAttempts::new(self.client.clone(), required("PASSWORD_ATTEMPTS_TABLE")?);
         let secret = required(environment::CURRENT_KEY)?;
         let throttle = Throttle::new(endpoint, attempts, secret.as_bytes(), CLOCK, IDS);
         Ok(PasswordCheck::new(throttle, hasher()?))
     }
+}
 
-    /// Returns the hasher that `BCRYPT_COST` and `BCRYPT_COST_CEILING` configure.
-    pub fn hasher(&self) -> Result<Hasher, StartError> {
-        hasher()
-    }
-
-    /// Returns how many movies a user may have: `MOVIES_PER_USER`, or 1,000 if it is not set.
-    pub fn movies_per_user(&self) -> Result<u32, StartError> {
-        movies_per_user()
-    }
-
-    /// Returns the reporter of the function `operation`, for the deployment `STAGE` and the release `RELEASE`.
-    #[must_use]
-    pub fn reporter(&self, operation: &'static str) -> Reporter {
-        let stage = optional("STAGE").unwrap_or_else(|| "local".to_owned());
-        let settings = ReporterSettings { stage, release: optional("RELEASE"), format: logging::format() };
-        Reporter::new(operation, settings, CLOCK)
-    }
+/// Returns the reporter of the function `operation`, for the deployment `STAGE` and the release `RELEASE`.
+#[must_use]
+pub fn reporter(operation: &'static str) -> Reporter {
+    let stage = optional("STAGE").unwrap_or_else(|| "local".to_owned());
+    let settings = ReporterSettings { stage, release: optional("RELEASE"), format: logging::format() };
+    Reporter::new(operation, settings, CLOCK)
 }
 
 /// Returns the time at which Lambda ends an invocation. A deadline in the past, which `cargo lambda watch` passes, counts

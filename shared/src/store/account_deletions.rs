@@ -16,8 +16,8 @@ use super::{
 };
 use crate::model::Timestamp;
 
-/// The most runs of `purge-account` that one account deletion triggers. A run deletes about a quarter of a million
-/// movies, so no user needs that many.
+/// The most runs of `purge-account` that the unfinished runs of one account deletion trigger; the request itself triggers
+/// the first. A run deletes about a quarter of a million movies, so no user needs that many.
 const MAX_RUNS: u32 = 50;
 
 /// The `AccountDeletions` table.
@@ -45,7 +45,7 @@ struct AccountDeletionItem {
 }
 
 impl AccountDeletions {
-    /// Uses the table with this name.
+    /// Creates access to the table with this name.
     #[must_use]
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
@@ -81,7 +81,8 @@ impl AccountDeletions {
     /// has finished in the meantime, or has triggered so many runs that something must be wrong: then only the hourly
     /// schedule continues it, which costs little.
     ///
-    /// `UpdateItem`, on the condition that the row exists and its `run_count` is below the maximum. IAM: `UpdateItem`.
+    /// `UpdateItem`, on the condition that the row exists and its `run_count` is below the maximum. If its response is
+    /// lost, the SDK's retry adds one more. IAM: `UpdateItem`.
     pub async fn retrigger(&self, user_id: Uuid) -> Result<(), StoreError> {
         let request = self
             .client
@@ -99,7 +100,7 @@ impl AccountDeletions {
         }
     }
 
-    /// Returns the part of a transaction that requests a deletion. IAM: `PutItem`.
+    /// Returns the part of a transaction that requests a deletion, on the condition that none is pending. IAM: `PutItem`.
     pub(super) fn put(
         &self,
         user_id: Uuid,
@@ -115,7 +116,8 @@ impl AccountDeletions {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// Returns the part of a transaction that finishes a deletion. IAM: `DeleteItem`.
+    /// Returns the part of a transaction that finishes a deletion, on the condition that it is pending. IAM:
+    /// `DeleteItem`.
     pub(super) fn delete(&self, user_id: Uuid) -> Result<TransactWriteItem, BuildError> {
         let delete = Delete::builder()
             .table_name(&self.table)

@@ -9,9 +9,9 @@ use super::{item::Item, keys};
 const VERSION: u8 = 1;
 
 /// The most bytes of a partition key in DynamoDB.
-const KEY_BYTES: usize = 2048;
+const MAX_PARTITION_KEY_BYTES: usize = 2048;
 /// The most bytes of a sort key in DynamoDB.
-const NAME_KEY_BYTES: usize = 1024;
+const MAX_SORT_KEY_BYTES: usize = 1024;
 
 /// The item after which a page begins.
 ///
@@ -47,8 +47,8 @@ impl Cursor {
         }
         let (key, content) = split_part(content)?;
         let (name_key, rest) = split_part(content)?;
-        let lengths_fit =
-            (1..=KEY_BYTES).contains(&key.len()) && (1..=NAME_KEY_BYTES).contains(&name_key.len());
+        let lengths_fit = (1..=MAX_PARTITION_KEY_BYTES).contains(&key.len())
+            && (1..=MAX_SORT_KEY_BYTES).contains(&name_key.len());
         (lengths_fit && rest.is_empty()).then_some(Self { key, name_key })
     }
 

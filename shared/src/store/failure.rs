@@ -21,15 +21,15 @@ pub enum StoreError {
         #[source]
         cause: BoxError,
     },
-    /// Concurrent writes of one user kept conflicting on that user's items until the SDK's retries were used up.
+    /// Concurrent writes of one user kept conflicting on that user's items.
     #[error("the user's own writes keep conflicting")]
     Contended {
         /// The last error.
         #[source]
         cause: BoxError,
     },
-    /// DynamoDB refused the request: access is denied, a table is missing, or the request is invalid. A retry does not
-    /// help.
+    /// DynamoDB refused the request, or it could not be built: access is denied, a table is missing, or the request is
+    /// invalid. A retry does not help.
     #[error("DynamoDB refused the request")]
     Refused {
         /// The error.
@@ -58,8 +58,8 @@ where
 {
     fn from(error: SdkError<E>) -> Self {
         if error.as_service_error().and_then(E::code) == Some(retry::CONFLICT_OF_A_SINGLE_WRITE) {
-            // The single writes that can conflict with a transaction update a user or a movie, and only the owner's own
-            // requests write to these.
+            // The single writes of handlers that can conflict with a transaction update a user or a movie, and only the
+            // owner's requests write to these. The purge only logs the conflicts of its own.
             return Self::Contended { cause: error.into() };
         }
         let passing = match &error {
@@ -70,7 +70,7 @@ where
             }
             SdkError::ServiceError(service) => {
                 service.raw().status().is_server_error()
-                    || service.err().code().is_some_and(retry::is_passing)
+                    || service.err().code().is_some_and(retry::is_transient)
             }
             _ => false,
         };
@@ -108,7 +108,7 @@ impl FailedConditions {
                 let codes = || reasons.iter().filter_map(CancellationReason::code);
                 let conflicts = own.iter().filter_map(|position| reasons.get(*position)?.code());
                 let contended = conflicts.into_iter().any(|code| code == retry::CONFLICT);
-                let passing = codes().any(retry::is_passing);
+                let passing = codes().any(retry::is_transient);
                 let cause = error.into();
                 Err(match (contended, passing) {
                     (true, _) => StoreError::Contended { cause },
@@ -130,6 +130,6 @@ impl FailedConditions {
     /// other failed conditions.
     pub(super) fn unsettled(&self, position: usize) -> bool {
         let code = self.0.get(position).and_then(CancellationReason::code);
-        code.is_some_and(|code| code == retry::CONDITION_FAILED || retry::is_passing(code))
+        code.is_some_and(|code| code == retry::CONDITION_FAILED || retry::is_transient(code))
     }
 }

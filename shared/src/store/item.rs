@@ -19,17 +19,20 @@ pub(super) fn encode(value: &impl Serialize) -> Result<Item, StoreError> {
 
 /// Returns the part of a transaction that puts an item, on the condition that its key is new. IAM: `PutItem`.
 pub(super) fn put_new(table: &str, new: &impl Serialize) -> Result<TransactWriteItem, StoreError> {
-    Ok(TransactWriteItem::builder().put(new_put(table, new)?.build()?).build())
+    Ok(TransactWriteItem::builder().put(put_builder(table, new)?.build()?).build())
 }
 
-/// Returns the same part as [`put_new`] for a claim: if the key is taken, the cancellation reason has the existing item.
-pub(super) fn put_claim(table: &str, claim: &impl Serialize) -> Result<TransactWriteItem, StoreError> {
-    let put = new_put(table, claim)?
+/// Returns the same part as [`put_new`]. If the key is taken, the cancellation reason has the existing item.
+pub(super) fn put_new_returning_old(
+    table: &str,
+    claim: &impl Serialize,
+) -> Result<TransactWriteItem, StoreError> {
+    let put = put_builder(table, claim)?
         .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
     Ok(TransactWriteItem::builder().put(put.build()?).build())
 }
 
-fn new_put(table: &str, new: &impl Serialize) -> Result<PutBuilder, StoreError> {
+fn put_builder(table: &str, new: &impl Serialize) -> Result<PutBuilder, StoreError> {
     Ok(Put::builder()
         .table_name(table)
         .set_item(Some(encode(new)?))

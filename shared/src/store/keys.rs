@@ -1,4 +1,5 @@
-//! The keys and indexes of the tables. Only this module spells them.
+//! The keys of items, and the names of key attributes and indexes. Outside this module, these names appear only as fields
+//! of the structs of items.
 
 use uuid::Uuid;
 
@@ -41,6 +42,11 @@ pub(super) fn email(email: &CanonicalEmail) -> String {
 /// Returns a key as the log may show it: without an email.
 pub(super) fn without_email(key: &str) -> &str {
     if key.starts_with("email#") { "email#(hidden)" } else { key }
+}
+
+/// Returns the key of a counter of one hour, in `PasswordAttempts`.
+pub(super) fn window(name: &str, hour: i64) -> String {
+    format!("{name}#{hour}")
 }
 
 /// Returns the key of a movie, in `Movies`.

@@ -1,8 +1,9 @@
-//! DynamoDB. No other module sends requests to it.
+//! DynamoDB. No other module reads or writes its tables.
 //!
-//! There is one function per access pattern. Uniqueness, ownership and "the user still exists" are conditions of the
-//! write itself, so they hold under concurrency. Each function documents its DynamoDB operations, their conditions and
-//! the IAM actions that it needs; `template.yaml` grants exactly those.
+//! There is one function per access pattern. Uniqueness and ownership are conditions of the write itself, and so is the
+//! user's status if a write changes the user or `movie_count`. They therefore hold under concurrency. Each function
+//! documents its DynamoDB operations, their conditions and the IAM actions that it needs; `template.yaml` grants exactly
+//! those.
 
 mod account_deletions;
 mod capacity;
@@ -20,9 +21,9 @@ pub use capacity::CapacityMeter;
 pub use cursor::Cursor;
 pub use failure::StoreError;
 pub use movies::{Candidates, CreateOutcome, DeleteOutcome, Movies, OwnedMovie, Page, UpdateOutcome};
-pub use password_attempts::{Backoff, PasswordAttempts};
+pub use password_attempts::{PasswordAttempts, StrictCounter};
 pub use retry::TransactionConflicts;
 pub use users::{
-    Account, DeletionRequest, DeletionStep, EmailAndHash, LogoutOutcome, PasswordChangeOutcome,
-    SignupOutcome, StoredCredentials, UserProjection, Users,
+    Account, EmailAndHash, FinishDeletionOutcome, LogoutOutcome, PasswordChangeOutcome,
+    RequestDeletionOutcome, SignupOutcome, StoredCredentials, UserProjection, Users,
 };

@@ -1,6 +1,7 @@
 //! The `PasswordAttempts` table: counters of failed password attempts.
 //!
-//! The code checks whether a counter has expired. The table's TTL only removes expired counters, and can be days late.
+//! The code checks whether a strict counter has expired, and the key of a window contains its hour. The table's TTL only
+//! removes expired counters, and can be days late.
 
 use aws_sdk_dynamodb::{
     Client,
@@ -25,7 +26,7 @@ pub struct PasswordAttempts {
 
 /// The failures of an account from one source address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Backoff {
+pub struct StrictCounter {
     /// How many attempts have failed or are in progress.
     pub failures: u32,
     /// The time before which no attempt is admitted; 1970 if the next one need not wait.
@@ -37,7 +38,7 @@ pub struct Backoff {
 }
 
 #[derive(Serialize, Deserialize)]
-struct BackoffItem {
+struct StrictCounterItem {
     pk: String,
     failures: u32,
     /// In milliseconds since 1970.
@@ -48,7 +49,7 @@ struct BackoffItem {
 }
 
 impl PasswordAttempts {
-    /// Uses the table with this name.
+    /// Creates access to the table with this name.
     #[must_use]
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
@@ -57,14 +58,14 @@ impl PasswordAttempts {
     /// Returns the failures of an account from one source address.
     ///
     /// Consistent `GetItem`. IAM: `GetItem`.
-    pub async fn find(&self, name: &str) -> Result<Option<Backoff>, StoreError> {
+    pub async fn find(&self, name: &str) -> Result<Option<StrictCounter>, StoreError> {
         let request = self
             .client
             .get_item()
             .table_name(&self.table)
             .key(keys::PARTITION, AttributeValue::S(name.to_owned()))
             .consistent_read(true);
-        request.send().await?.item.map(|item| item::decode::<BackoffItem>(item)?.try_into()).transpose()
+        request.send().await?.item.map(|item| item::decode::<StrictCounterItem>(item)?.try_into()).transpose()
     }
 
     /// Replaces a counter by `next`. Returns `false` if another attempt was admitted since `seen` was read.
@@ -73,14 +74,14 @@ impl PasswordAttempts {
     pub async fn replace(
         &self,
         name: &str,
-        seen: Option<&Backoff>,
-        next: &Backoff,
+        seen: Option<&StrictCounter>,
+        next: &StrictCounter,
     ) -> Result<bool, StoreError> {
         let request = self
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(item::encode(&BackoffItem::new(name, next))?))
+            .set_item(Some(item::encode(&StrictCounterItem::new(name, next))?))
             .expression_attribute_names("#last_attempt", "last_attempt")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let request = match seen {
@@ -113,15 +114,21 @@ impl PasswordAttempts {
         Ok(())
     }
 
-    /// Adds one to a counter. Returns `false`, and adds nothing, if the counter has reached `limit`.
+    /// Adds one to the counter of an hour. Returns `false`, and adds nothing, if the counter has reached `limit`.
     ///
-    /// `UpdateItem`, on that condition. IAM: `UpdateItem`.
-    pub async fn count_up(&self, name: &str, limit: u32, expires_at: Timestamp) -> Result<bool, StoreError> {
+    /// `UpdateItem`, on that condition. If its response is lost, the SDK's retry adds one more. IAM: `UpdateItem`.
+    pub async fn count_up(
+        &self,
+        name: &str,
+        hour: i64,
+        limit: u32,
+        expires_at: Timestamp,
+    ) -> Result<bool, StoreError> {
         let request = self
             .client
             .update_item()
             .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(name.to_owned()))
+            .key(keys::PARTITION, AttributeValue::S(keys::window(name, hour)))
             .update_expression("ADD failures :one SET expires_at = :expires_at")
             .condition_expression("attribute_not_exists(failures) OR failures < :limit")
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
@@ -136,15 +143,15 @@ impl PasswordAttempts {
         }
     }
 
-    /// Subtracts one from a counter.
+    /// Subtracts one from the counter of an hour.
     ///
-    /// `UpdateItem`. IAM: `UpdateItem`.
-    pub async fn count_down(&self, name: &str) -> Result<(), StoreError> {
+    /// `UpdateItem`. If its response is lost, the SDK's retry subtracts one more. IAM: `UpdateItem`.
+    pub async fn count_down(&self, name: &str, hour: i64) -> Result<(), StoreError> {
         let request = self
             .client
             .update_item()
             .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(name.to_owned()))
+            .key(keys::PARTITION, AttributeValue::S(keys::window(name, hour)))
             .update_expression("ADD failures :minus_one")
             .expression_attribute_values(":minus_one", AttributeValue::N("-1".to_owned()));
         request.send().await?;
@@ -152,8 +159,8 @@ impl PasswordAttempts {
     }
 }
 
-impl BackoffItem {
-    fn new(name: &str, backoff: &Backoff) -> Self {
+impl StrictCounterItem {
+    fn new(name: &str, backoff: &StrictCounter) -> Self {
         Self {
             pk: name.to_owned(),
             failures: backoff.failures,
@@ -164,10 +171,10 @@ impl BackoffItem {
     }
 }
 
-impl TryFrom<BackoffItem> for Backoff {
+impl TryFrom<StrictCounterItem> for StrictCounter {
     type Error = StoreError;
 
-    fn try_from(item: BackoffItem) -> Result<Self, StoreError> {
+    fn try_from(item: StrictCounterItem) -> Result<Self, StoreError> {
         let time = |milliseconds: Option<i64>, attribute: &str| {
             milliseconds.and_then(Timestamp::from_unix_milliseconds).ok_or_else(|| StoreError::Corrupt {
                 key: item.pk.clone(),

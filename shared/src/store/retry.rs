@@ -19,7 +19,7 @@ pub(super) const CONFLICT: &str = "TransactionConflict";
 pub(super) const CONFLICT_OF_A_SINGLE_WRITE: &str = "TransactionConflictException";
 
 /// Returns whether an error code or cancellation reason describes a temporary state.
-pub(super) fn is_passing(code: &str) -> bool {
+pub(super) fn is_transient(code: &str) -> bool {
     matches!(
         code,
         CONFLICT
@@ -34,7 +34,7 @@ pub(super) fn is_passing(code: &str) -> bool {
     )
 }
 
-/// Makes the SDK retry a transaction that was throttled or conflicted with another one, and a single write that
+/// Creates the SDK retry a transaction that was throttled or conflicted with another one, and a single write that
 /// conflicted with a transaction. By default the SDK retries neither.
 ///
 /// The SDK adds backoff and jitter and, above all, repeats the client request token: if a transaction was committed and
@@ -66,7 +66,7 @@ fn retry_action(reasons: &[CancellationReason]) -> RetryAction {
     if codes.clone().any(|code| code == CONDITION_FAILED) {
         // A failed condition is an outcome, whatever the other reasons are.
         RetryAction::NoActionIndicated
-    } else if codes.any(is_passing) {
+    } else if codes.any(is_transient) {
         RetryAction::throttling_error()
     } else {
         RetryAction::NoActionIndicated

@@ -51,7 +51,7 @@ struct Definition {
 }
 
 impl<'a> Embedded<'a> {
-    /// Makes the members for these measurements; `None` if there are none.
+    /// Creates the members for these measurements; `None` if there are none.
     pub(super) fn new(
         time: Timestamp,
         stage: &'a str,

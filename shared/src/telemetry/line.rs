@@ -28,7 +28,7 @@ pub enum Severity {
     Error,
 }
 
-/// The members of a line. None of them contains text that a client sent.
+/// The members of a line. None of them contains text that a client sent, except for the key of a corrupt item.
 #[derive(Serialize)]
 pub(super) struct Line<'a> {
     pub timestamp: String,

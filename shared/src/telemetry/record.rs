@@ -50,7 +50,7 @@ pub fn measure(metric: Metric, value: impl Into<f64>) {
     let _ = RECORD.try_with(add);
 }
 
-/// Sets the user of the current invocation, in this and in its other log lines.
+/// Sets the user of the current invocation, in its completion line and in its other log lines.
 pub fn identify(user_id: Uuid) {
     tracing::Span::current().record("user_id", tracing::field::display(user_id));
     // The only error is that there is no record.

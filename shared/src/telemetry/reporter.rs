@@ -73,7 +73,7 @@ impl Invocation {
 }
 
 impl Reporter {
-    /// Makes the reporter of the function `operation`.
+    /// Creates the reporter of the function `operation`.
     #[must_use]
     pub fn new(operation: &'static str, settings: ReporterSettings, clock: Clock) -> Self {
         Self { operation, settings, clock, warm: AtomicBool::new(false) }

@@ -14,13 +14,13 @@ use crate::{
 };
 
 /// How often an operation looks again.
-const MAX_CONFLICT_RETRIES: usize = 5;
+const MAX_WRITE_ATTEMPTS: usize = 5;
 
 #[tokio::test]
 async fn a_rename_of_a_movie_that_keeps_changing_is_429_and_changes_nothing() {
     let (test, case) = test(Scenario::Rename).await;
     let details = |time| put(&case.url, &json!({"genres": [format!("Genre {time}")]}));
-    let response = while_it_changes(&test, &case, "TransactWriteItems", MAX_CONFLICT_RETRIES, details).await;
+    let response = while_it_changes(&test, &case, "TransactWriteItems", MAX_WRITE_ATTEMPTS, details).await;
     assert_problem(&response, 429, "too_many_concurrent_writes");
     let now = test.app.send(get(&case.url)).await.json();
     assert_eq!((&now["name"], &now["genres"]), (&json!("Old 1"), &json!(["Genre 4"])));
@@ -55,7 +55,7 @@ async fn a_rename_of_a_movie_that_gets_another_name_meanwhile_frees_that_name() 
 async fn a_deletion_of_a_movie_that_keeps_changing_is_429_and_deletes_nothing() {
     let (test, case) = test(Scenario::Delete).await;
     let rename = |time| put(&case.url, &json!({"name": format!("Name {time}")}));
-    let response = while_it_changes(&test, &case, "TransactWriteItems", MAX_CONFLICT_RETRIES, rename).await;
+    let response = while_it_changes(&test, &case, "TransactWriteItems", MAX_WRITE_ATTEMPTS, rename).await;
     assert_problem(&response, 429, "too_many_concurrent_writes");
     assert_eq!(test.app.send(get(&case.url)).await.json()["name"], "Name 4");
     assert_consistent(&test.app);

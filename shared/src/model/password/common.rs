@@ -36,7 +36,7 @@ fn without_case(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{MAXIMUM_BYTES, MINIMUM_BYTES},
+        super::{MAX_BYTES, MIN_BYTES},
         LIST, contains, without_case,
     };
 
@@ -65,7 +65,7 @@ mod tests {
         assert!(list.is_sorted_by(|one, next| one < next));
         for entry in list {
             assert_eq!(without_case(entry), entry);
-            assert!((MINIMUM_BYTES..=MAXIMUM_BYTES).contains(&entry.len()), "{entry}");
+            assert!((MIN_BYTES..=MAX_BYTES).contains(&entry.len()), "{entry}");
         }
     }
 }

@@ -12,6 +12,11 @@ use crate::{
     },
 };
 
+/// The positions of items in the transaction.
+const MOVIE: usize = 0;
+const CLAIM: usize = 1;
+const OWNER: usize = 2;
+
 /// The outcome of creating a movie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CreateOutcome {
@@ -44,11 +49,11 @@ impl Movies {
             .transact_items(self.put_claim(movie.id, movie.name.key())?)
             .transact_items(users.add_to_movie_count(movie.added_by, limit)?);
         let Err(error) = request.send().await else { return Ok(CreateOutcome::Created) };
-        let failed = FailedConditions::of(error, &[0, 2])?;
-        if failed.at(2).is_some() {
-            let user = users.find_session::<()>(movie.added_by).await?;
-            Ok(if user.is_some() { CreateOutcome::LimitReached } else { CreateOutcome::OwnerGone })
-        } else if let Some(reason) = failed.at(1) {
+        let failed = FailedConditions::of(error, &[MOVIE, OWNER])?;
+        if failed.at(OWNER).is_some() {
+            let active = users.is_active(movie.added_by).await?;
+            Ok(if active { CreateOutcome::LimitReached } else { CreateOutcome::OwnerGone })
+        } else if let Some(reason) = failed.at(CLAIM) {
             Ok(CreateOutcome::NameTaken(holder_of(reason)?))
         } else {
             Err(StoreError::Corrupt { key: keys::movie(movie.id), problem: "a new id is taken".to_owned() })

@@ -2,11 +2,15 @@
 
 use uuid::Uuid;
 
-use super::{KeepsChanging, MAX_CONFLICT_RETRIES, Movies, claim_is_missing};
+use super::{KeepsChanging, MAX_WRITE_ATTEMPTS, Movies, claim_is_missing};
 use crate::store::{
     Users,
     failure::{FailedConditions, StoreError},
 };
+
+/// The positions of items in the transaction.
+const MOVIE: usize = 0;
+const OWNER: usize = 2;
 
 /// The outcome of deleting a movie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,10 +29,11 @@ impl Movies {
     /// Deletes a movie of `owner` with the claim to its name, and subtracts one from the owner's `movie_count`.
     ///
     /// Consistent `GetItem`, then `TransactWriteItems`: delete the movie, on the condition that it still has this owner
-    /// and name; delete the claim, on the condition that it is the movie's; update the user. If the movie was renamed in
-    /// between, both requests are repeated. IAM: `GetItem`, `DeleteItem`; `UpdateItem` on `Users`.
+    /// and name; delete the claim, on the condition that it is the movie's; update the user, on the condition that the user
+    /// exists. If the movie was renamed in between, both requests are repeated. IAM: `GetItem`, `DeleteItem`; `UpdateItem`
+    /// on `Users`.
     pub async fn delete(&self, id: Uuid, owner: Uuid, users: &Users) -> Result<DeleteOutcome, StoreError> {
-        for _ in 0..MAX_CONFLICT_RETRIES {
+        for _ in 0..MAX_WRITE_ATTEMPTS {
             let Some(movie) = self.find(id).await? else { return Ok(DeleteOutcome::NotFound) };
             if movie.added_by != owner {
                 return Ok(DeleteOutcome::NotOwner);
@@ -40,11 +45,11 @@ impl Movies {
                 .transact_items(self.release_claim(movie.id, movie.name.key())?)
                 .transact_items(users.subtract_from_movie_count(owner)?);
             let Err(error) = request.send().await else { return Ok(DeleteOutcome::Deleted) };
-            let failed = FailedConditions::of(error, &[0, 2])?;
-            if failed.unsettled(0) {
+            let failed = FailedConditions::of(error, &[MOVIE, OWNER])?;
+            if failed.unsettled(MOVIE) {
                 continue;
             }
-            return if failed.at(2).is_some() {
+            return if failed.at(OWNER).is_some() {
                 Ok(DeleteOutcome::OwnerGone)
             } else {
                 Err(claim_is_missing(movie.id))

@@ -25,9 +25,9 @@ use super::{
 };
 use crate::model::{Casts, Genres, Movie, MovieName, Timestamp};
 
-/// How often an operation reads a movie again because it changed between the read and the write. Each conflict means that
+/// How often an operation tries to write a movie that changed between the read and the write. Each conflict means that
 /// another request of the movie's owner succeeded, so several in a row mean that the owner sends too many at once.
-const MAX_CONFLICT_RETRIES: usize = 5;
+const MAX_WRITE_ATTEMPTS: usize = 5;
 
 /// The `Movies` table.
 #[derive(Debug, Clone)]
@@ -66,7 +66,7 @@ struct NameClaim {
 }
 
 impl Movies {
-    /// Uses the table with this name.
+    /// Creates access to the table with this name.
     #[must_use]
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
@@ -134,10 +134,10 @@ impl Movies {
     /// not, [`holder_of`] returns the movie that has it.
     fn put_claim(&self, id: Uuid, name_key: &str) -> Result<TransactWriteItem, StoreError> {
         let claim = NameClaim { pk: keys::name(name_key), movie_id: id };
-        item::put_claim(&self.table, &claim)
+        item::put_new_returning_old(&self.table, &claim)
     }
 
-    /// Returns the part of a transaction that deletes a movie's claim to its name.
+    /// Returns the part of a transaction that deletes a claim to a name, on the condition that it is the movie's.
     fn release_claim(&self, id: Uuid, name_key: &str) -> Result<TransactWriteItem, StoreError> {
         let delete = Delete::builder()
             .table_name(&self.table)

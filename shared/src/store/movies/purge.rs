@@ -20,17 +20,17 @@ const BATCH: i32 = 49;
 /// The first wait before a retry of keys that DynamoDB left unprocessed, which it does when it throttles. Each further
 /// wait is twice as long, up to the longest. There is no jitter, because two runs are rarely active at once.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
+const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
 /// Movies that the index `owner` lists for a user. The index is eventually consistent, so they are only candidates.
 #[derive(Debug)]
 pub struct Candidates {
-    ids: Vec<String>,
+    keys: Vec<String>,
     /// The position of the next candidates; `None` if these are the last.
     next: Option<Item>,
 }
 
-/// A movie as the table contains it.
+/// The attributes of a movie that its deletion needs.
 #[derive(Debug, Deserialize)]
 pub struct OwnedMovie {
     id: Uuid,
@@ -63,8 +63,8 @@ impl Movies {
             .limit(BATCH)
             .set_exclusive_start_key(start);
         let output = request.send().await?;
-        let ids = output.items.unwrap_or_default().iter().map(item::key_of).collect();
-        Ok(Some(Candidates { ids, next: output.last_evaluated_key }))
+        let keys = output.items.unwrap_or_default().iter().map(item::key_of).collect();
+        Ok(Some(Candidates { keys, next: output.last_evaluated_key }))
     }
 
     /// Returns the candidates that exist and belong to the user.
@@ -73,7 +73,7 @@ impl Movies {
     /// time. IAM: `BatchGetItem`.
     pub async fn owned(&self, owner: Uuid, candidates: &Candidates) -> Result<Vec<OwnedMovie>, StoreError> {
         let key = |id: &String| Item::from([(keys::PARTITION.to_owned(), AttributeValue::S(id.clone()))]);
-        let mut wanted: Vec<Item> = candidates.ids.iter().map(key).collect();
+        let mut wanted: Vec<Item> = candidates.keys.iter().map(key).collect();
         let mut movies = Vec::new();
         let mut backoff = FIRST_BACKOFF;
         while !wanted.is_empty() {
@@ -95,7 +95,7 @@ impl Movies {
             wanted = left.map(|keys| keys.keys).unwrap_or_default();
             if !wanted.is_empty() {
                 tokio::time::sleep(backoff).await;
-                backoff = LONGEST_BACKOFF.min(backoff * 2);
+                backoff = MAX_BACKOFF.min(backoff * 2);
             }
         }
         movies.retain(|movie| movie.added_by == owner);

@@ -6,8 +6,8 @@
 //! 2. If the canonical name does not change, update the movie, on the condition that it has not changed since step 1.
 //! 3. Otherwise write one transaction: update the movie on the same condition, delete the old claim if it is this
 //!    movie's, and put the new claim if the name is free.
-//! 4. If the movie has changed, go back to step 1, up to `MAX_CONFLICT_RETRIES` times. If the name is taken, return the
-//!    id of the movie that has it.
+//! 4. If the movie has changed, go back to step 1, for at most `MAX_WRITE_ATTEMPTS` attempts in all. If the name is
+//!    taken, return the id of the movie that has it.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ use aws_sdk_dynamodb::{
 use uuid::Uuid;
 
 use super::{
-    KeepsChanging, MAX_CONFLICT_RETRIES, MovieItem, Movies, claim_is_missing, decode_movie, holder_of,
+    KeepsChanging, MAX_WRITE_ATTEMPTS, MovieItem, Movies, claim_is_missing, decode_movie, holder_of,
 };
 use crate::{
     model::{Casts, Genres, Movie, MovieChanges, Timestamp},
@@ -28,6 +28,11 @@ use crate::{
         keys,
     },
 };
+
+/// The positions of items in the transaction of a rename.
+const MOVIE: usize = 0;
+const OLD_CLAIM: usize = 1;
+const NEW_CLAIM: usize = 2;
 
 /// The outcome of updating a movie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +63,7 @@ impl Movies {
         let Some(name) = changes.name.clone() else {
             return self.change_details(id, owner, &changes, now).await;
         };
-        for _ in 0..MAX_CONFLICT_RETRIES {
+        for _ in 0..MAX_WRITE_ATTEMPTS {
             let Some(old) = self.find(id).await? else { return Ok(UpdateOutcome::NotFound) };
             if old.added_by != owner {
                 return Ok(UpdateOutcome::NotOwner);
@@ -85,8 +90,8 @@ impl Movies {
         now: Timestamp,
     ) -> Result<UpdateOutcome, StoreError> {
         let mut updated_at = now;
-        for _ in 0..MAX_CONFLICT_RETRIES {
-            let request = self.update_details(id, owner, changes, updated_at);
+        for _ in 0..MAX_WRITE_ATTEMPTS {
+            let request = self.details_request(id, owner, changes, updated_at);
             let found = match request.send().await {
                 Ok(output) => {
                     return Ok(UpdateOutcome::Updated(decode_movie(output.attributes.unwrap_or_default())?));
@@ -103,7 +108,7 @@ impl Movies {
         Err(KeepsChanging.into())
     }
 
-    fn update_details(
+    fn details_request(
         &self,
         id: Uuid,
         owner: Uuid,
@@ -173,10 +178,10 @@ impl Movies {
         let Err(error) = request.send().await else {
             return Ok(WriteOutcome::Final(UpdateOutcome::Updated(new)));
         };
-        let failed = FailedConditions::of(error, &[0])?;
-        if failed.unsettled(0) {
+        let failed = FailedConditions::of(error, &[MOVIE])?;
+        if failed.unsettled(MOVIE) {
             Ok(WriteOutcome::Conflict)
-        } else if let Some(reason) = failed.at(2).filter(|_| failed.at(1).is_none()) {
+        } else if let Some(reason) = failed.at(NEW_CLAIM).filter(|_| failed.at(OLD_CLAIM).is_none()) {
             Ok(WriteOutcome::Final(UpdateOutcome::NameTaken(holder_of(reason)?)))
         } else {
             Err(claim_is_missing(old.id))

@@ -14,18 +14,22 @@ use crate::{
     },
 };
 
+/// The positions of items in the transaction of a request.
+const USER: usize = 0;
+const ACCOUNT_DELETION: usize = 1;
+
 /// The outcome of requesting the deletion of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeletionRequest {
-    /// The deletion is pending. Every token of the user is revoked, and no login succeeds.
-    Accepted,
+pub enum RequestDeletionOutcome {
+    /// The deletion is requested. Every token of the user is revoked, and no login succeeds.
+    Requested,
     /// The user does not exist, the deletion was requested before, or the session has ended.
     SessionEnded,
 }
 
-/// The progress of an account deletion.
+/// The outcome of the final step of an account deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeletionStep {
+pub enum FinishDeletionOutcome {
     /// The user, the claim to the email and the account deletion are deleted; the email is free.
     Finished,
     /// The user's `movie_count` is still this high.
@@ -44,14 +48,14 @@ impl Users {
     /// account deletion, which triggers `purge-account`.
     ///
     /// `TransactWriteItems`: update the user, on the condition that the user is active and of this epoch; put the account
-    /// deletion. IAM: `UpdateItem`; `PutItem` on `AccountDeletions`.
+    /// deletion, on the condition that none is pending. IAM: `UpdateItem`; `PutItem` on `AccountDeletions`.
     pub async fn request_deletion(
         &self,
         id: Uuid,
         epoch: u64,
         now: Timestamp,
         deletions: &AccountDeletions,
-    ) -> Result<DeletionRequest, StoreError> {
+    ) -> Result<RequestDeletionOutcome, StoreError> {
         let update = self
             .update_in_transaction(id)
             .update_expression("SET #status = :deleting, session_epoch = :next_epoch")
@@ -67,10 +71,10 @@ impl Users {
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().update(update).build())
             .transact_items(deletions.put(id, now)?);
-        let Err(error) = request.send().await else { return Ok(DeletionRequest::Accepted) };
-        let failed = FailedConditions::of(error, &[0, 1])?;
-        if failed.at(0).is_some() {
-            return Ok(DeletionRequest::SessionEnded);
+        let Err(error) = request.send().await else { return Ok(RequestDeletionOutcome::Requested) };
+        let failed = FailedConditions::of(error, &[USER, ACCOUNT_DELETION])?;
+        if failed.at(USER).is_some() {
+            return Ok(RequestDeletionOutcome::SessionEnded);
         }
         let problem = "an active user has an account deletion".to_owned();
         Err(StoreError::Corrupt { key: keys::user(id), problem })
@@ -80,23 +84,24 @@ impl Users {
     /// account deletion.
     ///
     /// Consistent `GetItem`, then `TransactWriteItems`: delete the user, on the condition that the status is `deleting` and
-    /// `movie_count` is 0; delete the claim, on the condition that it is the user's; delete the account deletion. IAM:
-    /// `GetItem`, `DeleteItem`; `GetItem` and `DeleteItem` on `AccountDeletions`.
+    /// `movie_count` is 0; delete the claim, on the condition that it is the user's; delete the account deletion, on the
+    /// condition that it is pending. If a condition fails, a consistent `GetItem` of the account deletion. IAM: `GetItem`,
+    /// `DeleteItem`; `GetItem` and `DeleteItem` on `AccountDeletions`.
     pub async fn finish_deletion(
         &self,
         id: Uuid,
         deletions: &AccountDeletions,
-    ) -> Result<DeletionStep, StoreError> {
+    ) -> Result<FinishDeletionOutcome, StoreError> {
         let corrupt =
             |problem: &str| StoreError::Corrupt { key: keys::user(id), problem: problem.to_owned() };
         let user: Option<DeletingUserItem> =
-            self.read(keys::user(id), "#status, email_key, movie_count").await?;
+            self.read(keys::user(id), &["status", "email_key", "movie_count"]).await?;
         let Some(user) = user else { return self.finished_by_another_run(id, deletions).await };
         if user.status != Status::Deleting {
             return Err(corrupt("an account deletion belongs to an active user"));
         }
         if user.movie_count > 0 {
-            return Ok(DeletionStep::MoviesLeft(user.movie_count));
+            return Ok(FinishDeletionOutcome::MoviesLeft(user.movie_count));
         }
         let user_delete = Delete::builder()
             .table_name(&self.table)
@@ -119,7 +124,7 @@ impl Users {
             .transact_items(TransactWriteItem::builder().delete(user_delete).build())
             .transact_items(TransactWriteItem::builder().delete(claim_delete).build())
             .transact_items(deletions.delete(id)?);
-        let Err(error) = request.send().await else { return Ok(DeletionStep::Finished) };
+        let Err(error) = request.send().await else { return Ok(FinishDeletionOutcome::Finished) };
         FailedConditions::of(error, &[])?;
         self.finished_by_another_run(id, deletions).await
     }
@@ -130,11 +135,11 @@ impl Users {
         &self,
         id: Uuid,
         deletions: &AccountDeletions,
-    ) -> Result<DeletionStep, StoreError> {
+    ) -> Result<FinishDeletionOutcome, StoreError> {
         if deletions.contains(id).await? {
             let problem = "the user or the email claim of an account deletion is not this user's".to_owned();
             return Err(StoreError::Corrupt { key: keys::user(id), problem });
         }
-        Ok(DeletionStep::Finished)
+        Ok(FinishDeletionOutcome::Finished)
     }
 }

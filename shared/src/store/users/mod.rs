@@ -3,6 +3,8 @@
 mod deletion;
 mod sessions;
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::{
     Client,
     error::BuildError,
@@ -11,14 +13,17 @@ use aws_sdk_dynamodb::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-pub use deletion::{DeletionRequest, DeletionStep};
+pub use deletion::{FinishDeletionOutcome, RequestDeletionOutcome};
 pub use sessions::{LogoutOutcome, PasswordChangeOutcome};
 
 use super::{
     failure::{FailedConditions, StoreError},
     item, keys,
 };
-use crate::model::{CanonicalEmail, PasswordHash, User};
+use crate::model::{CanonicalEmail, NewUser, PasswordHash};
+
+/// The position of the email claim in the transaction of a signup.
+const CLAIM: usize = 1;
 
 /// The `Users` table.
 #[derive(Debug, Clone)]
@@ -49,17 +54,17 @@ pub struct StoredCredentials {
 
 /// The attributes of a user that an operation reads together with those that the check of the token needs.
 pub trait UserProjection: DeserializeOwned {
-    /// The attributes as a projection expression continues with them: each after a comma.
-    const ATTRIBUTES: &'static str;
+    /// The names of the attributes.
+    const ATTRIBUTES: &'static [&'static str];
 }
 
 /// No further attributes.
 impl UserProjection for () {
-    const ATTRIBUTES: &'static str = "";
+    const ATTRIBUTES: &'static [&'static str] = &[];
 }
 
 /// The attributes of an account that its owner can see.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub struct Account {
     /// The address as its owner wrote it.
     pub email: String,
@@ -70,7 +75,7 @@ pub struct Account {
 }
 
 impl UserProjection for Account {
-    const ATTRIBUTES: &'static str = ", email, created_at, movie_count";
+    const ATTRIBUTES: &'static [&'static str] = &["email", "created_at", "movie_count"];
 }
 
 /// The email and the password hash of a signed-in user.
@@ -84,7 +89,7 @@ pub struct EmailAndHash {
 }
 
 impl UserProjection for EmailAndHash {
-    const ATTRIBUTES: &'static str = ", email_key, password_hash";
+    const ATTRIBUTES: &'static [&'static str] = &["email_key", "password_hash"];
 }
 
 impl From<EmailAndHashItem> for EmailAndHash {
@@ -157,7 +162,7 @@ struct SessionItem<Projection> {
 }
 
 impl Users {
-    /// Uses the table with this name.
+    /// Creates access to the table with this name.
     #[must_use]
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
@@ -166,7 +171,7 @@ impl Users {
     /// Creates a user with the claim to the email.
     ///
     /// `TransactWriteItems`: put the user and the claim, on the condition that both are new. IAM: `PutItem`.
-    pub async fn create(&self, user: &User) -> Result<SignupOutcome, StoreError> {
+    pub async fn create(&self, user: &NewUser) -> Result<SignupOutcome, StoreError> {
         let email_key = user.email.canonical();
         let user_item = UserItem {
             pk: keys::user(user.id),
@@ -187,7 +192,7 @@ impl Users {
             .transact_items(item::put_new(&self.table, &claim)?);
         let Err(error) = request.send().await else { return Ok(SignupOutcome::Created) };
         let failed = FailedConditions::of(error, &[])?;
-        if failed.at(1).is_some() {
+        if failed.at(CLAIM).is_some() {
             return Ok(SignupOutcome::EmailTaken);
         }
         Err(StoreError::Corrupt { key: user_item.pk, problem: "a new id is taken".to_owned() })
@@ -200,10 +205,10 @@ impl Users {
         &self,
         email: &CanonicalEmail,
     ) -> Result<Option<StoredCredentials>, StoreError> {
-        let claim: Option<EmailClaim> = self.read(keys::email(email), "user_id").await?;
+        let claim: Option<EmailClaim> = self.read(keys::email(email), &["user_id"]).await?;
         let Some(claim) = claim else { return Ok(None) };
-        let user: Option<CredentialsItem> =
-            self.read(keys::user(claim.user_id), "id, password_hash, #status, session_epoch").await?;
+        let attributes = ["id", "password_hash", "status", "session_epoch"];
+        let user: Option<CredentialsItem> = self.read(keys::user(claim.user_id), &attributes).await?;
         Ok(user.filter(|user| user.status == Status::Active).map(|user| StoredCredentials {
             user_id: user.id,
             password_hash: PasswordHash::from_stored(user.password_hash),
@@ -219,10 +224,17 @@ impl Users {
         &self,
         id: Uuid,
     ) -> Result<Option<(u64, Projection)>, StoreError> {
-        let attributes = format!("#status, session_epoch{}", Projection::ATTRIBUTES);
+        let attributes = [&["status", "session_epoch"], Projection::ATTRIBUTES].concat();
         let user: Option<SessionItem<Projection>> = self.read(keys::user(id), &attributes).await?;
         let active = user.filter(|user| user.status == Status::Active);
         Ok(active.map(|user| (user.session_epoch, user.projection)))
+    }
+
+    /// Returns whether a user exists whose account is not being deleted.
+    ///
+    /// Consistent `GetItem`. IAM: `GetItem`.
+    pub(super) async fn is_active(&self, id: Uuid) -> Result<bool, StoreError> {
+        Ok(self.find_session::<()>(id).await?.is_some())
     }
 
     /// Returns the part of a transaction that adds one to a user's `movie_count`, on the condition that the user is active
@@ -269,23 +281,25 @@ impl Users {
         Update::builder().table_name(&self.table).key(keys::PARTITION, AttributeValue::S(keys::user(id)))
     }
 
-    /// Reads the key and the attributes of `projection` of an item, consistently.
+    /// Reads the key and some attributes of an item, consistently.
     async fn read<T: DeserializeOwned>(
         &self,
         key: String,
-        projection: &str,
+        attributes: &[&str],
     ) -> Result<Option<T>, StoreError> {
-        let mut request = self
+        // Substitute names, because `status` is a reserved word of expressions.
+        let names = [&[keys::PARTITION], attributes].concat().into_iter();
+        let names: HashMap<String, String> =
+            names.map(|name| (format!("#{name}"), name.to_owned())).collect();
+        let projection = names.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let request = self
             .client
             .get_item()
             .table_name(&self.table)
             .key(keys::PARTITION, AttributeValue::S(key))
             .consistent_read(true)
-            .projection_expression(format!("{}, {projection}", keys::PARTITION));
-        if projection.contains("#status") {
-            // `status` is a reserved word, and DynamoDB refuses a substitute name that is not used.
-            request = request.expression_attribute_names("#status", "status");
-        }
+            .projection_expression(projection)
+            .set_expression_attribute_names(Some(names));
         request.send().await?.item.map(item::decode).transpose()
     }
 }

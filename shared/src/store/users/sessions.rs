@@ -93,7 +93,11 @@ impl Users {
             .expression_attribute_values(":old_hash", AttributeValue::S(old.as_stored().to_owned()));
         match send(request).await {
             Ok(_) | Err(StoreError::Contended { .. }) => Ok(()),
-            Err(error) => Err(error),
+            Err(
+                error @ (StoreError::Unavailable { .. }
+                | StoreError::Refused { .. }
+                | StoreError::Corrupt { .. }),
+            ) => Err(error),
         }
     }
 
