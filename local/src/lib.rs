@@ -1,19 +1,34 @@
 //! The whole movie bag on one machine: an embedded DynamoDB with the tables of `template.yaml`, API Gateway's HTTP API,
-//! and the functions that `cargo lambda watch` builds and runs, woken by streams and schedules as deployed. For tests and
-//! benchmarks it also holds a Lambda Runtime API and a fault proxy in front of the database.
+//! and the functions that `cargo lambda watch` builds, triggered by streams and schedules as deployed. For tests and
+//! benchmarks it also has a Lambda Runtime API and a fault proxy in front of the database.
+//!
+//! The modules are listed in layers: each uses only modules above it. Inside a folder, a parent uses its children, and a
+//! child uses only its siblings listed before it, never the parent.
 
+// Leaves, which use no other module.
 mod clock;
 mod loopback;
 mod observed;
 mod processes;
-
-pub mod cargo_lambda;
-pub mod database;
-pub mod environment;
-pub mod fault_proxy;
-pub mod gateway;
-pub mod runtime_api;
-pub mod streams;
-pub mod template;
-pub mod watch;
 pub mod yaml;
+
+// What is deployed.
+pub mod template;
+
+// DynamoDB.
+pub mod database;
+pub mod fault_proxy;
+pub mod streams;
+
+// Lambda and API Gateway.
+pub mod environment;
+pub mod runtime_api;
+
+pub mod gateway;
+
+// The command.
+pub mod cargo_lambda;
+pub mod watch;
+
+#[cfg(test)]
+mod fixture;

@@ -1,4 +1,4 @@
-//! The command behind `cargo local`. As `cargo lambda watch` starts it, it acts as cargo; see `watch/launcher.rs`.
+//! The command behind `cargo local`. When `cargo lambda watch` starts it, it acts as cargo; see `watch/launcher.rs`.
 
 use std::process::ExitCode;
 

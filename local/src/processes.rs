@@ -1,4 +1,4 @@
-//! Programs that `cargo local` starts, and the programs that those start.
+//! Programs that `cargo local` starts, with their descendants.
 
 use std::{collections::HashSet, process::Stdio, time::Duration};
 
@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 /// How long a program may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// A program of its own process group, so that a Ctrl-C in the terminal reaches it only through us, once.
+/// A program in its own process group, so that a Ctrl-C in the terminal reaches it only through us, once.
 pub(crate) struct Program {
     pub child: Child,
     pid: u32,
@@ -26,15 +26,15 @@ impl Program {
         Ok(Self { child, pid })
     }
 
-    /// Asks it to end as Ctrl-C would, and makes sure that it and everything it had started is gone. (`cargo lambda`
-    /// gives every function a session of its own, which a signal to its group does not reach.)
+    /// Interrupts the program as Ctrl-C does, waits, and kills every descendant that is left. (`cargo lambda` gives every
+    /// function a session of its own, which a signal to its group does not reach.)
     pub async fn stop(mut self) {
         let family = family(self.pid);
         self.signal_group(Signal::INT);
         let _ = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         let system = snapshot();
         for (pid, started) in family {
-            // The same number with another start time would be a stranger.
+            // The same number with another start time is another process.
             let survivor = system.as_ref().and_then(|system| system.process(pid));
             if let Some(survivor) = survivor.filter(|process| process.start_time() == started) {
                 survivor.kill();
@@ -45,14 +45,14 @@ impl Program {
 
     fn signal_group(&self, signal: Signal) {
         if let Some(group) = i32::try_from(self.pid).ok().and_then(GroupId::from_raw) {
-            // It fails only if everybody has gone already.
+            // It fails only if the whole group has ended.
             let _ = kill_process_group(group, signal);
         }
     }
 }
 
-/// A program that nobody waits for any more, because something else has failed or Ctrl-C came, takes its group along:
-/// pip, cargo and the compilers that they start.
+/// Kills the group of a program that still runs, such as pip, or cargo with its compilers, because something else has
+/// failed or Ctrl-C came.
 impl Drop for Program {
     fn drop(&mut self) {
         if self.child.id().is_some() {
@@ -61,7 +61,7 @@ impl Drop for Program {
     }
 }
 
-/// A process and all its descendants, with their start times.
+/// Returns a process and all its descendants, with their start times.
 fn family(pid: u32) -> Vec<(Pid, u64)> {
     let Some(system) = snapshot() else { return Vec::new() };
     let mut members = HashSet::from([Pid::from_u32(pid)]);
@@ -84,7 +84,7 @@ fn family(pid: u32) -> Vec<(Pid, u64)> {
     known.map(|process| (process.pid(), process.start_time())).collect()
 }
 
-/// What runs now. A system that tells nothing about its processes has none that could be looked after.
+/// Returns the running processes, if the system tells them.
 fn snapshot() -> Option<System> {
     let mut system = System::new().ok()?;
     let kind = ProcessRefreshKind::nothing();
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn stopping_a_program_ends_descendants_that_have_left_its_group() {
+    async fn stopping_a_program_ends_descendants_outside_its_group() {
         let mut command = Command::new("/bin/sh");
         // A shell that ignores the request, and with job control a grandchild in a process group of its own.
         command.args(["-c", "trap '' INT; set -m; sleep 4242 & sleep 1; true"]);

@@ -1,96 +1,41 @@
-//! A Lambda Runtime API for tests and benchmarks: it runs a function's real binary, hands it events and takes its
-//! answers, as the Lambda service does.
+//! A Lambda Runtime API: it runs a function's real binary, hands it events and takes its responses, as the Lambda service
+//! does. Its modules, each of which uses only those before it: `queue`, `api`, `instance`.
 
 mod api;
-mod process;
+mod instance;
 mod queue;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 use tokio::{sync::watch, task::JoinSet};
 
-use process::Instance;
+use crate::observed::lock;
+use instance::Instance;
+pub use instance::{FunctionOptions, Output};
+pub use queue::Outcome;
 use queue::{Logs, Queue};
 
-/// Where a process writes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Output {
-    /// What it writes is kept as its log.
-    #[default]
-    Logs,
-    /// To a device that is full: every write fails.
-    Full,
-    /// To a pipe that nobody reads any more: every write fails.
-    Closed,
-}
-
-/// What to run and how.
-#[derive(Debug, Clone)]
-pub struct FunctionOptions {
-    /// The function's name, which its Lambda variables and its ARN carry.
-    pub name: String,
-    /// The executable.
-    pub binary: PathBuf,
-    /// Variables in addition to Lambda's own; nothing is inherited from this process.
-    pub environment: Vec<(String, String)>,
-    /// How many processes serve invocations at the same time.
-    pub instances: usize,
-    /// After this time an invocation's process is killed and replaced.
-    pub timeout: Duration,
-    /// What the function is told that it has; nothing enforces it.
-    pub memory_megabytes: u32,
-    /// Where its standard output and error go.
-    pub output: Output,
-}
-
-impl FunctionOptions {
-    /// One instance with ten seconds and 128 MB, and no variables but Lambda's own.
-    pub fn new(name: impl Into<String>, binary: impl Into<PathBuf>) -> Self {
-        Self {
-            name: name.into(),
-            binary: binary.into(),
-            environment: Vec::new(),
-            instances: 1,
-            timeout: Duration::from_secs(10),
-            memory_megabytes: 128,
-            output: Output::Logs,
-        }
-    }
-}
-
-/// What came of an invocation.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// The function's answer.
-    Response(Value),
-    /// The function reported an error to the Runtime API.
-    #[expect(missing_docs, reason = "the Runtime API's own names")]
-    Error { error_type: String, message: String },
-    /// The process ended with the invocation in its hands, or no process is left that could take it.
-    Crashed {
-        /// How it ended, such as `exit status: 101`.
-        status: String,
-        /// What it wrote to its standard output and error.
-        logs: String,
-    },
-    /// The function's time was over; its process was killed.
-    TimedOut,
-}
-
-/// So many lines of a function's log are shown where a test fails.
+/// How many lines of a function's log a failing test shows.
 const SHOWN_LINES: usize = 40;
 
-/// A function whose processes run until it is dropped. If that is because a test panics, the end of its log is printed.
+/// A function whose processes run until it is dropped. If a panicking test drops it, it prints the end of its log.
 pub struct Function {
-    name: String,
+    options: FunctionOptions,
     queue: Arc<Queue>,
     logs: Arc<Logs>,
     kill: watch::Sender<bool>,
-    instances: usize,
+    starts_on_demand: bool,
+    started: AtomicUsize,
     // Dropping the set aborts the tasks, and each task's process is killed with it.
-    _tasks: JoinSet<()>,
+    tasks: Mutex<JoinSet<()>>,
 }
 
 impl Function {
@@ -99,63 +44,113 @@ impl Function {
         Self::start_with(options, |_| Vec::new()).await
     }
 
-    /// As [`Function::start`], with more variables for each instance, which are counted from 0.
+    /// Starts the processes as [`Function::start`] does, with more variables for each instance, counted from 0.
     pub async fn start_with(
         options: FunctionOptions,
         environment: impl Fn(usize) -> Vec<(String, String)>,
     ) -> Result<Self> {
-        let queue = Arc::new(Queue::new(options.instances));
-        let logs = Arc::new(Logs::default());
-        let (kill, killed) = watch::channel(false);
-        let mut tasks = JoinSet::new();
-        for number in 0..options.instances {
-            let mut options = options.clone();
-            options.environment.extend(environment(number));
-            let instance =
-                Instance::start(options, number, Arc::clone(&queue), Arc::clone(&logs), killed.clone());
-            tasks.spawn(instance.await.context("a function cannot be started")?.run());
+        let function = Self::new(options, false);
+        for number in 0..function.options.instances {
+            let mut instance = function.next_instance();
+            instance.options.environment.extend(environment(number));
+            let running = instance.start().await.context("a function cannot be started")?;
+            lock(&function.tasks).spawn(running);
         }
-        Ok(Self { name: options.name, queue, logs, kill, instances: options.instances, _tasks: tasks })
+        Ok(function)
     }
 
-    /// Waits until every instance has initialised, which is until it asks for its first event. If they end instead,
-    /// this gives the [`Outcome::Crashed`] of the last one.
+    /// Starts one process. Once that has initialised, invocations start more: when all are busy, up to the number of
+    /// instances, and when all have ended.
+    pub async fn start_on_demand(options: FunctionOptions) -> Result<Self> {
+        let function = Self::new(options, true);
+        let running = function.next_instance().start().await.context("a function cannot be started")?;
+        lock(&function.tasks).spawn(running);
+        Ok(function)
+    }
+
+    fn new(options: FunctionOptions, starts_on_demand: bool) -> Self {
+        let instances = if starts_on_demand { 1 } else { options.instances };
+        Self {
+            queue: Arc::new(Queue::new(instances)),
+            logs: options.logs(),
+            options,
+            kill: watch::channel(false).0,
+            starts_on_demand,
+            started: AtomicUsize::new(0),
+            tasks: Mutex::default(),
+        }
+    }
+
+    fn next_instance(&self) -> Instance {
+        Instance {
+            options: self.options.clone(),
+            number: self.started.fetch_add(1, Ordering::Relaxed),
+            queue: Arc::clone(&self.queue),
+            logs: Arc::clone(&self.logs),
+            killed: self.kill.subscribe(),
+        }
+    }
+
+    /// Waits until every instance that was started first has initialised, which is until it requests its first event. If all instances end
+    /// instead, returns the [`Outcome::Crashed`] of the last one.
     pub async fn ready(&self) -> Result<(), Outcome> {
-        self.queue.ready(self.instances).await
+        let instances = if self.starts_on_demand { 1 } else { self.options.instances };
+        self.queue.ready(instances).await
     }
 
-    /// Hands an event to the first free instance and waits for what comes of it.
+    /// Hands an event to the first free instance, and waits for the outcome.
     pub async fn invoke(&self, event: &Value) -> Outcome {
         self.invoke_raw(event.to_string().into_bytes()).await
     }
 
-    /// As [`Function::invoke`], with bytes that need not be JSON.
+    /// Invokes the function as [`Function::invoke`] does, with bytes that need not be JSON.
     pub async fn invoke_raw(&self, event: Vec<u8>) -> Outcome {
+        if self.starts_on_demand && self.queue.grow(self.options.instances) {
+            let (instance, queue) = (self.next_instance(), Arc::clone(&self.queue));
+            lock(&self.tasks).spawn(async move {
+                match instance.start().await {
+                    Ok(running) => running.await,
+                    Err(error) => queue.instance_ended(Outcome::not_started(&error)),
+                }
+            });
+        }
         self.queue.invoke(event).await
     }
 
-    /// The lines that all processes have written so far to their standard output and error.
+    /// Returns how long an invocation may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.options.timeout
+    }
+
+    /// Returns the lines that all processes have written so far to their standard output and error.
     #[must_use]
     pub fn logs(&self) -> Vec<String> {
         self.logs.lines()
     }
 
-    /// Whether a process runs.
+    /// Returns whether a process runs.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.running_instances() > 0
     }
 
-    /// How many processes run. One that ended by itself is not replaced; one that was killed for its time is.
+    /// Returns how many processes run. A process that ended by itself is not replaced; one that was killed because an
+    /// invocation took too long is.
     #[must_use]
     pub fn running_instances(&self) -> usize {
         self.queue.running()
     }
 
-    /// Kills every process now and waits for their end; invocations they have in hand are [`Outcome::Crashed`].
-    pub async fn kill(&self) {
+    /// Begins to kill every process, as [`Function::kill`] does.
+    pub fn stop(&self) {
         self.kill.send_replace(true);
-        self.queue.nothing_runs().await;
+    }
+
+    /// Kills every process and waits for its end. The invocations that they are handling are [`Outcome::Crashed`].
+    pub async fn kill(&self) {
+        self.stop();
+        self.queue.all_ended().await;
     }
 }
 
@@ -167,7 +162,12 @@ impl Drop for Function {
         }
         let lines = self.logs();
         let shown = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
-        eprintln!("---- log of {}: the last {} of {} lines ----", self.name, shown.len(), lines.len());
+        eprintln!(
+            "---- log of {}: the last {} of {} lines ----",
+            self.options.name,
+            shown.len(),
+            lines.len()
+        );
         for line in shown {
             eprintln!("{line}");
         }

@@ -1,4 +1,4 @@
-//! Reads the stream of a table of the embedded database, as Lambda does for a function that the stream wakes.
+//! Reads the stream of a table of the embedded database, as Lambda does for a function that the stream triggers.
 
 use anyhow::{Context as _, Result};
 use dynoxide::Database;
@@ -10,10 +10,10 @@ use crate::{
     template::{ACCOUNT, REGION},
 };
 
-/// How long `DynamoDB` keeps a record. The embedded database keeps them for ever.
+/// How long `DynamoDB` keeps a record. The embedded database keeps records for ever.
 const RETENTION: time::Duration = time::Duration::hours(24);
 
-/// A place in a table's stream.
+/// A position in a table's stream.
 pub struct StreamReader {
     database: Database,
     arn: String,
@@ -21,7 +21,7 @@ pub struct StreamReader {
 }
 
 impl StreamReader {
-    /// A reader that begins with the oldest record there is (`TRIM_HORIZON`).
+    /// Returns a reader that begins with the oldest record (`TRIM_HORIZON`).
     pub fn new(database: &EmbeddedDatabase, table: &str) -> Result<Self> {
         let database = database.engine().clone();
         let streams = serde_json::to_value(database.list_streams(request(json!({"TableName": table}))?)?)?;
@@ -39,8 +39,7 @@ impl StreamReader {
         Ok(Self { database, arn, iterator })
     }
 
-    /// What has been written since the last call, in its order, as the records of the event that Lambda hands to a
-    /// function; at most 1000 at once.
+    /// Returns the records written since the last call, in order and in the form of Lambda's events; at most 1,000.
     pub fn next_records(&mut self) -> Result<Vec<Value>> {
         let answer = self.database.get_records(request(json!({"ShardIterator": self.iterator}))?)?;
         self.iterator = answer.next_shard_iterator.context("the stream has ended")?;
@@ -48,7 +47,7 @@ impl StreamReader {
         let mut records = Vec::new();
         for record in answer.records {
             let mut record = serde_json::to_value(record)?;
-            // A whole number in Lambda's events.
+            // It is a whole number in Lambda's events.
             #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970")]
             let created =
                 record["dynamodb"]["ApproximateCreationDateTime"].as_f64().unwrap_or_default() as i64;
@@ -67,72 +66,50 @@ impl StreamReader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{database::Storage, template::Template};
+    use crate::{database::Storage, fixture};
 
-    async fn database(storage: Storage) -> EmbeddedDatabase {
-        let template = Template::parse(
-            "
-Resources:
-  AccountDeletionsTable:
-    Type: AWS::DynamoDB::Table
-    Properties:
-      AttributeDefinitions: [{AttributeName: user_id, AttributeType: S}]
-      KeySchema: [{AttributeName: user_id, KeyType: HASH}]
-      StreamSpecification: {StreamViewType: KEYS_ONLY}
-  MoviesTable:
-    Type: AWS::DynamoDB::Table
-    Properties:
-      AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
-      KeySchema: [{AttributeName: pk, KeyType: HASH}]
-",
-        )
-        .expect("a valid template");
-        let database = EmbeddedDatabase::start(storage, 0).await.expect("a database");
-        database.create_tables(template.tables()).expect("tables");
-        database
+    const TABLE: &str = "AccountDeletionsTable";
+
+    fn key(user: &str) -> Value {
+        json!({"user_id": {"S": user}})
     }
 
-    fn item(user: &str, pass: u32) -> Value {
-        json!({"user_id": {"S": user}, "pass": {"N": pass.to_string()}})
+    fn put(database: &EmbeddedDatabase, user: &str, text: &str) {
+        let item = json!({"user_id": {"S": user}, "text": {"S": text}});
+        database.put_item(TABLE, item).expect("an item");
     }
 
-    fn put(database: &EmbeddedDatabase, user: &str, pass: u32) {
-        database.put_item("AccountDeletionsTable", item(user, pass)).expect("an item");
-    }
-
-    /// What happened to whom.
-    fn told(records: &[Value]) -> Vec<(&str, &str)> {
-        records
-            .iter()
-            .map(|record| {
-                let name = record["eventName"].as_str().expect("a name");
-                (name, record["dynamodb"]["Keys"]["user_id"]["S"].as_str().expect("a key"))
-            })
-            .collect()
+    /// Returns the name of each event with the user's id.
+    fn events(records: &[Value]) -> Vec<(&str, &str)> {
+        fn text<'a>(record: &'a Value, path: &str) -> &'a str {
+            record.pointer(path).and_then(Value::as_str).expect("a text")
+        }
+        let user = "/dynamodb/Keys/user_id/S";
+        records.iter().map(|record| (text(record, "/eventName"), text(record, user))).collect()
     }
 
     #[tokio::test]
-    async fn every_write_is_told_once_and_in_order() {
-        let database = database(Storage::Memory).await;
-        let mut reader = StreamReader::new(&database, "AccountDeletionsTable").expect("a reader");
+    async fn every_write_is_reported_once_and_in_order() {
+        let database = fixture::database(Storage::Memory).await;
+        let mut reader = StreamReader::new(&database, TABLE).expect("a reader");
         assert!(reader.next_records().expect("records").is_empty());
-        put(&database, "ann", 0);
-        put(&database, "ben", 0);
-        put(&database, "ann", 1);
+        put(&database, "ann", "");
+        put(&database, "ben", "");
+        put(&database, "ann", "again");
         let first = reader.next_records().expect("records");
-        assert_eq!(told(&first), [("INSERT", "ann"), ("INSERT", "ben"), ("MODIFY", "ann")]);
-        database.delete_item("AccountDeletionsTable", json!({"user_id": {"S": "ben"}})).expect("a deletion");
-        assert_eq!(told(&reader.next_records().expect("records")), [("REMOVE", "ben")]);
+        assert_eq!(events(&first), [("INSERT", "ann"), ("INSERT", "ben"), ("MODIFY", "ann")]);
+        database.delete_item(TABLE, key("ben")).expect("a deletion");
+        assert_eq!(events(&reader.next_records().expect("records")), [("REMOVE", "ben")]);
         assert!(reader.next_records().expect("records").is_empty());
-        let again = StreamReader::new(&database, "AccountDeletionsTable").expect("a reader").next_records();
+        let again = StreamReader::new(&database, TABLE).expect("a reader").next_records();
         assert_eq!(again.expect("records")[..3], first);
     }
 
     #[tokio::test]
-    async fn a_record_has_the_form_that_lambda_gives_it() {
-        let database = database(Storage::Memory).await;
-        put(&database, "ann", 0);
-        let mut reader = StreamReader::new(&database, "AccountDeletionsTable").expect("a reader");
+    async fn a_record_has_the_form_of_lambdas_events() {
+        let database = fixture::database(Storage::Memory).await;
+        put(&database, "ann", "");
+        let mut reader = StreamReader::new(&database, TABLE).expect("a reader");
         let mut record = reader.next_records().expect("records").remove(0);
         let created = record["dynamodb"]["ApproximateCreationDateTime"].take().as_i64().expect("seconds");
         assert!((clock::now().unix_timestamp() - created).abs() < 60, "{created}");
@@ -141,13 +118,13 @@ Resources:
         assert!(record["dynamodb"]["SizeBytes"].take().as_u64().is_some_and(|size| size > 0));
         assert!(record["eventID"].take().as_str().is_some_and(|id| !id.is_empty()));
         let arn = record["eventSourceARN"].take();
-        let start = "arn:aws:dynamodb:eu-west-1:123456789012:table/AccountDeletionsTable/stream/";
-        assert!(arn.as_str().is_some_and(|arn| arn.starts_with(start)), "{arn}");
+        let start = format!("arn:aws:dynamodb:eu-west-1:123456789012:table/{TABLE}/stream/");
+        assert!(arn.as_str().is_some_and(|arn| arn.starts_with(&start)), "{arn}");
         let expected = json!({
             "eventID": null, "eventName": "INSERT", "eventVersion": "1.1", "eventSource": "aws:dynamodb",
             "awsRegion": "eu-west-1", "eventSourceARN": null,
             "dynamodb": {
-                "ApproximateCreationDateTime": null, "Keys": {"user_id": {"S": "ann"}}, "SequenceNumber": null,
+                "ApproximateCreationDateTime": null, "Keys": key("ann"), "SequenceNumber": null,
                 "SizeBytes": null, "StreamViewType": "KEYS_ONLY",
             },
         });
@@ -155,31 +132,31 @@ Resources:
     }
 
     #[tokio::test]
-    async fn more_than_one_answer_holds_is_read_to_the_end() {
-        let database = database(Storage::Memory).await;
-        (0..1100).for_each(|number| put(&database, &number.to_string(), 0));
-        let mut reader = StreamReader::new(&database, "AccountDeletionsTable").expect("a reader");
+    async fn more_records_than_one_response_holds_are_read_to_the_end() {
+        let database = fixture::database(Storage::Memory).await;
+        (0..1100).for_each(|number| put(&database, &number.to_string(), ""));
+        let mut reader = StreamReader::new(&database, TABLE).expect("a reader");
         let lengths = [(); 3].map(|()| reader.next_records().expect("records").len());
         assert_eq!(lengths, [1000, 100, 0]);
     }
 
     #[tokio::test]
-    async fn what_an_earlier_run_wrote_is_still_told() {
+    async fn records_of_an_earlier_run_are_still_reported() {
         let folder = tempfile::tempdir().expect("a folder");
         let storage = Storage::Directory(folder.path().to_owned());
-        let first = database(storage.clone()).await;
-        put(&first, "ann", 0);
+        let first = fixture::database(storage.clone()).await;
+        put(&first, "ann", "");
         first.stop().await;
-        let second = database(storage).await;
-        put(&second, "ben", 0);
-        let mut reader = StreamReader::new(&second, "AccountDeletionsTable").expect("a reader");
+        let second = fixture::database(storage).await;
+        put(&second, "ben", "");
+        let mut reader = StreamReader::new(&second, TABLE).expect("a reader");
         let records = reader.next_records().expect("records");
-        assert_eq!(told(&records), [("INSERT", "ann"), ("INSERT", "ben")]);
+        assert_eq!(events(&records), [("INSERT", "ann"), ("INSERT", "ben")]);
     }
 
     #[tokio::test]
     async fn a_table_without_a_stream_is_named() {
-        let database = database(Storage::Memory).await;
+        let database = fixture::database(Storage::Memory).await;
         let error = StreamReader::new(&database, "MoviesTable").err().expect("no stream");
         assert_eq!(error.to_string(), "the table MoviesTable has no stream");
     }

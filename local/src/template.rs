@@ -1,28 +1,23 @@
-//! `template.yaml`, the single source of the tables, the functions, what wakes them and the CORS of the API.
+//! `template.yaml`, the single source of the tables, the functions with their routes and triggers, and the CORS of the API.
+//! Its modules, each of which uses only those before it: `resolver`, `tables`, `functions`, `mappings`.
 
-mod cors;
 mod functions;
-mod intrinsics;
 mod mappings;
-mod rules;
-mod schedules;
+mod resolver;
 mod tables;
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
-use serde_json::{Map, Value, json};
-
-pub use cors::Cors;
-pub use functions::{FunctionDefinition, Route};
-pub use mappings::StreamMapping;
-pub use schedules::Schedule;
-pub use tables::{AttributeDefinition, Index, KeyElement, Projection, Stream, TableDefinition, TimeToLive};
-
-pub use intrinsics::{ACCOUNT, REGION};
-use intrinsics::{Place, Resolver};
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::yaml;
+pub use functions::{FunctionDefinition, Route, Schedule};
+pub use mappings::StreamMapping;
+pub use resolver::{ACCOUNT, REGION};
+use resolver::{Resolver, Resource};
+pub use tables::{Index, Stream, TableDefinition, TimeToLive};
 
 /// A template that has been read and understood.
 #[derive(Debug, Clone)]
@@ -34,8 +29,24 @@ pub struct Template {
     cors: Option<Cors>,
 }
 
+/// `CorsConfiguration` of the `AWS::Serverless::HttpApi`. Reading refuses a property that the gateway does not support.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub struct Cors {
+    /// The origins whose pages may call the API, or `*` for all.
+    pub allow_origins: Vec<String>,
+    /// The methods that a page may use.
+    pub allow_methods: Vec<String>,
+    /// The headers that a page may send.
+    pub allow_headers: Vec<String>,
+    /// The headers of a response that a page may read.
+    pub expose_headers: Vec<String>,
+    /// How many seconds a browser may remember a preflight response.
+    pub max_age: Option<u64>,
+}
+
 impl Template {
-    /// Reads the template at `path`. What is wrong with it is said with the place where it is wrong.
+    /// Reads the template at `path`. An error names the place in the template.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         Self::from_document(yaml::read(path)?).with_context(|| format!("{} is not usable", path.display()))
@@ -46,49 +57,49 @@ impl Template {
         Self::from_document(yaml::parse(text)?)
     }
 
-    /// Returns the template as a stack has it that gives these parameters these values. What a rule of the template
-    /// refuses is an error.
+    /// Returns the template of a stack that gives these parameters these values. Values that a rule of the template
+    /// refuses are an error.
     pub fn with_parameters(&self, values: &[(&str, &str)]) -> Result<Self> {
         let mut document = self.document.clone();
         for (name, value) in values {
             let parameter = document.pointer_mut(&format!("/Parameters/{name}"));
             parameter.with_context(|| format!("there is no parameter {name}"))?["Default"] = json!(value);
         }
-        rules::check(&document)?;
+        Resolver::new(&document).check_rules()?;
         Self::from_document(document)
     }
 
-    /// Every `AWS::DynamoDB::Table`, in the order of logical ids.
+    /// Returns every `AWS::DynamoDB::Table`, in the order of logical ids.
     #[must_use]
     pub fn tables(&self) -> &[TableDefinition] {
         &self.tables
     }
 
-    /// Every `AWS::Serverless::Function`, in the order of logical ids.
+    /// Returns every `AWS::Serverless::Function`, in the order of logical ids.
     #[must_use]
     pub fn functions(&self) -> &[FunctionDefinition] {
         &self.functions
     }
 
-    /// The function of one operation, such as `create-movie`.
+    /// Returns the function of one operation, such as `create-movie`.
     #[must_use]
     pub fn function(&self, operation: &str) -> Option<&FunctionDefinition> {
         self.functions.iter().find(|function| function.operation == operation)
     }
 
-    /// Every `AWS::Lambda::EventSourceMapping` that is not switched off, in the order of logical ids.
+    /// Returns every enabled `AWS::Lambda::EventSourceMapping`, in the order of logical ids.
     #[must_use]
     pub fn stream_mappings(&self) -> &[StreamMapping] {
         &self.stream_mappings
     }
 
-    /// The CORS configuration of the HTTP API, if it has one.
+    /// Returns the CORS configuration of the HTTP API, if it has one.
     #[must_use]
     pub fn cors(&self) -> Option<&Cors> {
         self.cors.as_ref()
     }
 
-    /// The whole template, with intrinsic functions in their long form: `{"Ref": …}`, `{"Fn::Sub": …}`.
+    /// Returns the whole template, with intrinsic functions in their long form: `{"Ref": …}`, `{"Fn::Sub": …}`.
     #[must_use]
     pub fn document(&self) -> &Value {
         &self.document
@@ -96,107 +107,267 @@ impl Template {
 
     fn from_document(document: Value) -> Result<Self> {
         let resolver = Resolver::new(&document);
-        let tables: Vec<_> = resources(&document, &resolver, "AWS::DynamoDB::Table")?
-            .into_iter()
-            .map(|resource| tables::read(&resolver, &resource))
-            .collect::<Result<_>>()?;
-        let functions: Vec<_> = resources(&document, &resolver, "AWS::Serverless::Function")?
-            .into_iter()
-            .map(|resource| functions::read(&document, &resolver, &resource))
-            .collect::<Result<_>>()?;
-        let stream_mappings = resources(&document, &resolver, "AWS::Lambda::EventSourceMapping")?
-            .into_iter()
-            .filter_map(|resource| mappings::read(&resolver, &resource, &tables, &functions).transpose())
-            .collect::<Result<_>>()?;
-        let api = resources(&document, &resolver, "AWS::Serverless::HttpApi")?;
-        let cors = api.first().map(|api| cors::read(&resolver, api)).transpose()?.flatten();
+        let tables = resolver.resources("AWS::DynamoDB::Table")?;
+        let tables: Vec<_> = tables.iter().map(tables::read).collect::<Result<_>>()?;
+        let functions = resolver.resources("AWS::Serverless::Function")?;
+        let functions = functions.iter().map(|resource| functions::read(&document, &resolver, resource));
+        let functions: Vec<_> = functions.collect::<Result<_>>()?;
+        let mappings = resolver.resources("AWS::Lambda::EventSourceMapping")?;
+        let mappings = mappings.iter().map(|resource| mappings::read(resource, &tables, &functions));
+        let stream_mappings = mappings.filter_map(Result::transpose).collect::<Result<_>>()?;
+        let api = resolver.resources("AWS::Serverless::HttpApi")?;
+        let cors = api.first().map(cors).transpose()?.flatten();
         Ok(Self { document, tables, functions, stream_mappings, cors })
     }
 }
 
-/// One entry of `Resources` whose condition holds.
-struct Resource<'a> {
-    logical_id: &'a str,
-    properties: &'a Map<String, Value>,
-    place: Place,
-}
-
-fn resources<'a>(document: &'a Value, resolver: &Resolver, kind: &str) -> Result<Vec<Resource<'a>>> {
-    let all =
-        document.get("Resources").and_then(Value::as_object).context("the template has no Resources")?;
-    let mut found = Vec::new();
-    for (logical_id, resource) in all.iter().filter(|(_, resource)| resource["Type"] == kind) {
-        let place = Place::root().at("Resources").at(logical_id);
-        if let Some(condition) = resource.get("Condition").and_then(Value::as_str)
-            && !resolver.condition(condition, &place.at("Condition"))?
-        {
-            continue;
-        }
-        let place = place.at("Properties");
-        let properties = resource.get("Properties").and_then(Value::as_object);
-        let properties = properties.with_context(|| format!("{place}: a mapping is needed"))?;
-        found.push(Resource { logical_id, properties, place });
-    }
-    Ok(found)
+/// Returns nothing for an API that sets no CORS.
+fn cors(api: &Resource) -> Result<Option<Cors>> {
+    let Resource { properties, place, .. } = api;
+    let stage = properties["StageName"].as_str().unwrap_or("$default");
+    // Any other stage would come first in every path.
+    ensure!(stage == "$default", "{place}.StageName: only $default is supported on this machine");
+    let configuration = properties.get("CorsConfiguration");
+    let place = format!("{place}.CorsConfiguration");
+    configuration.map(|configuration| resolver::read(configuration, &place)).transpose()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    #[test]
-    fn a_resource_whose_condition_is_false_is_left_out() {
-        let template = Template::parse(
-            "Conditions:
-  Never: !Equals [a, b]
-  Always: !Not [!Condition Never]
-Resources:
-  AbsentTable: {Type: AWS::DynamoDB::Table, Condition: Never, Properties: {}}
-  PresentTable:
-    Type: AWS::DynamoDB::Table
-    Condition: Always
-    Properties:
-      AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
-      KeySchema: [{AttributeName: pk, KeyType: HASH}]
-",
-        )
-        .expect("a valid template");
-        let names: Vec<&str> = template.tables().iter().map(|table| table.name.as_str()).collect();
-        assert_eq!(names, ["PresentTable"]);
-    }
-
-    #[test]
-    fn given_parameters_decide_unless_a_rule_refuses_them() {
-        let template = Template::parse(
-            "Parameters: {Cost: {Type: Number, Default: 12}, Limit: {Type: Number, Default: 0}}
+    const TEMPLATE: &str = r#"
+Parameters:
+  Cost: {Type: Number, Default: 12}
+  Limit: {Type: Number, Default: 0}
+  Origins: {Type: CommaDelimitedList, Default: 'https://a.example, https://b.example'}
+  Rate: {Type: String, Default: rate(1 hour)}
+  Retries: {Type: Number, Default: '5'}
 Rules:
-  OnlyWithLimit:
+  LimitNeedsCost:
     RuleCondition: !Not [!Equals [!Ref Limit, 0]]
     Assertions:
       - {Assert: {Fn::Contains: [['10', '12'], !Ref Cost]}, AssertDescription: A limit needs a cost}
-Conditions: {Limits: !Not [!Equals [!Ref Limit, 0]]}
+Conditions:
+  Limits: !Not [!Equals [!Ref Limit, 0]]
+  Never: !And [!Condition Limits, !Equals [a, b]]
+Globals:
+  Function:
+    Timeout: 7
+    Environment: {Variables: {RUST_LOG: info, BCRYPT_COST: '12'}}
 Resources:
-  F:
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      StageName: $default
+      CorsConfiguration: {AllowOrigins: !Ref Origins, AllowMethods: [GET, PUT], MaxAge: 60}
+  AbsentTable: {Type: AWS::DynamoDB::Table, Condition: Never, Properties: {}}
+  JobsTable:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      KMSKey: !GetAtt Key.Arn
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}, {AttributeName: day, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+      GlobalSecondaryIndexes:
+        - IndexName: days
+          KeySchema: [{AttributeName: day, KeyType: HASH}]
+          Projection: {ProjectionType: ALL}
+      StreamSpecification: {StreamViewType: KEYS_ONLY}
+      TimeToLiveSpecification: {AttributeName: expires_at, Enabled: true}
+  Shared: {Type: AWS::IAM::ManagedPolicy, Properties: {PolicyDocument: {Statement: [{Sid: B}]}}}
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      ManagedPolicyArns: [!Ref Shared]
+      Policies: [{PolicyName: data, PolicyDocument: {Statement: [
+        {Sid: A, Resource: !GetAtt JobsTable.Arn}, !If [Limits, {Sid: C}, !Ref AWS::NoValue], !If [Limits, {Sid: D}, {Sid: E}]]}}]
+  WorkFunction:
     Type: AWS::Serverless::Function
     Properties:
-      CodeUri: target/lambda/f/
+      CodeUri: target/lambda/work/
+      MemorySize: 256
       ReservedConcurrentExecutions: !If [Limits, !Ref Limit, !Ref AWS::NoValue]
-",
-        )
-        .expect("a valid template");
-        let limit = |values: &[(&str, &str)]| {
-            template.with_parameters(values).map(|template| template.functions()[0].reserved_concurrency)
+      Role: !GetAtt Role.Arn
+      Environment: {Variables: {JOBS_TABLE: !Ref JobsTable, BCRYPT_COST: '10'}}
+      Events:
+        Create: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: post, Path: /api/jobs}}
+        Hourly: {Type: Schedule, Properties: {Schedule: !Ref Rate}}
+        Often: {Type: Schedule, Properties: {Schedule: rate(5 minutes), Input: '{"a": 1}'}}
+        Off: {Type: Schedule, Properties: {Schedule: rate(1 day), Enabled: false}}
+  Jobs:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      EventSourceArn: !GetAtt JobsTable.StreamArn
+      FunctionName: !Ref WorkFunction.Alias
+      BatchSize: 10
+      BisectBatchOnFunctionError: true
+      MaximumRetryAttempts: !Ref Retries
+      FunctionResponseTypes: [ReportBatchItemFailures]
+      FilterCriteria: {Filters: [{Pattern: '{"eventName": ["INSERT", "MODIFY"]}'}]}
+"#;
+
+    fn template() -> Template {
+        Template::parse(TEMPLATE).expect("a valid template")
+    }
+
+    /// Returns the message about the template with one text replaced.
+    fn refused(written: &str, broken: &str) -> String {
+        assert!(TEMPLATE.contains(written), "{written}");
+        format!("{:#}", Template::parse(&TEMPLATE.replace(written, broken)).expect_err(broken))
+    }
+
+    #[test]
+    fn a_table_is_read_unless_its_condition_is_false() {
+        let template = template();
+        let [table] = template.tables() else { panic!("one table expected: {:?}", template.tables()) };
+        assert_eq!((table.logical_id.as_str(), table.name.as_str()), ("JobsTable", "JobsTable"));
+        assert_eq!(table.indexes[0].projection, json!({"ProjectionType": "ALL"}));
+        assert_eq!(table.stream.as_ref().expect("a stream").stream_view_type, "KEYS_ONLY");
+        assert_eq!(table.time_to_live.as_ref().expect("a time to live").attribute_name, "expires_at");
+    }
+
+    #[test]
+    fn a_function_is_read_with_the_settings_of_globals() {
+        let template = template();
+        let function = template.function("work").expect("the function");
+        assert_eq!((function.timeout, function.memory_megabytes), (Duration::from_secs(7), 256));
+        let expected = json!({"RUST_LOG": "info", "BCRYPT_COST": "10", "JOBS_TABLE": {"Ref": "JobsTable"}});
+        assert_eq!(Value::Object(function.environment.clone()), expected);
+        assert_eq!(function.routes, [Route { method: "POST".to_owned(), path: "/api/jobs".to_owned() }]);
+        let schedule = |name: &str, every, input| Schedule { name: name.to_owned(), every, input };
+        let expected = [
+            schedule("Hourly", Duration::from_hours(1), None),
+            schedule("Often", Duration::from_mins(5), Some(json!({"a": 1}))),
+        ];
+        assert_eq!(function.schedules, expected);
+    }
+
+    #[test]
+    fn a_function_has_all_statements_of_its_role() {
+        let a = json!({"Sid": "A", "Resource": {"Fn::GetAtt": ["JobsTable", "Arn"]}});
+        let expected = [a, json!({"Sid": "E"}), json!({"Sid": "B"})];
+        assert_eq!(template().functions()[0].statements, expected);
+    }
+
+    #[test]
+    fn a_mapping_is_read_with_the_defaults_of_lambda() {
+        let expected = StreamMapping {
+            table: "JobsTable".to_owned(),
+            operation: "work".to_owned(),
+            batch_size: 10,
+            event_names: vec!["INSERT".to_owned(), "MODIFY".to_owned()],
+            bisects: true,
+            retries: Some(5),
+            reports_failures: true,
         };
-        assert_eq!(limit(&[]).expect("its defaults"), None);
-        assert_eq!(limit(&[("Cost", "11")]).expect("the rule is not concerned"), None);
+        let template = template();
+        assert_eq!(template.stream_mappings(), [expected]);
+        let mapping = &template.stream_mappings()[0];
+        assert!(mapping.wants(&json!({"eventName": "MODIFY"})));
+        assert!(!mapping.wants(&json!({"eventName": "REMOVE"})));
+
+        let (head, _) = TEMPLATE.split_once("      BatchSize").expect("the mapping's first lines");
+        let bare = Template::parse(head).expect("a valid template");
+        let [mapping] = bare.stream_mappings() else { panic!("one mapping expected") };
+        assert_eq!((mapping.batch_size, mapping.retries), (100, None));
+        assert!(!mapping.bisects && !mapping.reports_failures);
+        assert!(mapping.wants(&json!({"eventName": "REMOVE"})));
+        let endless = TEMPLATE.replace("!Ref Retries", "-1");
+        assert_eq!(Template::parse(&endless).expect("a valid template").stream_mappings()[0].retries, None);
+        let off = Template::parse(&format!("{head}      Enabled: false\n")).expect("a valid template");
+        assert!(off.stream_mappings().is_empty());
+    }
+
+    #[test]
+    fn a_cors_configuration_is_read_with_parameters() {
+        let expected = Cors {
+            allow_origins: vec!["https://a.example".to_owned(), "https://b.example".to_owned()],
+            allow_methods: vec!["GET".to_owned(), "PUT".to_owned()],
+            max_age: Some(60),
+            ..Cors::default()
+        };
+        assert_eq!(template().cors(), Some(&expected));
+        assert_eq!(Template::parse("Resources: {}").expect("a valid template").cors(), None);
+    }
+
+    #[test]
+    fn parameters_decide_unless_a_rule_refuses_them() {
+        let limit = |values: &[(&str, &str)]| {
+            template().with_parameters(values).map(|template| template.functions()[0].reserved_concurrency)
+        };
+        assert_eq!(limit(&[]).expect("the defaults"), None);
+        assert_eq!(limit(&[("Cost", "11")]).expect("the rule does not apply"), None);
         assert_eq!(limit(&[("Limit", "20")]).expect("good values"), Some(20));
         let refused = limit(&[("Limit", "20"), ("Cost", "11")]).expect_err("the rule");
-        assert_eq!(refused.to_string(), "OnlyWithLimit: A limit needs a cost");
+        assert_eq!(refused.to_string(), "LimitNeedsCost: A limit needs a cost");
         assert_eq!(limit(&[("Size", "1")]).expect_err("unknown").to_string(), "there is no parameter Size");
     }
 
     #[test]
-    fn a_template_without_resources_is_refused() {
+    fn a_mistake_is_named_with_its_place() {
+        for (written, broken, message) in [
+            ("StageName: $default", "StageName: v1", "Api.Properties.StageName: only $default is supported"),
+            ("MaxAge: 60", "MaxAge: long", "Api.Properties.CorsConfiguration.MaxAge: invalid type: string"),
+            (
+                "MaxAge: 60",
+                "AllowCredentials: true",
+                "Api.Properties.CorsConfiguration.AllowCredentials: unknown",
+            ),
+            (
+                "KeySchema: [{AttributeName: id",
+                "Key: [{AttributeName: id",
+                "JobsTable.Properties: missing field `KeySchema`",
+            ),
+            ("CodeUri", "Code", "WorkFunction.Properties: missing field `CodeUri`"),
+            (
+                "MemorySize: 256",
+                "MemorySize: much",
+                "WorkFunction.Properties.MemorySize: invalid type: string",
+            ),
+            (
+                "/api/jobs}",
+                "'/api/{all+}'}",
+                "WorkFunction.Properties.Events.Create.Properties.Path: a greedy parameter",
+            ),
+            (
+                "[!Ref Shared]",
+                "['arn:aws:iam::aws:policy/AdministratorAccess']",
+                "WorkFunction.Properties.Role: its policies must be in the template",
+            ),
+            (
+                "rate(5 minutes)",
+                "rate(0 hours)",
+                "WorkFunction.Properties.Events.Often.Properties.Schedule: \"rate(0 hours)\" is not a rate",
+            ),
+            (
+                "rate(5 minutes)",
+                "cron(0 * * * ? *)",
+                "WorkFunction.Properties.Events.Often.Properties.Schedule: \"cron(",
+            ),
+            (
+                "JobsTable.StreamArn",
+                "JobsTable.Arn",
+                "Jobs.Properties.EventSourceArn: the StreamArn of a table is needed",
+            ),
+            (
+                "      StreamSpecification: {StreamViewType: KEYS_ONLY}\n",
+                "",
+                "Jobs.Properties.EventSourceArn: the table JobsTable has no stream",
+            ),
+            ("!Ref WorkFunction.Alias", "work", "Jobs.Properties.FunctionName: there is no such function"),
+            ("BatchSize: 10", "BatchSize: 0", "Jobs.Properties.BatchSize: it must be positive"),
+            ("!Ref Retries", "many", "Jobs.Properties.MaximumRetryAttempts: invalid type: string"),
+            (
+                r#""eventName": ["INSERT", "MODIFY"]"#,
+                r#""dynamodb": {}"#,
+                "Jobs.Properties.FilterCriteria: the pattern {\"dynamodb\": {}} does not filter by eventName alone",
+            ),
+        ] {
+            let refused = refused(written, broken);
+            assert!(refused.starts_with(&format!("Resources.{message}")), "{refused}");
+        }
         let error = Template::parse("Description: nothing\n").expect_err("no resources");
         assert_eq!(error.to_string(), "the template has no Resources");
     }

@@ -1,15 +1,13 @@
-//! `cargo local`: the whole system on this machine until it is told to stop.
+//! `cargo local`: the whole system on this machine, until Ctrl-C. Its modules, each of which uses only those before it:
+//! `build`, `launcher`, `output`, `triggers`, `functions`.
 
 mod build;
-mod endpoint;
 mod functions;
 mod launcher;
 mod output;
-mod wake;
+mod triggers;
 
 use std::{
-    fmt::Display,
-    io::Write as _,
     net::Ipv4Addr,
     path::{Path, PathBuf},
     process::Stdio,
@@ -25,9 +23,6 @@ use tokio::{
     task::JoinSet,
 };
 
-use functions::{Functions, Reason};
-pub use launcher::run_as_cargo;
-
 use crate::{
     cargo_lambda,
     database::{EmbeddedDatabase, Storage},
@@ -36,12 +31,13 @@ use crate::{
     processes::Program,
     template::Template,
 };
-
-/// The functions' package.
-const PACKAGE: &str = "movie-bag";
+use build::PACKAGE;
+use functions::{Functions, Reason};
+pub use launcher::run_as_cargo;
+use output::print;
 
 /// Runs the movie bag on this machine: an embedded DynamoDB with the tables of template.yaml, its routes and CORS, and
-/// the functions, which `cargo lambda watch` builds anew when their code changes.
+/// the functions, which `cargo lambda watch` rebuilds when their code changes.
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "cargo local", bin_name = "cargo local", verbatim_doc_comment)]
 pub struct Options {
@@ -60,7 +56,7 @@ pub struct Options {
     /// Keep the data in memory instead of .local/
     #[arg(long)]
     pub in_memory: bool,
-    /// The file that keeps the functions' environment variables, in the folder of the workspace unless absolute
+    /// The file of the functions' environment variables, in the folder of the workspace unless absolute
     #[arg(long, default_value = ".env")]
     pub env_file: PathBuf,
     /// How many requests each function serves at the same time
@@ -68,13 +64,13 @@ pub struct Options {
     pub concurrency: u8,
 }
 
-/// Serves until Ctrl-C, which is a success, or until something fails. Whatever it has started has ended when this
+/// Serves until Ctrl-C, which is a success, or until something fails. Everything that it has started has ended when it
 /// returns.
 pub async fn run(options: Options) -> Result<()> {
     let mut running = Running::default();
     let result = tokio::select! {
         result = serve(&options, &mut running) => result,
-        result = told_to_stop() => result,
+        result = shutdown_signal() => result,
     };
     running.stop().await;
     result
@@ -98,7 +94,7 @@ impl Running {
     }
 }
 
-async fn told_to_stop() -> Result<()> {
+async fn shutdown_signal() -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -114,7 +110,7 @@ async fn serve(options: &Options, running: &mut Running) -> Result<()> {
     let root = root()?;
     let template = Template::load(root.join("template.yaml"))?;
     if !options.database_only {
-        // Known before everything is built. Nothing listens until requests can be answered.
+        // A taken port is reported before everything is built. Nothing listens until requests can be served.
         listener(options.port).await?;
     }
     let storage = if options.in_memory { Storage::Memory } else { Storage::Directory(root.join(".local")) };
@@ -126,26 +122,27 @@ async fn serve(options: &Options, running: &mut Running) -> Result<()> {
     let endpoint = database.endpoint();
     let database = running.database.insert(database);
     database.create_tables(template.tables())?;
-    environment::refresh(&root.join(&options.env_file), &template, &endpoint)?;
+    let env_file = root.join(&options.env_file);
+    environment::refresh(&env_file, &template, &endpoint)?;
     let data = if options.in_memory { "in memory" } else { "in .local/" };
     if options.database_only {
-        say(format!(
+        print(format!(
             "The database is ready at {endpoint} (data {data}; Ctrl-C stops it). To run the functions:"
         ));
         let env_file = options.env_file.display();
-        say(format!(
+        print(format!(
             "  cargo lambda watch --package {PACKAGE} --invoke-address 127.0.0.1 --disable-cors --env-file {env_file}"
         ));
-        if let Some(line) = wake::missing_without(&template) {
-            say(line);
+        if let Some(line) = triggers::idle_message(&template) {
+            print(line);
         }
         return std::future::pending().await;
     }
 
-    let cargo_lambda = cargo_lambda::locate(&root, |line| say(line)).await?;
+    let cargo_lambda = cargo_lambda::locate(&root, |line| print(line)).await?;
     build::functions(&root, options.release, &mut running.program).await?;
     let mut tasks = JoinSet::new();
-    let functions = Functions::new(&template, options.concurrency.into(), &mut tasks).await?;
+    let functions = Functions::new(&template, options.concurrency.into(), env_file, &mut tasks).await?;
     let mut watch = Program::start(watch_command(&cargo_lambda, &root, options, &functions)?)?;
     let output = output::show(&mut watch);
     let watch = running.program.insert(watch);
@@ -155,20 +152,20 @@ async fn serve(options: &Options, running: &mut Running) -> Result<()> {
     }
     let listener = listener(options.port).await?;
     let address = format!("http://127.0.0.1:{}", options.port);
-    say(format!("The movie bag is ready at {address} (data {data}; Ctrl-C stops it). To begin, sign up:"));
-    say(format!(
+    print(format!("The movie bag is ready at {address} (data {data}; Ctrl-C stops it). To begin, sign up:"));
+    print(format!(
         "  curl -i {address}/api/auth/signup -H 'content-type: application/json' \
          -d '{{\"email\": \"ada@example.com\", \"password\": \"correct horse battery\"}}'"
     ));
-    let wake = wake::functions(&template, database, &functions)?;
+    let triggers = triggers::run(&template, database, &functions)?;
     let invoke = move |function: String, event: Value| {
         let functions = Arc::clone(&functions);
         async move {
             match functions.invoke(&function, &event).await {
-                Ok(answer) => HttpResponse::from_answer(&answer),
+                Ok(response) => HttpResponse::from_answer(&response),
                 Err(failure) => {
-                    if let Reason::Error(_) = failure.reason {
-                        say(&failure);
+                    if let Reason::Error(_) | Reason::Ended { .. } = failure.reason {
+                        print(&failure);
                     }
                     failure.response(&event)
                 }
@@ -179,7 +176,7 @@ async fn serve(options: &Options, running: &mut Running) -> Result<()> {
         served = gateway::serve(listener, Gateway::new(&template), invoke) => return served,
         status = watch.child.wait() => status?,
     };
-    drop((output, wake, tasks));
+    drop((output, triggers, tasks));
     bail!("cargo lambda watch has ended ({status})")
 }
 
@@ -198,22 +195,22 @@ fn watch_command(
 ) -> Result<Command> {
     let address = functions.watch_address();
     let mut command = build::command(cargo_lambda, root);
-    command.args(["lambda", "watch", "--package", PACKAGE, "--env-file"]).arg(&options.env_file);
+    command.args(["lambda", "watch", "--package", PACKAGE]);
     command.args([
         "--invoke-address",
         &address.ip().to_string(),
         "--invoke-port",
         &address.port().to_string(),
     ]);
-    // Nothing but this program talks to it: the gateway has the CORS, and the launchers start processes as needed.
-    command.args(["--disable-cors", "--concurrency", "1"]);
+    // It serves no events: it only runs a launcher for each function.
+    command.arg("--disable-cors");
     if options.release {
         command.arg("--release");
     }
     if output::is_coloured() {
         command.args(["--color", "always"]);
     }
-    command.envs(functions.variables()?).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.envs(functions.launcher_variables()?).stdout(Stdio::piped()).stderr(Stdio::piped());
     Ok(command)
 }
 
@@ -224,11 +221,4 @@ fn root() -> Result<PathBuf> {
     Ok(found
         .with_context(|| format!("there is no template.yaml in {} or above it", here.display()))?
         .to_owned())
-}
-
-/// Tells the person at the terminal something. That nobody listens any more is no reason to stop.
-fn say(line: impl Display) {
-    let mut output = std::io::stdout();
-    let _ = writeln!(output, "{line}");
-    let _ = output.flush();
 }

@@ -1,5 +1,4 @@
-//! Reads YAML as JSON values. `CloudFormation`'s short tags become the long form (`!Ref X` is `{"Ref": "X"}`), so that
-//! the rest of the program knows one spelling only.
+//! Reads YAML as JSON values. `CloudFormation`'s short tags become the long form: `!Ref X` is `{"Ref": "X"}`.
 
 use std::path::Path;
 
@@ -7,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
-/// Reads the file at `path`, which holds one YAML document.
+/// Reads the file at `path`, which has one YAML document.
 pub fn read(path: &Path) -> Result<Value> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     parse(&text).with_context(|| format!("{} is not usable YAML", path.display()))
@@ -37,8 +36,8 @@ fn value(node: &Yaml) -> Result<Value> {
             Value::Object(entries.collect::<Result<_>>()?)
         }
         Yaml::Tagged(tag, inner) if tag.handle == "!" => intrinsic(&tag.suffix, value(inner)?),
-        Yaml::Tagged(tag, _) => bail!("the tag {}{} is not known", tag.handle, tag.suffix),
-        Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => bail!("{node:?} is not understood"),
+        Yaml::Tagged(tag, _) => bail!("unknown tag {}{}", tag.handle, tag.suffix),
+        Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => bail!("{node:?} is not supported"),
     })
 }
 
@@ -46,7 +45,7 @@ fn key(node: &Yaml) -> Result<String> {
     match value(node)? {
         Value::String(name) => Ok(name),
         scalar @ (Value::Number(_) | Value::Bool(_)) => Ok(scalar.to_string()),
-        other => bail!("{other} cannot be a name"),
+        other => bail!("{other} cannot be the name of a member"),
     }
 }
 

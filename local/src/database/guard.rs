@@ -1,4 +1,4 @@
-//! The door in front of the embedded database, which itself allows every web page to read and write it.
+//! A guard in front of the embedded database, which itself lets every web page read and write.
 
 use std::net::SocketAddr;
 
@@ -18,15 +18,15 @@ use tokio::net::TcpListener;
 
 type Inner = (Client<HttpConnector, Body>, SocketAddr);
 
-/// Passes requests on to the database at `inner`, except for those that a web page can make a browser send: they name
-/// their `Origin`, or, after a rebinding of the page's own DNS name to this machine, a foreign `Host`.
+/// Forwards requests to the database at `inner`, except for requests of web pages. A browser sends those with an
+/// `Origin`, or, after the page's own DNS name was rebound to this machine, with a foreign `Host`.
 pub async fn serve(listener: TcpListener, inner: SocketAddr) -> Result<()> {
     let client = Client::builder(TokioExecutor::new()).build_http();
-    axum::serve(listener, any(pass_on).with_state((client, inner))).await?;
+    axum::serve(listener, any(forward).with_state((client, inner))).await?;
     Ok(())
 }
 
-async fn pass_on(State((client, inner)): State<Inner>, mut request: Request) -> Response {
+async fn forward(State((client, inner)): State<Inner>, mut request: Request) -> Response {
     if let Some(reason) = refusal(request.headers()) {
         return (StatusCode::FORBIDDEN, reason).into_response();
     }
@@ -39,7 +39,7 @@ async fn pass_on(State((client, inner)): State<Inner>, mut request: Request) -> 
     match client.request(request).await {
         Ok(response) => response.map(Body::new),
         Err(error) => {
-            (StatusCode::BAD_GATEWAY, format!("the database does not answer: {error}")).into_response()
+            (StatusCode::BAD_GATEWAY, format!("the database does not respond: {error}")).into_response()
         }
     }
 }
@@ -49,13 +49,13 @@ fn refusal(headers: &HeaderMap) -> Option<&'static str> {
     if headers.contains_key(header::ORIGIN) {
         Some("The local database serves no web pages.\n")
     } else if !host.is_some_and(is_this_machine) {
-        Some("The local database answers to 127.0.0.1, localhost and [::1] only.\n")
+        Some("The local database accepts requests for 127.0.0.1, localhost and [::1] only.\n")
     } else {
         None
     }
 }
 
-/// Whether a `Host` names this machine, with or without a port.
+/// Returns whether a `Host` names this machine, with or without a port.
 fn is_this_machine(host: &str) -> bool {
     let port = |rest: &str| {
         rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
@@ -69,22 +69,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_of_this_machine_are_taken_whatever_the_port() {
+    fn only_names_of_this_machine_are_accepted_on_any_port() {
         for host in ["127.0.0.1", "127.0.0.1:8000", "localhost:1", "LOCALHOST", "[::1]:65535"] {
             assert!(is_this_machine(host), "{host}");
         }
-        for host in [
-            "",
-            "evil.example",
-            "evil.example:8000",
-            "localhost.evil.example",
-            "127.0.0.1.evil.example",
-            "127.0.0.1:8000.evil.example",
-            "evil.example#localhost",
-            "127.0.0.2",
-            "[::2]",
-            "localhost:",
-        ] {
+        let foreign = "evil.example evil.example:8000 localhost.evil.example 127.0.0.1.evil.example \
+                       127.0.0.1:8000.evil.example evil.example#localhost 127.0.0.2 [::2] localhost:";
+        for host in foreign.split(' ').chain([""]) {
             assert!(!is_this_machine(host), "{host}");
         }
     }

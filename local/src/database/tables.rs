@@ -1,15 +1,20 @@
-//! Brings the tables of the template into the embedded database.
+//! Creates the tables of the template in the embedded database.
 
-use std::collections::BTreeMap;
-
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use dynoxide::{Database, DynoxideError};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::request;
-use crate::template::{AttributeDefinition, Index, KeyElement, TableDefinition};
+use crate::template::{Index, TableDefinition};
 
-pub(super) fn create(database: &Database, definition: &TableDefinition) -> Result<()> {
+/// Returns a dynoxide request from `DynamoDB` JSON.
+pub fn request<Request: DeserializeOwned>(value: Value) -> Result<Request> {
+    serde_json::from_value(value)
+        .map_err(|error| anyhow!("{}", error.to_string().trim_start_matches("VALIDATION:")))
+}
+
+/// Creates a table, or checks that the existing one is the same.
+pub fn create(database: &Database, definition: &TableDefinition) -> Result<()> {
     let name = &definition.name;
     match database.describe_table(request(json!({"TableName": name}))?) {
         Ok(existing) => check(&serde_json::to_value(existing)?["Table"], definition)?,
@@ -18,7 +23,7 @@ pub(super) fn create(database: &Database, definition: &TableDefinition) -> Resul
                 request(description(definition)).and_then(|table| Ok(database.create_table(table)?));
             created.with_context(|| format!("cannot create the table {name}"))?;
         }
-        Err(error) => bail!("cannot look at the table {name}: {error}"),
+        Err(error) => bail!("cannot describe the table {name}: {error}"),
     }
     set_time_to_live(database, definition).with_context(|| format!("cannot set the time to live of {name}"))
 }
@@ -41,23 +46,24 @@ fn description(definition: &TableDefinition) -> Value {
 }
 
 fn check(existing: &Value, definition: &TableDefinition) -> Result<()> {
-    let attributes = |mut attributes: Vec<AttributeDefinition>| {
-        attributes.sort();
+    let sorted = |attributes: &[Value]| {
+        let mut attributes = attributes.to_vec();
+        attributes.sort_by_key(|attribute| attribute["AttributeName"].to_string());
         attributes
     };
-    let by_name = |indexes: Vec<Index>| -> BTreeMap<String, Index> {
-        indexes.into_iter().map(|index| (index.index_name.clone(), index)).collect()
+    let by_name = |mut indexes: Vec<Index>| {
+        indexes.sort_by(|one, other| one.index_name.cmp(&other.index_name));
+        indexes
     };
-    let key: Vec<KeyElement> = serde_json::from_value(existing["KeySchema"].clone())?;
-    let existing_attributes = serde_json::from_value(existing["AttributeDefinitions"].clone())?;
+    let attributes = existing["AttributeDefinitions"].as_array().map(Vec::as_slice).unwrap_or_default();
     let indexes: Option<Vec<Index>> = serde_json::from_value(existing["GlobalSecondaryIndexes"].clone())?;
     let stream = existing["StreamSpecification"]["StreamViewType"].as_str();
 
-    let difference = if key != definition.key_schema {
+    let difference = if existing["KeySchema"] != definition.key_schema {
         "key"
     } else if by_name(indexes.unwrap_or_default()) != by_name(definition.indexes.clone()) {
         "indexes"
-    } else if attributes(existing_attributes) != attributes(definition.attribute_definitions.clone()) {
+    } else if sorted(attributes) != sorted(&definition.attribute_definitions) {
         "attribute definitions"
     } else if stream != definition.stream.as_ref().map(|stream| stream.stream_view_type.as_str()) {
         "stream"
@@ -66,7 +72,7 @@ fn check(existing: &Value, definition: &TableDefinition) -> Result<()> {
     };
     bail!(
         "the table {} in the database differs from template.yaml in its {difference}; \
-         delete the folder .local to start afresh",
+         delete the folder .local to start with an empty database",
         definition.name
     )
 }
@@ -81,7 +87,7 @@ fn set_time_to_live(database: &Database, definition: &TableDefinition) -> Result
     if existing == wanted {
         return Ok(());
     }
-    // DynamoDB refuses to move the attribute while the old one is enabled.
+    // DynamoDB refuses another attribute while the old one is enabled.
     for (attribute, enabled) in [(existing, false), (wanted, true)] {
         if let Some(attribute) = attribute {
             let specification = json!({"AttributeName": attribute, "Enabled": enabled});

@@ -1,102 +1,88 @@
-//! A gate that holds calls until a test lets them go, which makes a race deterministic.
+//! A gate that holds calls until a test opens it, which makes a race deterministic.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::watch, time::timeout};
+use tokio::time::timeout;
 
-use super::lock;
+use crate::observed::Observed;
 
-/// A gate at which no call arrives, and by which none goes, for so long is never reached.
+/// How long a test waits for the next call to reach the gate or to pass it by.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Clones are the same gate.
-#[derive(Debug, Clone)]
-pub struct Gate {
-    arrivals: Arc<watch::Sender<Arrivals>>,
-    open: Arc<watch::Sender<bool>>,
-    /// The calls that it holds, in words.
-    holds: Arc<Mutex<Vec<String>>>,
-}
+/// A gate at which calls wait. Clones are the same gate.
+#[derive(Debug, Clone, Default)]
+pub struct Gate(Arc<Observed<State>>);
 
 #[derive(Debug, Default)]
-struct Arrivals {
-    /// The calls that came to the gate.
+struct State {
+    is_open: bool,
+    /// The number of calls that reached the gate.
     held: usize,
-    /// The calls that its rule let through before.
+    /// The number of calls that its rule let through before.
     let_by: usize,
-}
-
-impl Default for Gate {
-    fn default() -> Self {
-        Self::new()
-    }
+    /// The calls that it holds, in words.
+    holds: Vec<String>,
 }
 
 impl Gate {
-    /// A closed gate.
+    /// Returns a closed gate.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            arrivals: Arc::new(watch::channel(Arrivals::default()).0),
-            open: Arc::new(watch::channel(false).0),
-            holds: Arc::default(),
-        }
+        Self::default()
     }
 
-    /// Waits until a call stands at the gate, or has passed it.
+    /// Waits until a call has reached the gate.
     ///
     /// # Panics
     ///
-    /// If for ten seconds no call arrives, and none goes by that the rule lets through before.
+    /// Panics if for ten seconds no call arrives, and the rule lets no call through.
     pub async fn reached(&self) {
         self.reached_by(1).await;
     }
 
-    /// Waits until so many calls have come to the gate.
+    /// Waits until so many calls have reached the gate.
     ///
     /// # Panics
     ///
-    /// If for ten seconds no further call arrives, and none goes by that the rule lets through before.
+    /// Panics if for ten seconds no further call arrives, and the rule lets no call through.
     pub async fn reached_by(&self, calls: usize) {
-        let mut arrivals = self.arrivals.subscribe();
-        loop {
-            let held = arrivals.borrow_and_update().held;
-            if held >= calls {
-                return;
-            }
-            // The sender lives as long as this gate, so there is always a next change.
-            if timeout(PATIENCE, arrivals.changed()).await.is_err() {
-                let let_by = arrivals.borrow().let_by;
-                let holds = lock(&self.holds).join("; ");
+        let mut seen = (0, 0);
+        while seen.0 < calls {
+            let changed = self.0.when(|state| {
+                let now = (state.held, state.let_by);
+                (now != seen).then_some(now)
+            });
+            let Ok(now) = timeout(PATIENCE, changed).await else {
+                let (held, let_by) = seen;
+                let holds = self.0.lock().holds.join("; ");
                 panic!(
-                    "{held} of {calls} calls came to the gate, {let_by} went by before, and no other for {} s. \
-                     It holds: {holds}",
+                    "{held} of {calls} calls reached the gate, {let_by} passed before, and no other for {} s. \
+                     The gate holds: {holds}",
                     PATIENCE.as_secs(),
                 );
-            }
+            };
+            seen = now;
         }
     }
 
-    /// Lets everybody through, now and later.
+    /// Lets all calls through, now and later.
     pub fn open(&self) {
-        self.open.send_replace(true);
+        self.0.change(|state| state.is_open = true);
     }
 
-    /// Notes which calls it is going to hold, to tell of them if none comes.
-    pub(super) fn waits_for(&self, calls: String) {
-        lock(&self.holds).push(calls);
+    /// Notes which calls it will hold, for the message if none arrives.
+    pub(super) fn will_hold(&self, calls: String) {
+        self.0.lock().holds.push(calls);
     }
 
     /// Notes that the rule has let a call through.
     pub(super) fn let_by(&self) {
-        self.arrivals.send_modify(|arrivals| arrivals.let_by += 1);
+        self.0.change(|state| state.let_by += 1);
     }
 
+    /// Waits at the gate until it is open.
     pub(super) async fn pass(&self) {
-        self.arrivals.send_modify(|arrivals| arrivals.held += 1);
-        let _ = self.open.subscribe().wait_for(|open| *open).await;
+        self.0.change(|state| state.held += 1);
+        self.0.when(|state| state.is_open.then_some(())).await;
     }
 }

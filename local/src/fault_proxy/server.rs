@@ -1,5 +1,5 @@
-//! The proxy's HTTP side. It speaks to hyper directly, because losing a response means closing a connection without
-//! one, which a web framework does not let its handlers do.
+//! The proxy's HTTP side. It uses hyper directly, because losing a response means closing a connection without one, which
+//! a web framework does not let its handlers do.
 
 use std::{
     io,
@@ -22,10 +22,46 @@ use hyper_util::{
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinSet};
 
-use super::{Call, Fault, HEALTH_CHECK, State, answer, lock};
+use super::{
+    call::{HEALTH_CHECK, RecordedCall},
+    response,
+    rule::{Fault, Rule},
+};
+use crate::observed::lock;
 
 type Database = Client<HttpConnector, Full<Bytes>>;
 
+/// The rules, and the calls so far.
+#[derive(Default)]
+pub struct State {
+    pub calls: Vec<Arc<Mutex<RecordedCall>>>,
+    pub health_checks: Vec<Arc<Mutex<RecordedCall>>>,
+    pub rules: Vec<Rule>,
+}
+
+impl State {
+    /// Records a call, and returns the fault that it meets, if any.
+    fn record(&mut self, call: &Arc<Mutex<RecordedCall>>) -> Option<Fault> {
+        let is_check = lock(call).operation == HEALTH_CHECK;
+        let list = if is_check { &mut self.health_checks } else { &mut self.calls };
+        list.push(Arc::clone(call));
+        let call = lock(call);
+        for rule in self.rules.iter_mut().filter(|rule| rule.matches(&call)) {
+            if rule.skip > 0 {
+                rule.skip -= 1;
+                if let Fault::Hold(gate) = &rule.fault {
+                    gate.let_by();
+                }
+            } else if rule.times > 0 {
+                rule.times = if rule.times == usize::MAX { usize::MAX } else { rule.times - 1 };
+                return Some(rule.fault.clone());
+            }
+        }
+        None
+    }
+}
+
+/// Accepts connections for ever.
 pub async fn serve(listener: TcpListener, endpoint: String, state: Arc<Mutex<State>>) {
     let database: Database = Client::builder(TokioExecutor::new()).build_http();
     // Connections end with the set, that is with the proxy.
@@ -62,12 +98,12 @@ async fn handle(
     let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let is_check = head.method == Method::GET;
     let operation = if is_check { HEALTH_CHECK } else { target.rsplit('.').next().unwrap_or_default() };
-    let body_read = serde_json::from_slice(&body).unwrap_or_default();
-    let call = Call::new(caller, operation.to_owned(), connection, body_read);
+    let content = serde_json::from_slice(&body).unwrap_or_default();
+    let call = RecordedCall::new(caller, operation.to_owned(), connection, content);
     let call = Arc::new(Mutex::new(call));
-    let fault = lock(&state).arrival(&call);
+    let fault = lock(&state).record(&call);
 
-    let instead = fault.as_ref().and_then(|fault| answer::to(fault, &lock(&call)));
+    let instead = fault.as_ref().and_then(|fault| response::to(fault, &lock(&call)));
     if let Some(instead) = instead {
         lock(&call).status = instead.status().as_u16();
         return Ok(instead);
@@ -83,7 +119,7 @@ async fn handle(
     }
 
     let mut forwarded = Request::from_parts(head, Full::new(body));
-    *forwarded.uri_mut() = format!("{endpoint}/").parse().context("the database's address is not usable")?;
+    *forwarded.uri_mut() = format!("{endpoint}/").parse().context("the database's address is not a URL")?;
     for name in [HOST, CONNECTION, TRANSFER_ENCODING] {
         forwarded.headers_mut().remove(name);
     }
@@ -92,8 +128,8 @@ async fn handle(
     {
         let mut call = lock(&call);
         call.status = head.status.as_u16();
-        let answered: Value = serde_json::from_slice(&body).unwrap_or_default();
-        call.consumed_capacity = answered.get("ConsumedCapacity").cloned();
+        let response: Value = serde_json::from_slice(&body).unwrap_or_default();
+        call.consumed_capacity = response.get("ConsumedCapacity").cloned();
     }
     if matches!(fault, Some(Fault::LoseResponse)) {
         bail!("the response is lost");

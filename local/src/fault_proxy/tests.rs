@@ -1,4 +1,4 @@
-//! Every fault, seen by a client that speaks plain HTTP to the proxy in front of an embedded database.
+//! Every fault, as a plain HTTP client of the proxy sees it.
 
 use std::time::Duration;
 
@@ -10,26 +10,16 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     database::{EmbeddedDatabase, Storage},
-    template::Template,
+    fixture,
 };
 
-const TEMPLATE: &str = "
-Resources:
-  UsersTable:
-    Type: AWS::DynamoDB::Table
-    Properties:
-      AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
-      KeySchema: [{AttributeName: pk, KeyType: HASH}]
-";
-
 async fn start() -> (EmbeddedDatabase, FaultProxy) {
-    let database = EmbeddedDatabase::start(Storage::Memory, 0).await.expect("a database");
-    database.create_tables(Template::parse(TEMPLATE).expect("a template").tables()).expect("tables");
+    let database = fixture::database(Storage::Memory).await;
     let proxy = FaultProxy::start(database.endpoint()).await.expect("a proxy");
     (database, proxy)
 }
 
-/// The status and body of a request, or `None` if the connection broke.
+/// Sends a request. Returns the status and body of the response, or `None` if the connection broke.
 async fn send(proxy: &FaultProxy, caller: &str, operation: &str, body: Value) -> Option<(u16, Value)> {
     let request = Request::post(proxy.endpoint_for(caller))
         .header("content-type", "application/x-amz-json-1.0")
@@ -38,9 +28,9 @@ async fn send(proxy: &FaultProxy, caller: &str, operation: &str, body: Value) ->
         .header("authorization", "AWS4-HMAC-SHA256 Credential=local/20260101/eu-west-1/dynamodb/aws4_request, SignedHeaders=host, Signature=00")
         .body(Full::<Bytes>::from(body.to_string()))
         .expect("a request");
-    let answer = Client::builder(TokioExecutor::new()).build_http().request(request).await.ok()?;
-    let status = answer.status().as_u16();
-    let body = answer.into_body().collect().await.expect("a body").to_bytes();
+    let response = Client::builder(TokioExecutor::new()).build_http().request(request).await.ok()?;
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.expect("a body").to_bytes();
     Some((status, serde_json::from_slice(&body).unwrap_or_default()))
 }
 
@@ -57,7 +47,7 @@ fn transaction() -> Value {
 #[tokio::test]
 async fn calls_are_forwarded_and_recorded() {
     let (database, proxy) = start().await;
-    let (status, _) = send(&proxy, "signup", "TransactWriteItems", transaction()).await.expect("an answer");
+    let (status, _) = send(&proxy, "signup", "TransactWriteItems", transaction()).await.expect("a response");
     assert_eq!(status, 200);
     assert_eq!(database.items("UsersTable").expect("items").len(), 1);
     let [call] = &proxy.calls_of("signup")[..] else { panic!("one call expected") };
@@ -71,7 +61,7 @@ async fn calls_are_forwarded_and_recorded() {
 }
 
 #[tokio::test]
-async fn faults_have_dynamodbs_own_form() {
+async fn faults_have_the_form_of_dynamodb() {
     let (database, proxy) = start().await;
     let service = "com.amazonaws.dynamodb.v20120810#";
     let cases = [
@@ -88,44 +78,44 @@ async fn faults_have_dynamodbs_own_form() {
     ];
     for (fault, status, kind) in cases {
         proxy.inject(Rule::once(fault));
-        let (actual, body) = send(&proxy, "signup", "PutItem", put("a")).await.expect("an answer");
+        let (actual, body) = send(&proxy, "signup", "PutItem", put("a")).await.expect("a response");
         assert_eq!((actual, &body["__type"]), (status, &kind));
     }
     assert!(database.items("UsersTable").expect("items").is_empty());
 }
 
 #[tokio::test]
-async fn a_batch_that_is_not_processed_gives_all_its_keys_back() {
+async fn an_unprocessed_batch_returns_all_its_keys() {
     let (_database, proxy) = start().await;
     let keys =
         json!({"UsersTable": {"Keys": [{"pk": {"S": "a"}}, {"pk": {"S": "b"}}], "ConsistentRead": true}});
     let request = json!({"RequestItems": keys, "ReturnConsumedCapacity": "TOTAL"});
     proxy.inject(Rule::once(Fault::Unprocessed));
-    let (status, body) = send(&proxy, "purge", "BatchGetItem", request.clone()).await.expect("an answer");
+    let (status, body) = send(&proxy, "purge", "BatchGetItem", request.clone()).await.expect("a response");
     assert_eq!((status, &body["UnprocessedKeys"], &body["Responses"]), (200, &keys, &json!({})));
     assert_eq!(body["ConsumedCapacity"], json!([{"TableName": "UsersTable", "CapacityUnits": 0.0}]));
-    let (status, body) = send(&proxy, "purge", "BatchGetItem", request).await.expect("an answer");
+    let (status, body) = send(&proxy, "purge", "BatchGetItem", request).await.expect("a response");
     assert_eq!((status, &body["UnprocessedKeys"]), (200, &json!({})), "the next one is processed: {body}");
 }
 
 #[tokio::test]
-async fn a_gate_that_no_call_reaches_gives_up_and_says_what_it_holds() {
+async fn a_gate_that_no_call_reaches_panics_and_says_what_it_holds() {
     let (_database, proxy) = start().await;
     let gate = Gate::new();
     proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("signup").on("Query").after(2));
-    send(&proxy, "signup", "Query", json!({"TableName": "UsersTable"})).await.expect("an answer");
+    send(&proxy, "signup", "Query", json!({"TableName": "UsersTable"})).await.expect("a response");
     let started = tokio::time::Instant::now();
     let waiting = tokio::spawn(async move { gate.reached().await }).await;
     let panic = waiting.expect_err("it gives up").into_panic();
     let message = panic.downcast_ref::<String>().expect("a message");
-    let expected = "0 of 1 calls came to the gate, 1 went by before, and no other for 10 s. \
-                    It holds: Query of signup, after 2 of them";
+    let expected = "0 of 1 calls reached the gate, 1 passed before, and no other for 10 s. \
+                    The gate holds: Query of signup, after 2 of them";
     assert_eq!(message, expected);
     assert!(started.elapsed() < Duration::from_secs(20), "it took {:?}", started.elapsed());
 }
 
 #[tokio::test]
-async fn cancellations_give_a_reason_for_every_item() {
+async fn cancellations_have_a_reason_for_every_item() {
     let (_database, proxy) = start().await;
     proxy.inject(Rule::once(Fault::TransactionConflict { position: 1 }));
     proxy.inject(Rule::once(Fault::CancellationReasons(vec![
@@ -135,7 +125,7 @@ async fn cancellations_give_a_reason_for_every_item() {
     let mut codes = Vec::new();
     for _ in 0..2 {
         let (status, body) =
-            send(&proxy, "signup", "TransactWriteItems", transaction()).await.expect("an answer");
+            send(&proxy, "signup", "TransactWriteItems", transaction()).await.expect("a response");
         assert_eq!(status, 400);
         let reasons = body["CancellationReasons"].as_array().expect("reasons").clone();
         codes.push(reasons.iter().map(|reason| reason["Code"].clone()).collect::<Vec<_>>());
@@ -144,17 +134,17 @@ async fn cancellations_give_a_reason_for_every_item() {
 }
 
 #[tokio::test]
-async fn rules_choose_callers_operations_and_turns() {
+async fn rules_choose_callers_operations_and_positions() {
     let (_database, proxy) = start().await;
     proxy.inject(Rule { times: 2, ..Rule::once(Fault::ServerError).from("login").on("PutItem").after(1) });
     let mut statuses = Vec::new();
     for caller in ["login", "signup", "login", "login", "login"] {
-        statuses.push(send(&proxy, caller, "PutItem", put("a")).await.expect("an answer").0);
+        statuses.push(send(&proxy, caller, "PutItem", put("a")).await.expect("a response").0);
     }
     assert_eq!(statuses, [200, 200, 500, 500, 200]);
     proxy.inject(Rule::always(Fault::Throttle));
     proxy.clear_rules();
-    assert_eq!(send(&proxy, "login", "PutItem", put("a")).await.expect("an answer").0, 200);
+    assert_eq!(send(&proxy, "login", "PutItem", put("a")).await.expect("a response").0, 200);
 }
 
 #[tokio::test]
@@ -167,7 +157,7 @@ async fn a_lost_response_is_committed() {
 }
 
 #[tokio::test]
-async fn a_stalled_call_is_never_answered() {
+async fn a_stalled_call_gets_no_response() {
     let (database, proxy) = start().await;
     proxy.inject(Rule::once(Fault::Stall));
     let call = tokio::time::timeout(Duration::from_millis(200), send(&proxy, "signup", "PutItem", put("a")));
@@ -186,7 +176,7 @@ async fn a_held_call_reaches_the_database_when_the_gate_opens() {
         assert!(database.items("UsersTable").expect("items").is_empty());
         gate.open();
     };
-    let (answer, ()) = tokio::join!(send(&proxy, "signup", "PutItem", put("a")), race);
-    assert_eq!(answer.expect("an answer").0, 200);
+    let (response, ()) = tokio::join!(send(&proxy, "signup", "PutItem", put("a")), race);
+    assert_eq!(response.expect("a response").0, 200);
     assert_eq!(database.items("UsersTable").expect("items").len(), 1);
 }

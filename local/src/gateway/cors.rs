@@ -1,14 +1,14 @@
-//! CORS as API Gateway's HTTP APIs do it: the gateway answers preflight requests itself, and its headers replace those
-//! of the function.
+//! CORS as API Gateway's HTTP APIs implement it: the gateway responds to preflight requests itself, and its headers
+//! replace the function's.
 
 use std::collections::BTreeMap;
 
-use super::{HttpRequest, HttpResponse};
+use super::{request::HttpRequest, response::HttpResponse};
 use crate::template::Cors;
 
 const ALLOW_ORIGIN: &str = "access-control-allow-origin";
 
-/// The response to a preflight request, which no function sees; `None` for every other request.
+/// Returns the response to a preflight request, which reaches no function; `None` for every other request.
 pub fn preflight(cors: &Cors, request: &HttpRequest) -> Option<HttpResponse> {
     let is_preflight = request.method() == "OPTIONS"
         && request.header_value("origin").is_some()
@@ -29,7 +29,7 @@ pub fn preflight(cors: &Cors, request: &HttpRequest) -> Option<HttpResponse> {
     })
 }
 
-/// Sets the CORS headers of a response to any other request.
+/// Sets the CORS headers of the response to any other request.
 pub fn apply(cors: &Cors, request: &HttpRequest, response: &mut HttpResponse) {
     response.headers.retain(|name, _| !name.starts_with("access-control-"));
     if let Some(origin) = allowed_origin(cors, request) {
@@ -38,7 +38,7 @@ pub fn apply(cors: &Cors, request: &HttpRequest, response: &mut HttpResponse) {
     }
 }
 
-/// What `access-control-allow-origin` says to a request from another origin, if its origin is allowed.
+/// Returns the `access-control-allow-origin` of the response to a request from another origin, if it is allowed.
 fn allowed_origin(cors: &Cors, request: &HttpRequest) -> Option<String> {
     let origin = request.header_value("origin")?;
     let allows = |allowed: &String| allowed == "*" || allowed == origin || allows_scheme(allowed, origin);
@@ -46,7 +46,7 @@ fn allowed_origin(cors: &Cors, request: &HttpRequest) -> Option<String> {
     Some(if allowed == "*" { "*".to_owned() } else { origin.to_owned() })
 }
 
-/// API Gateway also takes `https://*` and `http://*`.
+/// API Gateway also accepts `https://*` and `http://*`.
 fn allows_scheme(allowed: &str, origin: &str) -> bool {
     allowed.strip_suffix('*').is_some_and(|scheme| scheme.ends_with("://") && origin.starts_with(scheme))
 }
@@ -71,7 +71,7 @@ mod tests {
         }
     }
 
-    fn asking(method: &str, origin: &str) -> HttpRequest {
+    fn request(method: &str, origin: &str) -> HttpRequest {
         HttpRequest::new(method, "/").header("Origin", origin).header("Access-Control-Request-Method", "PUT")
     }
 
@@ -80,8 +80,8 @@ mod tests {
     }
 
     #[test]
-    fn a_preflight_is_answered_with_the_whole_configuration() {
-        let response = preflight(&cors("*"), &asking("OPTIONS", "http://page.example")).expect("a response");
+    fn a_preflight_gets_the_whole_configuration() {
+        let response = preflight(&cors("*"), &request("OPTIONS", "http://page.example")).expect("a response");
         assert_eq!(response.status, 204);
         let expected = [
             ("access-control-allow-headers", "authorization"),
@@ -94,8 +94,8 @@ mod tests {
     }
 
     #[test]
-    fn only_options_with_its_two_headers_is_a_preflight() {
-        assert!(preflight(&cors("*"), &asking("GET", "http://page.example")).is_none());
+    fn only_options_with_both_headers_is_a_preflight() {
+        assert!(preflight(&cors("*"), &request("GET", "http://page.example")).is_none());
         let without_method = HttpRequest::new("OPTIONS", "/").header("origin", "http://page.example");
         assert!(preflight(&cors("*"), &without_method).is_none());
     }
@@ -108,7 +108,7 @@ mod tests {
             ("https://*", "https://b.example", Some("https://b.example")),
             ("https://*", "http://b.example", None),
         ] {
-            let response = preflight(&cors(allowed), &asking("OPTIONS", origin)).expect("a response");
+            let response = preflight(&cors(allowed), &request("OPTIONS", origin)).expect("a response");
             assert_eq!(response.header(ALLOW_ORIGIN), expected, "{allowed} and {origin}");
             assert_eq!(response.headers.is_empty(), expected.is_none());
         }
@@ -124,7 +124,7 @@ mod tests {
             response
         };
         let mut response = from_function();
-        apply(&cors("*"), &asking("GET", "http://page.example"), &mut response);
+        apply(&cors("*"), &request("GET", "http://page.example"), &mut response);
         assert_eq!(
             headers(&response),
             [(ALLOW_ORIGIN, "*"), ("access-control-expose-headers", "link,location")]

@@ -1,4 +1,4 @@
-//! A client's request, and the event API Gateway makes of it.
+//! A client's request, and the event that API Gateway makes of it.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use time::macros::format_description;
 use uuid::Uuid;
 
-use super::{RouteMatch, decode};
+use super::route::{RouteMatch, decode};
 use crate::{clock, template::ACCOUNT};
 
 const API_ID: &str = "local12345";
 const DOMAIN: &str = "local12345.execute-api.eu-west-1.amazonaws.com";
 
-/// A request as a client sends it over the wire.
+/// A request as a client sends it.
 #[derive(Debug, Clone)]
 pub struct HttpRequest {
     method: String,
@@ -26,7 +26,7 @@ pub struct HttpRequest {
 }
 
 impl HttpRequest {
-    /// A request without body. `target` is the path, percent-encoded, with or without `?query`.
+    /// Returns a request without a body. `target` is the path, percent-encoded, with or without `?query`.
     pub fn new(method: impl Into<String>, target: &str) -> Self {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         Self {
@@ -40,78 +40,78 @@ impl HttpRequest {
         }
     }
 
-    /// The raw query, without the question mark.
+    /// Sets the raw query, without the question mark.
     #[must_use]
     pub fn query(mut self, query: impl Into<String>) -> Self {
         self.query = query.into();
         self
     }
 
-    /// One more header; names may repeat.
+    /// Adds a header; names may repeat.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// The token of an authenticated request.
+    /// Adds the token of an authenticated request.
     #[must_use]
     pub fn bearer(self, token: &str) -> Self {
         self.header("authorization", format!("Bearer {token}"))
     }
 
-    /// The body as it is.
+    /// Sets the body.
     #[must_use]
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 
-    /// A JSON body with its content type.
+    /// Sets a JSON body with its content type.
     #[must_use]
     pub fn json(self, body: &Value) -> Self {
         self.header("content-type", "application/json").body(body.to_string())
     }
 
-    /// The client's address.
+    /// Sets the client's address.
     #[must_use]
     pub fn source_ip(mut self, address: impl Into<String>) -> Self {
         self.source_ip = address.into();
         self
     }
 
-    /// Sends the body as Base64 even if it is text.
+    /// Has the event carry the body as Base64 even if it is text.
     #[must_use]
     pub fn base64(mut self) -> Self {
         self.base64 = true;
         self
     }
 
-    /// The method.
+    /// Returns the method.
     #[must_use]
     pub fn method(&self) -> &str {
         &self.method
     }
 
-    /// The path as sent.
+    /// Returns the path as sent.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The first value of a header, by its lower-case name.
+    /// Returns the first value of a header, by its lower-case name.
     #[must_use]
     pub fn header_value(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The event for the function that `route` leads to.
+    /// Returns the event for the function of a route.
     pub fn event(&self, route: &RouteMatch) -> Value {
         let (headers, cookies) = self.headers_and_cookies();
         let now = clock::now();
         let clock = format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");
-        // An HTTP API hands the path over decoded, but not the query.
+        // An HTTP API decodes the path, but not the query.
         let path = decode(&self.path);
         let mut event = json!({
             "version": "2.0",
@@ -150,7 +150,7 @@ impl HttpRequest {
         }
         match std::str::from_utf8(&self.body) {
             _ if self.body.is_empty() => {}
-            Ok(text) if !self.base64 && self.is_called_text() => event["body"] = json!(text),
+            Ok(text) if !self.base64 && self.is_text() => event["body"] = json!(text),
             _ => {
                 event["body"] = json!(BASE64_STANDARD.encode(&self.body));
                 event["isBase64Encoded"] = json!(true);
@@ -159,8 +159,8 @@ impl HttpRequest {
         event
     }
 
-    /// Whether the content type is one that API Gateway hands over as text. A form is none.
-    fn is_called_text(&self) -> bool {
+    /// Returns whether API Gateway passes a body of this content type on as text. A form is not text.
+    fn is_text(&self) -> bool {
         const TEXTS: [&str; 3] = ["application/json", "application/javascript", "application/xml"];
         self.header_value("content-type").is_none_or(|content_type| {
             let media_type = content_type.split(';').next().unwrap_or_default().trim().to_lowercase();
@@ -168,7 +168,8 @@ impl HttpRequest {
         })
     }
 
-    /// Repeated headers joined by commas under lower-case names, with what the gateway adds; cookies apart.
+    /// Returns the headers under lower-case names, with repeated ones joined by commas and with the headers that the
+    /// gateway adds; and the cookies apart from them.
     fn headers_and_cookies(&self) -> (BTreeMap<String, String>, Vec<String>) {
         let mut headers = BTreeMap::new();
         let mut cookies = Vec::new();
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_empty_is_absent() {
+    fn empty_members_are_absent() {
         let event = event(&HttpRequest::new("GET", "/x"));
         for name in ["body", "cookies", "queryStringParameters"] {
             assert!(event.get(name).is_none(), "{name}");

@@ -1,4 +1,4 @@
-//! What the client gets for a function's answer.
+//! The response that a client gets for a function's response.
 
 use std::collections::BTreeMap;
 
@@ -7,71 +7,70 @@ use serde_json::{Value, json};
 
 use crate::runtime_api::Outcome;
 
-/// An answer as the client sees it.
+/// A response as the client sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpResponse {
     /// The status code.
     pub status: u16,
-    /// The headers by their lower-case names; repeated ones are joined by commas.
+    /// The headers by their lower-case names; repeated headers are joined by commas.
     pub headers: BTreeMap<String, String>,
-    /// The cookies that the client shall keep, each a header of its own.
+    /// The cookies that are set, each by a header of its own.
     pub cookies: Vec<String>,
     /// The body, decoded if it was Base64. Bytes that are not UTF-8 become replacement characters.
     pub body: String,
-    /// The bytes of a body that is not UTF-8.
+    /// The bytes of the body, if it is not UTF-8.
     pub binary: Option<Vec<u8>>,
 }
 
 impl HttpResponse {
-    /// Reads a function's answer in payload format 2.0. An answer that the gateway could not read becomes its own
-    /// status 500, as does everything but [`Outcome::Response`] in [`HttpResponse::from_outcome`].
-    pub fn from_answer(answer: &Value) -> Self {
-        if answer.get("statusCode").is_none() && !answer.is_null() {
-            // Format 2.0 takes any other JSON for the body of a success.
-            return Self::of_json(200, answer.as_str().map_or_else(|| answer.to_string(), str::to_owned));
+    /// Reads a function's response in payload format 2.0. One that the gateway cannot read becomes its own status 500.
+    pub fn from_answer(response: &Value) -> Self {
+        if response.get("statusCode").is_none() && !response.is_null() {
+            // Format 2.0 treats any other JSON as the body of a success.
+            return Self::of_json(200, response.as_str().map_or_else(|| response.to_string(), str::to_owned));
         }
-        Self::read(answer).unwrap_or_else(Self::gateway_error)
+        Self::read(response).unwrap_or_else(Self::gateway_error)
     }
 
-    /// What the client gets for an invocation's outcome.
+    /// Returns the client's response for the outcome of an invocation. Everything but [`Outcome::Response`] is a status 500.
     #[must_use]
     pub fn from_outcome(outcome: &Outcome) -> Self {
         match outcome {
-            Outcome::Response(answer) => Self::from_answer(answer),
+            Outcome::Response(response) => Self::from_answer(response),
             Outcome::Error { .. } | Outcome::Crashed { .. } | Outcome::TimedOut => Self::gateway_error(),
         }
     }
 
-    /// The body as JSON, `null` if it is none.
+    /// Returns the body as JSON, or `null` if it is not JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
 
-    /// One header, by its lower-case name.
+    /// Returns a header, by its lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
 
-    /// The body's bytes.
+    /// Returns the body's bytes.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
         self.binary.unwrap_or_else(|| self.body.into_bytes())
     }
 
-    /// A response without headers and body.
+    /// Returns a response without headers and body.
     #[must_use]
     pub fn empty(status: u16) -> Self {
         let (headers, cookies) = (BTreeMap::new(), Vec::new());
         Self { status, headers, cookies, body: String::new(), binary: None }
     }
 
-    /// A response that the gateway makes itself.
+    /// Returns a response of the gateway itself.
     pub(super) fn of_gateway(status: u16, message: &str) -> Self {
         Self::of_json(status, json!({"message": message}).to_string())
     }
 
-    /// What the client gets for an answer that is none.
+    /// Returns the gateway's response for a function that failed.
     pub(super) fn gateway_error() -> Self {
         Self::of_gateway(500, "Internal Server Error")
     }
@@ -81,8 +80,8 @@ impl HttpResponse {
         Self { headers, body, ..Self::empty(status) }
     }
 
-    fn read(answer: &Value) -> Option<Self> {
-        let status = &answer["statusCode"];
+    fn read(response: &Value) -> Option<Self> {
+        let status = &response["statusCode"];
         let status = status.as_u64().or_else(|| status.as_str()?.parse().ok())?;
         let mut headers = BTreeMap::new();
         let mut add = |name: &str, value: &Value| {
@@ -92,17 +91,17 @@ impl HttpResponse {
                 all.push(value);
             }
         };
-        for (name, value) in answer["headers"].as_object().into_iter().flatten() {
+        for (name, value) in response["headers"].as_object().into_iter().flatten() {
             add(name, value);
         }
-        for (name, values) in answer["multiValueHeaders"].as_object().into_iter().flatten() {
+        for (name, values) in response["multiValueHeaders"].as_object().into_iter().flatten() {
             values.as_array().into_iter().flatten().for_each(|value| add(name, value));
         }
-        let cookies = answer["cookies"].as_array().into_iter().flatten();
+        let cookies = response["cookies"].as_array().into_iter().flatten();
         let cookies = cookies.filter_map(Value::as_str).map(str::to_owned).collect();
-        let (body, binary) = match &answer["body"] {
+        let (body, binary) = match &response["body"] {
             Value::Null => (String::new(), None),
-            Value::String(text) if answer["isBase64Encoded"] == true => {
+            Value::String(text) if response["isBase64Encoded"] == true => {
                 match String::from_utf8(BASE64_STANDARD.decode(text).ok()?) {
                     Ok(text) => (text, None),
                     Err(error) => {
@@ -124,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_read_with_its_headers_cookies_and_body() {
+    fn a_response_is_read_with_headers_cookies_and_body() {
         let response = HttpResponse::from_answer(&json!({
             "statusCode": 200,
             "headers": {"Content-Type": "text/plain", "x-count": 3},
@@ -142,14 +141,14 @@ mod tests {
 
     #[test]
     fn a_body_that_is_not_text_keeps_its_bytes() {
-        let answer = json!({"statusCode": 200, "body": "//4=", "isBase64Encoded": true});
-        let response = HttpResponse::from_answer(&answer);
+        let response = json!({"statusCode": 200, "body": "//4=", "isBase64Encoded": true});
+        let response = HttpResponse::from_answer(&response);
         assert_eq!(response.body, "\u{fffd}\u{fffd}");
         assert_eq!(response.into_bytes(), [0xff, 0xfe]);
     }
 
     #[test]
-    fn what_is_no_answer_is_the_gateways_own_error() {
+    fn anything_else_is_the_gateways_own_error() {
         let crash = Outcome::Crashed { status: "exit status: 1".to_owned(), logs: String::new() };
         for response in [
             HttpResponse::from_outcome(&Outcome::TimedOut),

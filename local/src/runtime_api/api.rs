@@ -1,6 +1,6 @@
-//! The Runtime API's four requests, version 2018-06-01.
+//! The four requests of the Runtime API, version 2018-06-01, as one process makes them.
 
-use std::sync::{Arc, PoisonError, atomic::Ordering};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -11,87 +11,131 @@ use axum::{
     routing::{get, post},
 };
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::oneshot;
+use uuid::Uuid;
 
-use super::{
-    Outcome,
-    process::{Current, Process},
-};
+use super::queue::{Outcome, Queue};
 use crate::{
     clock,
+    observed::Observed,
     template::{ACCOUNT, REGION},
 };
 
-type Serving = State<watch::Receiver<Arc<Process>>>;
+/// The process that a Runtime API serves.
+pub struct Process {
+    pub function: String,
+    pub timeout: Duration,
+    pub queue: Arc<Queue>,
+    pub state: Observed<ProcessState>,
+}
 
-pub fn router(serving: watch::Receiver<Arc<Process>>) -> Router {
+#[derive(Default)]
+pub struct ProcessState {
+    /// Whether it has initialised, which is until it requests its first event.
+    pub is_ready: bool,
+    pub is_out_of_time: bool,
+    pub has_ended: bool,
+    pub current: Option<Current>,
+}
+
+/// The invocation that a process is handling.
+pub struct Current {
+    id: Uuid,
+    pub reply: oneshot::Sender<Outcome>,
+}
+
+impl Process {
+    /// Ends the current invocation, if it is the one with this id. Returns whether it was.
+    fn finish(&self, id: Uuid, outcome: Outcome) -> bool {
+        let current = self.state.lock().current.take_if(|current| current.id == id);
+        // Sending fails if the caller has gone.
+        current.map(|current| current.reply.send(outcome)).is_some()
+    }
+}
+
+pub fn router(process: Arc<Process>) -> Router {
     Router::new()
         .route("/2018-06-01/runtime/invocation/next", get(next))
         .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
         .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
-        .route("/2018-06-01/runtime/init/error", post(|| async { StatusCode::ACCEPTED }))
+        .route("/2018-06-01/runtime/init/error", post(async || StatusCode::ACCEPTED))
         .layer(DefaultBodyLimit::disable())
-        .with_state(serving)
+        .with_state(process)
 }
 
-async fn next(State(serving): Serving) -> Response {
-    let process = Arc::clone(&serving.borrow());
-    if !process.ready.swap(true, Ordering::Relaxed) {
+async fn next(State(process): State<Arc<Process>>) -> Response {
+    if !std::mem::replace(&mut process.state.lock().is_ready, true) {
         process.queue.instance_ready();
     }
-    let mut ended = process.ended.subscribe();
     let invocation = tokio::select! {
         biased;
-        _ = ended.wait_for(|ended| *ended) => return StatusCode::GONE.into_response(),
+        () = process.state.when(|state| state.has_ended.then_some(())) => {
+            return StatusCode::GONE.into_response();
+        }
         invocation = process.queue.take() => invocation,
     };
-    let id = uuid::Uuid::new_v4().to_string();
-    let current = Current { id: id.clone(), reply: invocation.reply };
-    *process.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(current);
-    let deadline = clock::now() + process.options.timeout;
-    let function = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{}", process.options.name);
-    let trace = format!("Root=1-{:08x}-{}", deadline.unix_timestamp(), &id.replace('-', "")[..24]);
-    tokio::spawn(end_in_time(process, id.clone()));
+    let id = Uuid::new_v4();
+    process.state.lock().current = Some(Current { id, reply: invocation.reply });
+    let response = event_response(id, &process.function, process.timeout, invocation.event);
+    tokio::spawn(async move {
+        tokio::time::sleep(process.timeout).await;
+        if process.finish(id, Outcome::TimedOut) {
+            process.state.change(|state| state.is_out_of_time = true);
+        }
+    });
+    response
+}
+
+async fn response(State(process): State<Arc<Process>>, Path(id): Path<Uuid>, body: Bytes) -> StatusCode {
+    status(process.finish(id, response_outcome(&body)))
+}
+
+async fn error(
+    State(process): State<Arc<Process>>,
+    Path(id): Path<Uuid>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
+    status(process.finish(id, error_outcome(&headers, &body)))
+}
+
+fn status(is_accepted: bool) -> StatusCode {
+    if is_accepted { StatusCode::ACCEPTED } else { StatusCode::BAD_REQUEST }
+}
+
+/// Returns the response that hands an event to a process, with the headers of Lambda.
+fn event_response(id: Uuid, function: &str, timeout: Duration, event: Vec<u8>) -> Response {
+    let deadline = clock::now() + timeout;
+    let random = Uuid::new_v4().simple().to_string();
     let headers = [
         ("Content-Type", "application/json".to_owned()),
-        ("Lambda-Runtime-Aws-Request-Id", id),
+        ("Lambda-Runtime-Aws-Request-Id", id.to_string()),
         ("Lambda-Runtime-Deadline-Ms", clock::milliseconds(deadline).to_string()),
-        ("Lambda-Runtime-Invoked-Function-Arn", function),
-        ("Lambda-Runtime-Trace-Id", trace),
+        (
+            "Lambda-Runtime-Invoked-Function-Arn",
+            format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"),
+        ),
+        ("Lambda-Runtime-Trace-Id", format!("Root=1-{:08x}-{}", deadline.unix_timestamp(), &random[..24])),
     ];
-    (headers, invocation.event).into_response()
+    (headers, event).into_response()
 }
 
-async fn end_in_time(process: Arc<Process>, id: String) {
-    tokio::time::sleep(process.options.timeout).await;
-    if let Some(current) = process.take_current(&id) {
-        let _ = current.reply.send(Outcome::TimedOut);
-        process.out_of_time.notify_one();
-    }
-}
-
-async fn response(state: Serving, id: Path<String>, body: Bytes) -> StatusCode {
-    let outcome = match serde_json::from_slice(&body) {
-        Ok(value) => Outcome::Response(value),
-        Err(error) => Outcome::Error {
+/// Returns the outcome that a process reports as its response.
+fn response_outcome(body: &[u8]) -> Outcome {
+    serde_json::from_slice(body).map_or_else(
+        |error| Outcome::Error {
             error_type: "Runtime.MalformedResponse".to_owned(),
-            message: format!("the function's answer is not JSON: {error}"),
+            message: format!("the function's response is not JSON: {error}"),
         },
-    };
-    finish(&state, &id, outcome)
+        Outcome::Response,
+    )
 }
 
-async fn error(state: Serving, id: Path<String>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let report: Value = serde_json::from_slice(&body).unwrap_or_default();
+/// Returns the outcome that a process reports as its error.
+fn error_outcome(headers: &HeaderMap, body: &[u8]) -> Outcome {
+    let report: Value = serde_json::from_slice(body).unwrap_or_default();
     let in_header = headers.get("lambda-runtime-function-error-type").and_then(|value| value.to_str().ok());
     let error_type = report["errorType"].as_str().or(in_header).unwrap_or("Unhandled").to_owned();
     let message = report["errorMessage"].as_str().unwrap_or_default().to_owned();
-    finish(&state, &id, Outcome::Error { error_type, message })
-}
-
-fn finish(serving: &watch::Receiver<Arc<Process>>, id: &str, outcome: Outcome) -> StatusCode {
-    let Some(current) = serving.borrow().take_current(id) else { return StatusCode::BAD_REQUEST };
-    // The caller may have gone; the function is not to blame.
-    let _ = current.reply.send(outcome);
-    StatusCode::ACCEPTED
+    Outcome::Error { error_type, message }
 }

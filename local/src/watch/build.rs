@@ -1,17 +1,19 @@
-//! Builds the functions before anything runs, so that a mistake is seen at once and the first request is quick.
+//! Builds the functions before anything runs, so that a compile error is seen at once and the first request is quick.
 
 use std::{ffi::OsStr, path::Path};
 
 use anyhow::{Result, ensure};
 use tokio::process::Command;
 
-use super::PACKAGE;
 use crate::processes::Program;
 
-/// What `cargo run` says about `local` itself. Build scripts that look at these would run again for nothing.
+/// The functions' package.
+pub const PACKAGE: &str = "movie-bag";
+
+/// The prefixes of variables that `cargo run` sets for `local` itself. Build scripts that read them would run again.
 const OF_CARGO_RUN: [&str; 4] = ["CARGO_BIN_", "CARGO_CRATE_", "CARGO_MANIFEST_", "CARGO_PKG_"];
 
-/// A command in the workspace's folder, free of what this program's own `cargo run` has set.
+/// Returns a command that runs in the workspace's folder, without the variables of this program's own `cargo run`.
 pub fn command(program: impl AsRef<OsStr>, root: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(root);
@@ -23,8 +25,8 @@ pub fn command(program: impl AsRef<OsStr>, root: &Path) -> Command {
     command
 }
 
-/// Builds every function the way `cargo lambda watch` will. While it builds, `running` holds the compiler, so that it
-/// can be stopped.
+/// Builds every function as `cargo lambda watch` will. While it builds, `running` holds cargo, so that the caller can stop
+/// it.
 pub async fn functions(root: &Path, release: bool, running: &mut Option<Program>) -> Result<()> {
     let mut cargo = command("cargo", root);
     cargo.args(["build", "--package", PACKAGE, "--bins"]);
@@ -33,6 +35,6 @@ pub async fn functions(root: &Path, release: bool, running: &mut Option<Program>
     }
     let status = running.insert(Program::start(cargo)?).child.wait().await?;
     *running = None;
-    ensure!(status.success(), "the functions do not build; the compiler says why above");
+    ensure!(status.success(), "the functions do not build; see the compiler's errors above");
     Ok(())
 }

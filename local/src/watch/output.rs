@@ -1,16 +1,18 @@
-//! Shows what `cargo lambda watch` and the functions write, without the noise.
+//! What `cargo local` prints: its own messages, and the output of `cargo lambda watch` without noise.
 
-use std::io::IsTerminal as _;
+use std::{
+    fmt::Display,
+    io::{IsTerminal as _, Write as _},
+};
 
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, BufReader},
     task::JoinSet,
 };
 
-use super::say;
 use crate::processes::Program;
 
-/// How lines begin that are of no use here. How builds and processes end is reported by launchers.
+/// The beginnings of lines that are not shown. Launchers report how builds end.
 const NOISE: [&str; 7] = [
     " INFO starting Runtime server",
     " INFO starting lambda function instance",
@@ -21,7 +23,14 @@ const NOISE: [&str; 7] = [
     "ERROR command killed",
 ];
 
-/// Begins to show a program's output, until it ends or the result is dropped.
+/// Prints a line. A closed standard output is no reason to stop.
+pub fn print(line: impl Display) {
+    let mut output = std::io::stdout();
+    let _ = writeln!(output, "{line}");
+    let _ = output.flush();
+}
+
+/// Shows a program's output, until it ends or the result is dropped.
 pub fn show(watch: &mut Program) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     if let Some(output) = watch.child.stdout.take() {
@@ -33,7 +42,7 @@ pub fn show(watch: &mut Program) -> JoinSet<()> {
     tasks
 }
 
-/// Whether colours make sense in the output.
+/// Returns whether the output may have colours.
 pub fn is_coloured() -> bool {
     std::io::stdout().is_terminal()
 }
@@ -42,17 +51,14 @@ async fn show_lines(stream: impl AsyncRead + Unpin) {
     let mut lines = BufReader::new(stream).split(b'\n');
     while let Ok(Some(line)) = lines.next_segment().await {
         let line = String::from_utf8_lossy(&line);
-        let plain = without_colours(&line);
-        if !is_noise(&plain) {
-            say(line);
+        if !is_noise(&without_colours(&line)) {
+            print(line);
         }
     }
 }
 
 fn is_noise(line: &str) -> bool {
-    // The variable is set by `cargo lambda` itself; how the runtime mentions it depends on the function's log format.
-    line.contains("AWS_LAMBDA_MAX_CONCURRENCY is set to '1'")
-        || NOISE.iter().any(|noise| line.starts_with(noise))
+    NOISE.iter().any(|noise| line.starts_with(noise))
 }
 
 fn without_colours(line: &str) -> String {
@@ -71,12 +77,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_do_not_hide_what_a_line_says() {
+    fn noise_is_told_from_other_lines_even_in_colour() {
         assert_eq!(without_colours("\u{1b}[0m\u{1b}[1;32m   Compiling\u{1b}[0m x"), "   Compiling x");
-    }
-
-    #[test]
-    fn noise_is_told_from_what_functions_say() {
         assert!(is_noise(" INFO spawning function instance function=\"login\""));
         assert!(!is_noise(" INFO request{}: request completed"));
         assert!(!is_noise("   Compiling movie-bag v0.1.0"));

@@ -1,4 +1,4 @@
-//! What API Gateway does between a client and a function, and the door of the database.
+//! The behaviour of API Gateway between a client and a function, and the guard of the database.
 
 use hyper::{StatusCode, body::Bytes};
 use serde_json::{Value, json};
@@ -8,14 +8,14 @@ use super::site::{Response, Site};
 const PAGE: (&str, &str) = ("origin", "http://page.example");
 const MOVIE: &str = "/api/movies/01890a5d-ac96-774b-bcce-b302099a8057";
 
-pub async fn pages_may_do_what_the_template_says(site: &Site) {
-    let asks = |method, headers| {
+pub async fn pages_may_do_what_the_template_allows(site: &Site) {
+    let preflight_of = |method, headers| {
         [PAGE, ("access-control-request-method", method), ("access-control-request-headers", headers)]
     };
     for (method, headers) in [("PUT", "authorization,content-type"), ("PATCH", "x-amz-target")] {
-        let preflight = site.request("OPTIONS", MOVIE, &asks(method, headers), Bytes::new()).await;
+        let preflight = site.request("OPTIONS", MOVIE, &preflight_of(method, headers), Bytes::new()).await;
         assert_eq!(preflight.status, StatusCode::NO_CONTENT);
-        // Neither PATCH nor a foreign header is allowed, whatever a page asks for.
+        // Neither PATCH nor another header is allowed, whatever a page requests.
         let allowed = [
             ("access-control-allow-headers", "authorization,content-type"),
             ("access-control-allow-methods", "GET,POST,PUT,DELETE"),
@@ -82,7 +82,7 @@ pub async fn repeated_headers_are_joined(site: &Site, token: &str) {
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "two tokens are none: {refused:?}");
 }
 
-pub async fn many_requests_at_once_are_all_answered(site: &Site, account: &Value) {
+pub async fn many_requests_at_once_are_all_served(site: &Site, account: &Value) {
     let body = account.to_string();
     let json = [("content-type", "application/json")];
     let login = || site.request("POST", "/api/auth/login", &json, body.clone().into());

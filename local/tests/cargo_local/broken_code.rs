@@ -13,30 +13,30 @@ use tokio::time::Instant;
 
 use super::site::{Response, Site};
 
-/// How long a request may wait for its answer, whatever is wrong with the function.
-const ANSWERED: Duration = Duration::from_secs(2);
+/// How long a request may wait for its response, whatever is wrong with the function.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// How long a change may take until it has its effect. `cargo lambda watch` collects changes for three seconds.
+/// How long a change may take to have its effect. `cargo lambda watch` collects changes for three seconds.
 const EFFECT: Duration = Duration::from_mins(2);
 
 const LIST: &str = "/api/movies";
 const MOVIE: &str = "/api/movies/01890a5d-ac96-774b-bcce-b302099a8057";
 
-/// The functions of the copy. The fewer, the sooner they are built.
+/// The functions of the copy: few, so that they build quickly.
 const KEPT: [&str; 2] = ["get-movie", "list-movies"];
 
 #[tokio::test]
-async fn broken_code_is_told_within_two_seconds_until_it_is_mended() {
+async fn broken_code_is_reported_within_two_seconds_until_fixed() {
     let workspace = Workspace::copy();
     let site = Site::start(&workspace.root, Some(&workspace.target)).await;
     let worst = Mutex::new(Duration::ZERO);
     let broken = Broken { site: &site, worst: &worst };
     tokio::select! {
-        () = broken.ask_all_the_time() => {}
+        () = broken.request_all_the_time() => {}
         () = scenario(&workspace, &broken) => {}
     }
     let worst = *worst.lock().expect("a duration");
-    assert!(worst < ANSWERED, "a request waited for {worst:?}: {:#?}", site.log());
+    assert!(worst < LONGEST_WAIT, "a request waited for {worst:?}: {:#?}", site.log());
     site.stop().await;
 }
 
@@ -56,7 +56,7 @@ async fn scenario(workspace: &Workspace, broken: &Broken<'_>) {
     let shown = errors.filter(|line| line.starts_with("error")).count();
     assert_eq!(shown, 1, "the compiler's error appears once: {log:#?}");
 
-    // With the time that it had, what was built before is still good.
+    // With its earlier time of modification, the earlier build is still valid.
     workspace.write(library, &good, Some(time));
     broken.until(MOVIE, 404, "movie_not_found").await;
     broken.until(LIST, 200, "").await;
@@ -97,7 +97,7 @@ async fn scenario(workspace: &Workspace, broken: &Broken<'_>) {
     broken.until(MOVIE, 404, "movie_not_found").await;
 
     workspace.write(function, &good, None);
-    // The new code knows of no such query.
+    // The new code ignores the query.
     broken.until(&panic, 404, "movie_not_found").await;
 }
 
@@ -112,7 +112,7 @@ struct Broken<'a> {
 }
 
 impl Broken<'_> {
-    async fn ask(&self, path: &str) -> Response {
+    async fn get(&self, path: &str) -> Response {
         let started = Instant::now();
         let response = self.site.request("GET", path, &[], Bytes::new()).await;
         let mut worst = self.worst.lock().expect("a duration");
@@ -120,11 +120,11 @@ impl Broken<'_> {
         response
     }
 
-    /// Asks both functions without end, in whatever state they are.
-    async fn ask_all_the_time(&self) {
+    /// Requests both functions for ever, in whatever state they are.
+    async fn request_all_the_time(&self) {
         loop {
             for path in [MOVIE, LIST] {
-                let response = self.ask(path).await;
+                let response = self.get(path).await;
                 let (status, code) = (response.status.as_u16(), response.json()["code"].clone());
                 assert!([200, 404, 502, 503].contains(&status), "{path}: {response:?}");
                 if status >= 500 {
@@ -138,11 +138,11 @@ impl Broken<'_> {
         }
     }
 
-    /// Asks again and again until the answer has this status and code.
+    /// Repeats a request until the response has this status and code.
     async fn until(&self, path: &str, status: u16, code: &str) -> Response {
-        let asking = async {
+        let repeated = async {
             loop {
-                let response = self.ask(path).await;
+                let response = self.get(path).await;
                 let found = response.json()["code"].as_str().unwrap_or_default().to_owned();
                 if (response.status.as_u16(), found.as_str()) == (status, code) {
                     return response;
@@ -150,8 +150,8 @@ impl Broken<'_> {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        let answered = tokio::time::timeout(EFFECT, asking).await;
-        answered.unwrap_or_else(|_| panic!("{path} never is {status} {code}: {:#?}", self.site.log()))
+        let response = tokio::time::timeout(EFFECT, repeated).await;
+        response.unwrap_or_else(|_| panic!("{path} never is {status} {code}: {:#?}", self.site.log()))
     }
 
     fn says(&self, response: &Response, text: &str) {
@@ -164,12 +164,12 @@ impl Broken<'_> {
         assert_eq!(
             log.iter().filter(|line| line.contains(text)).count(),
             1,
-            "{text:?} is told once: {log:#?}"
+            "{text:?} appears once: {log:#?}"
         );
     }
 }
 
-/// A copy of this workspace, and where it is built.
+/// A copy of this workspace, and its target directory.
 struct Workspace {
     root: PathBuf,
     target: PathBuf,
@@ -180,7 +180,7 @@ impl Workspace {
     fn copy() -> Self {
         let original = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-        // `cargo lambda watch` heeds no file below a folder called target, nor what this repository ignores.
+        // `cargo lambda watch` ignores files below a folder called target, and files that this repository ignores.
         let (root, target) = (folder.path().join("workspace"), folder.path().join("built"));
         fs::create_dir(&root).expect("a folder");
         for name in
@@ -221,8 +221,8 @@ impl Workspace {
         self.write("template.yaml", &few, None);
     }
 
-    /// Takes over what was built, which does not depend on where the workspace is. What another build does not write is
-    /// only linked; what it may write is copied.
+    /// Reuses this workspace's build, which does not depend on the folder. Files that another build does not write are
+    /// linked; files that it may write are copied.
     fn reuse_what_is_built(&self) {
         let built = Path::new(env!("CARGO_BIN_EXE_local")).parent().expect("a profile's folder");
         let profile = self.target.join(built.file_name().expect("a name"));
@@ -236,7 +236,7 @@ impl Workspace {
             let to = profile.join("deps").join(&name);
             let text = name.to_string_lossy();
             if text.ends_with(".rcgu.o") {
-                // A temporary file of a compiler, which another test may have started and which may be gone by now.
+                // A temporary file of a compiler that another test may run. It may be gone by now.
             } else if ours.iter().any(|ours| text.starts_with(ours)) {
                 copy(&from, &to, &[]);
             } else {
@@ -258,7 +258,7 @@ impl Workspace {
         }
     }
 
-    /// Changes a file. Gives what it was, and since when.
+    /// Changes a file. Returns its earlier text and time of modification.
     fn change(&self, path: &str, change: impl FnOnce(&str) -> String) -> (String, SystemTime) {
         let good = self.read(path);
         let metadata = fs::metadata(self.root.join(path)).expect("a file");
@@ -267,7 +267,7 @@ impl Workspace {
     }
 }
 
-/// The entries of a mapping whose names are indented by two spaces.
+/// Returns the entries of a mapping whose names are indented by two spaces.
 fn blocks_of(resources: &str) -> Vec<String> {
     let mut blocks: Vec<String> = vec![String::new()];
     for line in resources.lines() {

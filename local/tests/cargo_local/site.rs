@@ -14,14 +14,14 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, BufReader},
     process::{Child, Command},
 };
 
-/// How long it may take until everything is built and ready, on a slow machine.
+/// How long a slow machine may take until everything is built and ready.
 const READY: Duration = Duration::from_mins(30);
 
 /// How long to wait for anything else.
@@ -34,13 +34,9 @@ pub struct Site {
     child: Child,
     port: u16,
     environment: PathBuf,
-    output: Output,
+    log: Arc<Mutex<Vec<String>>>,
     _folder: TempDir,
 }
-
-/// The lines that were written so far.
-#[derive(Clone, Default)]
-struct Output(Arc<Mutex<Vec<String>>>);
 
 /// A response that has been read.
 #[derive(Debug, Clone)]
@@ -70,22 +66,17 @@ impl Site {
         }
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().expect("cargo local starts");
-        let output = Output::default();
-        output.read(child.stdout.take().expect("output"));
-        output.read(child.stderr.take().expect("errors"));
+        let log = Arc::default();
+        read(child.stdout.take().expect("output"), &log);
+        read(child.stderr.take().expect("errors"), &log);
         let client = Client::builder(TokioExecutor::new()).build_http();
         let address = format!("http://127.0.0.1:{port}");
-        let mut site = Self { address, client, child, port, environment, output, _folder: folder };
-        let ready = async {
-            while !site.log().iter().any(|line| line.contains("is ready at")) {
-                if let Some(status) = site.child.try_wait().expect("a status") {
-                    panic!("cargo local ended before it was ready ({status}): {:#?}", site.log());
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+        let mut site = Self { address, client, child, port, environment, log, _folder: folder };
+        let ended = tokio::select! {
+            () = logged(Arc::clone(&site.log), "is ready at", READY) => return site,
+            ended = site.child.wait() => ended.expect("a status"),
         };
-        tokio::time::timeout(READY, ready).await.expect("cargo local is ready in time");
-        site
+        panic!("cargo local ended before it was ready ({ended}): {:#?}", site.log());
     }
 
     /// Stops it as Ctrl-C does, and checks that nothing is left.
@@ -102,49 +93,53 @@ impl Site {
         }
     }
 
-    /// What it has written so far.
+    /// Returns the lines that it has written so far.
     pub fn log(&self) -> Vec<String> {
-        self.output.0.lock().expect("the lines").clone()
+        self.log.lock().expect("the lines").clone()
     }
 
     /// Waits until a line of the log has this text.
     pub async fn until_logged(&self, text: &str) {
-        let logged = async {
-            while !self.log().iter().any(|line| line.contains(text)) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let logged = tokio::time::timeout(PATIENCE, logged).await;
-        logged.unwrap_or_else(|_| panic!("no line has {text:?}: {:#?}", self.log()));
+        logged(Arc::clone(&self.log), text, PATIENCE).await;
     }
 
-    /// The address of the database.
+    /// Returns the address of the database.
     pub fn database(&self) -> String {
         let variables = std::fs::read_to_string(&self.environment).expect("the environment file");
         let endpoint = variables.lines().find_map(|line| line.strip_prefix("AWS_ENDPOINT_URL_DYNAMODB="));
         endpoint.expect("the database's address").to_owned()
     }
 
+    /// Signs a user up. Returns the account and the response.
+    pub async fn sign_up(&self, email: &str) -> (Value, Value) {
+        let account = json!({"email": email, "password": "a bag full of old movies"});
+        let (status, signed_up) = self.send("POST", "/api/auth/signup", None, &account).await;
+        assert_eq!(status, StatusCode::OK, "signup: {signed_up}");
+        (account, signed_up)
+    }
+
+    /// Returns the token of a new session.
     pub async fn log_in(&self, account: &Value) -> String {
         let (status, session) = self.send("POST", "/api/auth/login", None, account).await;
         assert_eq!(status, StatusCode::OK, "login: {session}");
         session["token"].as_str().expect("a token").to_owned()
     }
 
+    /// Asserts that a token has ended.
     pub async fn refuses(&self, token: &str) {
         let (status, _) = self.send("GET", "/api/auth/account", Some(token), &Value::Null).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "a token that has ended");
     }
 
-    /// Asks again and again until the answer has this status.
+    /// Repeats a request until the response has this status.
     pub async fn until(&self, method: &str, path: &str, body: &Value, expected: StatusCode) {
-        let asking = async {
+        let repeated = async {
             while self.send(method, path, None, body).await.0 != expected {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
-        let answered = tokio::time::timeout(PATIENCE, asking).await;
-        answered.unwrap_or_else(|_| panic!("{method} {path} does not become {expected}"));
+        let repeated = tokio::time::timeout(PATIENCE, repeated).await;
+        repeated.unwrap_or_else(|_| panic!("{method} {path} does not become {expected}"));
     }
 
     pub async fn send(
@@ -179,13 +174,13 @@ impl Site {
             request = request.header(*name, *value);
         }
         let response = self.client.request(request.body(body.into()).expect("a request")).await;
-        let (head, body) = response.expect("an answer").into_parts();
+        let (head, body) = response.expect("a response").into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
         Response { status: head.status, headers: head.headers, body }
     }
 }
 
-/// A test that fails leaves nothing running, either: killed, `cargo local` could not end what it has started.
+/// Interrupts `cargo local` if a test fails: killed, it could not end the programs that it has started.
 impl Drop for Site {
     fn drop(&mut self) {
         self.interrupt();
@@ -207,7 +202,7 @@ impl Response {
         self.headers.get(name).map(|value| value.to_str().expect("text"))
     }
 
-    /// The headers that are about CORS, sorted.
+    /// Returns the CORS headers, sorted.
     pub fn cors(&self) -> Vec<(&str, &str)> {
         let names = self.headers.keys().map(hyper::header::HeaderName::as_str);
         let names = names.filter(|name| name.starts_with("access-control-"));
@@ -217,16 +212,26 @@ impl Response {
     }
 }
 
-impl Output {
-    fn read(&self, stream: impl AsyncRead + Unpin + Send + 'static) {
-        let lines = Arc::clone(&self.0);
-        tokio::spawn(async move {
-            let mut stream = BufReader::new(stream).lines();
-            while let Ok(Some(line)) = stream.next_line().await {
-                lines.lock().expect("the lines").push(line);
-            }
-        });
-    }
+fn read(stream: impl AsyncRead + Unpin + Send + 'static, log: &Arc<Mutex<Vec<String>>>) {
+    let log = Arc::clone(log);
+    tokio::spawn(async move {
+        let mut stream = BufReader::new(stream).lines();
+        while let Ok(Some(line)) = stream.next_line().await {
+            log.lock().expect("the lines").push(line);
+        }
+    });
+}
+
+/// Waits until a line of a log has this text.
+async fn logged(log: Arc<Mutex<Vec<String>>>, text: &str, patience: Duration) {
+    let lines = || log.lock().expect("the lines").clone();
+    let found = async {
+        while !lines().iter().any(|line| line.contains(text)) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let found = tokio::time::timeout(patience, found).await;
+    found.unwrap_or_else(|_| panic!("no line has {text:?}: {:#?}", lines()));
 }
 
 fn free_port() -> u16 {

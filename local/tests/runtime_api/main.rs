@@ -1,6 +1,6 @@
 //! The Runtime API against `obedient_function.rs`, in real processes.
 
-use std::{process::Command, time::Duration};
+use std::{collections::BTreeSet, process::Command, time::Duration};
 
 use local::runtime_api::{Function, FunctionOptions, Outcome};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ fn response(outcome: Outcome) -> Value {
 }
 
 #[tokio::test]
-async fn events_are_answered_and_errors_reported_by_one_living_process() {
+async fn one_process_handles_events_and_reports_errors() {
     let function = Function::start(options()).await.expect("a function");
     assert_eq!(function.ready().await, Ok(()));
     let first = response(function.invoke(&json!({"hello": 1})).await);
@@ -37,27 +37,41 @@ async fn events_are_answered_and_errors_reported_by_one_living_process() {
 }
 
 #[tokio::test]
-async fn invocations_run_in_parallel_each_in_its_own_instance() {
+async fn invocations_run_in_parallel_in_instances_of_their_own() {
     let options = FunctionOptions { instances: 4, ..options() };
     let variables = |instance: usize| vec![("INSTANCE".to_owned(), instance.to_string())];
     let function = Function::start_with(options, variables).await.expect("a function");
-    let event = json!({"do": "pause"});
-    let (a, b, c, d) = tokio::join!(
-        function.invoke(&event),
-        function.invoke(&event),
-        function.invoke(&event),
-        function.invoke(&event)
-    );
-    let mut instances: Vec<String> = [a, b, c, d]
-        .into_iter()
-        .map(|outcome| response(outcome)["instance"].as_str().expect("a number").into())
-        .collect();
-    instances.sort();
+    let mut instances: Vec<Value> = four(&function).await.iter().map(|it| it["instance"].clone()).collect();
+    instances.sort_by_key(Value::to_string);
     assert_eq!(instances, ["0", "1", "2", "3"]);
 }
 
+/// Returns the responses to four invocations at once.
+async fn four(function: &Function) -> [Value; 4] {
+    let event = json!({"do": "pause"});
+    let invoke = || function.invoke(&event);
+    let (a, b, c, d) = tokio::join!(invoke(), invoke(), invoke(), invoke());
+    [a, b, c, d].map(response)
+}
+
 #[tokio::test]
-async fn a_process_that_ends_with_an_invocation_in_hand_has_crashed() {
+async fn on_demand_a_function_grows_when_busy_and_restarts_when_it_has_ended() {
+    let options = FunctionOptions { instances: 3, ..options() };
+    let function = Function::start_on_demand(options).await.expect("a function");
+    assert_eq!(function.ready().await, Ok(()));
+    assert_eq!(function.running_instances(), 1);
+    let processes: BTreeSet<String> = four(&function).await.map(|it| it["process"].to_string()).into();
+    assert_eq!((processes.len(), function.running_instances()), (3, 3));
+    while function.is_alive() {
+        let crashed = function.invoke(&json!({"do": "exit"})).await;
+        assert!(matches!(crashed, Outcome::Crashed { .. }), "{crashed:?}");
+    }
+    response(function.invoke(&json!({})).await);
+    assert_eq!(function.running_instances(), 1);
+}
+
+#[tokio::test]
+async fn a_process_that_ends_during_an_invocation_has_crashed() {
     let function = Function::start(options()).await.expect("a function");
     let Outcome::Crashed { status, logs } = function.invoke(&json!({"do": "exit"})).await else {
         panic!("a crash")
@@ -69,7 +83,7 @@ async fn a_process_that_ends_with_an_invocation_in_hand_has_crashed() {
 }
 
 #[tokio::test]
-async fn a_function_that_fails_at_start_says_why_at_once() {
+async fn a_failure_at_start_is_reported_at_once() {
     let environment = vec![("FAIL_AT_START".to_owned(), "set JWT_SECRET_KEY".to_owned())];
     let function =
         Function::start(FunctionOptions { environment, instances: 3, ..options() }).await.expect("processes");
@@ -93,7 +107,7 @@ async fn a_process_out_of_time_is_killed_and_replaced() {
 }
 
 #[tokio::test]
-async fn killing_ends_what_is_in_hand() {
+async fn killing_ends_the_current_invocations() {
     let function = Function::start(FunctionOptions { instances: 2, ..options() }).await.expect("a function");
     let sleep = json!({"do": "sleep"});
     let killing = async {
@@ -129,7 +143,7 @@ async fn a_test_that_fails() {
 }
 
 #[test]
-fn a_test_that_fails_shows_the_end_of_the_functions_log() {
+fn a_failing_test_shows_the_end_of_the_functions_log() {
     let program = std::env::current_exe().expect("this program");
     let output = Command::new(program).args(["--exact", "a_test_that_fails", "--ignored"]).output();
     let output = output.expect("the program runs");

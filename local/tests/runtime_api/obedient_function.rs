@@ -1,4 +1,4 @@
-//! A Lambda function for the tests of the Runtime API: it does what its event tells it to, without any runtime crate.
+//! A Lambda function for the tests of the Runtime API. It does what its event says, and uses no runtime crate.
 
 #![expect(clippy::disallowed_methods, reason = "a stand-in for a function reads its environment itself")]
 
@@ -14,8 +14,8 @@ use std::{
 use serde_json::{Value, json};
 
 fn main() {
-    if let Ok(complaint) = env::var("FAIL_AT_START") {
-        log(&complaint);
+    if let Ok(message) = env::var("FAIL_AT_START") {
+        log(&message);
         exit(3);
     }
     loop {
@@ -37,24 +37,24 @@ fn main() {
             }
             _ => {}
         }
-        let answer =
+        let response =
             json!({"event": event, "instance": env::var("INSTANCE").ok(), "process": std::process::id()});
-        request("POST", &format!("{id}/response"), &answer.to_string());
+        request("POST", &format!("{id}/response"), &response.to_string());
     }
 }
 
-/// Makes one request to the Runtime API; gives the invocation's id and the body of the answer.
+/// Makes one request to the Runtime API. Returns the invocation's id and the body of the response.
 fn request(method: &str, path: &str, body: &str) -> (String, String) {
     let api = env::var("AWS_LAMBDA_RUNTIME_API").expect("the address of the Runtime API");
     let mut stream = TcpStream::connect(&api).expect("the Runtime API");
     let path = format!("/2018-06-01/runtime/invocation/{path}");
     let head = format!("{method} {path} HTTP/1.1\r\nhost: {api}\r\ncontent-length: {}\r\n", body.len());
     stream.write_all(format!("{head}connection: close\r\n\r\n{body}").as_bytes()).expect("a request");
-    let mut answer = BufReader::new(stream);
+    let mut response = BufReader::new(stream);
     let mut id = String::new();
     loop {
         let mut line = String::new();
-        answer.read_line(&mut line).expect("a header");
+        response.read_line(&mut line).expect("a header");
         match line.trim_end().split_once(": ") {
             Some((name, value)) if name.eq_ignore_ascii_case("lambda-runtime-aws-request-id") => {
                 value.clone_into(&mut id);
@@ -64,7 +64,7 @@ fn request(method: &str, path: &str, body: &str) -> (String, String) {
         }
     }
     let mut content = String::new();
-    answer.read_to_string(&mut content).expect("a body");
+    response.read_to_string(&mut content).expect("a body");
     (id, content)
 }
 

@@ -1,4 +1,4 @@
-//! Why an invocation has no answer of its function.
+//! Why an invocation has no response of its function.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::gateway::HttpResponse;
 pub struct Failure {
     /// The function's name.
     pub function: String,
-    /// What happened to it.
+    /// What happened to the function.
     pub reason: Reason,
 }
 
@@ -22,17 +22,17 @@ pub enum Reason {
     Rebuilding,
     /// Its code was changed while it handled the request.
     Stopped,
-    /// It does not build; the first error of the compiler.
+    /// It does not build, with the first error of the compiler.
     NotBuilt(String),
-    /// Its process ended before it asked for its first event.
-    EndedAtStart { status: String, last_words: String },
-    /// Its process ended with the request in its hands.
-    Ended { status: String, last_words: String },
-    /// No process has taken the event in time.
+    /// Its process ended before it requested its first event.
+    EndedAtStart { status: String, last_output: String },
+    /// Its process ended while it handled the request.
+    Ended { status: String, last_output: String },
+    /// All processes were busy, and none has taken the event in time.
     NotTaken,
-    /// It has not answered in the time that the template gives it.
+    /// It has not responded within the timeout in the template.
     TimedOut,
-    /// It reported an error, or `cargo lambda watch` did.
+    /// It reported an error.
     Error(String),
 }
 
@@ -66,36 +66,34 @@ impl fmt::Display for Failure {
         match reason {
             Reason::Rebuilding => write!(formatter, "The function {function} is being rebuilt"),
             Reason::Stopped => {
-                write!(
-                    formatter,
-                    "The function {function} was stopped to be rebuilt while it handled the request"
-                )
+                let what = "was stopped to be rebuilt while it handled the request";
+                write!(formatter, "The function {function} {what}")
             }
             Reason::NotBuilt(error) => write!(formatter, "The function {function} does not build: {error}"),
-            Reason::EndedAtStart { status, last_words } => {
+            Reason::EndedAtStart { status, last_output } => {
                 write!(formatter, "The function {function} ended at start ({status})")?;
-                said(formatter, last_words)
+                write_output(formatter, last_output)
             }
-            Reason::Ended { status, last_words } => {
+            Reason::Ended { status, last_output } => {
                 write!(formatter, "The function {function} ended while it handled the request ({status})")?;
-                said(formatter, last_words)
+                write_output(formatter, last_output)
             }
             Reason::NotTaken => write!(formatter, "The function {function} did not take the request in time"),
-            Reason::TimedOut => write!(formatter, "The function {function} did not answer in time"),
+            Reason::TimedOut => write!(formatter, "The function {function} did not respond in time"),
             Reason::Error(error) => write!(formatter, "The function {function} failed: {error}"),
         }
     }
 }
 
-fn said(formatter: &mut fmt::Formatter<'_>, last_words: &str) -> fmt::Result {
-    if last_words.is_empty() { Ok(()) } else { write!(formatter, ": {last_words}") }
+fn write_output(formatter: &mut fmt::Formatter<'_>, last_output: &str) -> fmt::Result {
+    if last_output.is_empty() { Ok(()) } else { write!(formatter, ": {last_output}") }
 }
 
 impl std::error::Error for Failure {}
 
 impl Failure {
-    /// The response that a client gets to the request of this event. What a deployed function would not do is told in a
-    /// problem document; an error that the function reported is API Gateway's own 500.
+    /// Returns the response to the request of this event. An error that the function reported is API Gateway's own 500; a
+    /// failure that only happens on this machine is a problem document that names it.
     pub fn response(&self, event: &Value) -> HttpResponse {
         let Self { reason, .. } = self;
         if let Reason::Error(_) = reason {
@@ -120,7 +118,8 @@ mod tests {
 
     #[test]
     fn a_client_learns_which_function_failed_and_why() {
-        let reason = Reason::EndedAtStart { status: "exit status: 1".into(), last_words: "set A_KEY".into() };
+        let reason =
+            Reason::EndedAtStart { status: "exit status: 1".into(), last_output: "set A_KEY".into() };
         let failure = Failure { function: "login".to_owned(), reason };
         let response = failure.response(&json!({"requestContext": {"requestId": "r1"}}));
         let detail = "The function login ended at start (exit status: 1): set A_KEY";
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_the_function_reported_is_the_gateways_own() {
+    fn an_error_of_the_function_is_the_gateways_own() {
         let failure = Failure { function: "login".to_owned(), reason: Reason::Error("secret".to_owned()) };
         let response = failure.response(&Value::Null);
         assert_eq!((response.status, response.json()), (500, json!({"message": "Internal Server Error"})));

@@ -1,116 +1,177 @@
-//! What each function, process and invocation is doing at the moment.
+//! What each function is doing.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::Instant,
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
+
 use uuid::Uuid;
 
-use super::failure::Reason;
-use crate::watch::{
-    launcher::{Diagnostic, Order},
-    say,
+use super::failure::{Failure, Reason};
+use crate::{
+    runtime_api::Function,
+    watch::{launcher::Diagnostic, output::print},
 };
 
-#[derive(Default)]
+/// The state of all functions. Requests wait for its changes through [`Observed`](crate::observed::Observed).
 pub struct State {
-    pub functions: BTreeMap<String, FunctionState>,
-    pub instances: BTreeMap<Uuid, Instance>,
-    pub invocations: BTreeMap<Uuid, Invocation>,
-    /// The diagnostics that were shown, with the functions whose builds still give them.
+    functions: BTreeMap<String, FunctionState>,
+    /// The diagnostics that were shown, with the functions whose builds still have them.
     shown: BTreeMap<String, BTreeSet<String>>,
 }
 
 #[derive(Default)]
-pub struct FunctionState {
-    pub phase: Phase,
-    pub launcher: Option<Launcher>,
-    /// Whether it has been said that the function is not served.
-    pub is_away: bool,
+struct FunctionState {
+    phase: Phase,
+    /// The connected launcher.
+    launcher: Option<Uuid>,
+    /// Whether a message has said that the function is not served.
+    is_away: bool,
 }
 
 #[derive(Default)]
-pub enum Phase {
+enum Phase {
     /// `cargo local` has just started.
     #[default]
     New,
     Building,
-    /// The launcher can start processes.
-    Built,
+    Serving(Arc<Function>),
     Failed(Reason),
 }
 
-pub struct Launcher {
-    pub number: Uuid,
-    pub orders: mpsc::UnboundedSender<Order>,
-}
-
-/// A process.
-pub struct Instance {
-    pub function: String,
-    pub is_ready: bool,
-    pub invocation: Option<Uuid>,
-    pub idle_since: Option<Instant>,
-}
-
-pub struct Invocation {
-    pub function: String,
-    pub is_taken: bool,
-    pub lost: Option<oneshot::Sender<Reason>>,
-}
-
 impl State {
-    pub fn instances_of(&self, function: &str) -> impl Iterator<Item = &Instance> {
-        self.instances.values().filter(move |instance| instance.function == function)
+    pub fn new(functions: impl Iterator<Item = String>) -> Self {
+        let functions = functions.map(|name| (name, FunctionState::default()));
+        Self { functions: functions.collect(), shown: BTreeMap::new() }
     }
 
-    pub fn enter(&mut self, function: &str, phase: Phase) {
-        let entry = self.functions.entry(function.to_owned()).or_default();
-        entry.is_away |= matches!(phase, Phase::Failed(_));
-        entry.phase = phase;
+    /// Returns the names of all functions.
+    pub fn names(&self) -> Vec<String> {
+        self.functions.keys().cloned().collect()
     }
 
-    pub fn is_rebuilt(&mut self, function: &str) {
-        say(format!("rebuilding {function}…"));
-        if let Some(function) = self.functions.get_mut(function) {
-            function.is_away = true;
+    /// Returns the first failure of any function; success once every function is served; `None` before.
+    pub fn started(&self) -> Option<Result<(), Failure>> {
+        let mut is_complete = true;
+        for function in self.functions.keys() {
+            match self.served(function) {
+                Some(Ok(_)) => {}
+                Some(Err(reason)) => return Some(Err(Failure { function: function.clone(), reason })),
+                None => is_complete = false,
+            }
+        }
+        is_complete.then_some(Ok(()))
+    }
+
+    /// Returns the running function, or why it cannot run until its code changes; `None` while it is being built.
+    pub fn served(&self, function: &str) -> Option<Result<Arc<Function>, Reason>> {
+        match &self.functions.get(function)?.phase {
+            Phase::New | Phase::Building => None,
+            Phase::Serving(running) => Some(Ok(Arc::clone(running))),
+            Phase::Failed(reason) => Some(Err(reason.clone())),
         }
     }
 
-    pub fn stop_instances(&mut self, function: &str) {
-        let stopped = self.instances.extract_if(.., |_, instance| instance.function == function);
-        let invocations: Vec<_> = stopped.map(|(_, instance)| instance.invocation).collect();
-        for invocation in invocations {
-            self.lose(invocation, &Reason::Stopped);
+    /// Notes that a launcher begins to build a function.
+    pub fn building(&mut self, function: &str, launcher: Uuid) {
+        let Some(state) = self.functions.get_mut(function) else { return };
+        state.launcher = Some(launcher);
+        match self.enter(function, Phase::Building) {
+            Phase::Failed(_) | Phase::Serving(_) => self.rebuilding(function),
+            // A message has been printed already, or none is needed.
+            Phase::New | Phase::Building => {}
         }
     }
 
-    pub fn lose(&mut self, invocation: Option<Uuid>, reason: &Reason) {
-        let invocation = invocation.and_then(|token| self.invocations.get_mut(&token));
-        if let Some(lost) = invocation.and_then(|invocation| invocation.lost.take()) {
-            // The request may have been answered by now.
-            let _ = lost.send(reason.clone());
+    /// Notes that a function has started.
+    pub fn serving(&mut self, function: &str, running: Function) {
+        self.enter(function, Phase::Serving(Arc::new(running)));
+        let state = self.functions.get_mut(function);
+        if state.is_some_and(|state| std::mem::take(&mut state.is_away)) {
+            print(format!("{function} is served again"));
         }
     }
 
-    /// Shows what a build said, unless another build has said the same and still does.
+    /// Notes why a function cannot be served, and prints it.
+    pub fn failed(&mut self, function: &str, reason: Reason) {
+        print(Failure { function: function.to_owned(), reason: reason.clone() });
+        self.enter(function, Phase::Failed(reason));
+        if let Some(state) = self.functions.get_mut(function) {
+            state.is_away = true;
+        }
+    }
+
+    /// Notes that a launcher has ended. A failure stays until the next launcher builds.
+    pub fn launcher_ended(&mut self, function: &str, launcher: Uuid) {
+        let Some(state) = self.functions.get_mut(function) else { return };
+        let is_current = state.launcher.take_if(|current| *current == launcher).is_some();
+        if is_current && !matches!(state.phase, Phase::Failed(Reason::NotBuilt(_))) {
+            self.enter(function, Phase::Building);
+            self.rebuilding(function);
+        }
+    }
+
+    /// Shows the diagnostics of a build, except for those that are shown already and still apply.
     pub fn show(&mut self, function: &str, diagnostics: Vec<Diagnostic>) {
-        let said: BTreeSet<&str> =
+        let current: BTreeSet<&str> =
             diagnostics.iter().map(|diagnostic| diagnostic.rendered.as_str()).collect();
         self.shown.retain(|text, functions| {
-            if !said.contains(text.as_str()) {
+            if !current.contains(text.as_str()) {
                 functions.remove(function);
             }
             !functions.is_empty()
         });
         for Diagnostic { rendered, .. } in diagnostics {
             let functions = self.shown.entry(rendered).or_insert_with_key(|rendered| {
-                say(rendered.trim_end());
+                print(rendered.trim_end());
                 BTreeSet::new()
             });
             functions.insert(function.to_owned());
         }
+    }
+
+    /// Replaces the phase of a function. Stops the function that ran before.
+    fn enter(&mut self, function: &str, phase: Phase) -> Phase {
+        let Some(state) = self.functions.get_mut(function) else { return phase };
+        let before = std::mem::replace(&mut state.phase, phase);
+        if let Phase::Serving(running) = &before {
+            running.stop();
+        }
+        before
+    }
+
+    fn rebuilding(&mut self, function: &str) {
+        print(format!("rebuilding {function}…"));
+        if let Some(state) = self.functions.get_mut(function) {
+            state.is_away = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_is_away_from_its_failure_until_it_is_rebuilt() {
+        let mut state = State::new(std::iter::once("f".to_owned()));
+        let (first, second) = (Uuid::new_v4(), Uuid::new_v4());
+        state.building("f", first);
+        assert!(state.started().is_none());
+        let reason = Reason::NotBuilt("expected `;`".to_owned());
+        state.failed("f", reason.clone());
+        state.launcher_ended("f", first);
+        let failure = state.started().expect("a result").expect_err("a failure");
+        assert_eq!(failure, Failure { function: "f".to_owned(), reason });
+        state.building("f", second);
+        assert!(state.served("f").is_none());
+        state.failed(
+            "f",
+            Reason::EndedAtStart { status: "exit status: 1".to_owned(), last_output: String::new() },
+        );
+        state.launcher_ended("f", first);
+        assert!(state.served("f").is_some(), "only the end of its own launcher has an effect");
+        state.launcher_ended("f", second);
+        assert!(state.served("f").is_none(), "it is being rebuilt");
     }
 }

@@ -1,4 +1,4 @@
-//! Calls a function on a schedule, with the event that `EventBridge` makes.
+//! Invokes a function on a schedule, with the event of `EventBridge`.
 
 use std::sync::Arc;
 
@@ -6,20 +6,21 @@ use serde_json::{Value, json};
 use time::{OffsetDateTime, macros::format_description};
 use uuid::Uuid;
 
-use super::{super::say, Invoke};
+use super::invoke::Invoke;
 use crate::{
     clock,
     template::{ACCOUNT, FunctionDefinition, REGION, Schedule},
+    watch::output::print,
 };
 
-/// Calls the function now, and then at the schedule's rate for ever.
-pub async fn call(schedule: Schedule, function: FunctionDefinition, functions: Arc<impl Invoke>) {
+/// Invokes the function now, and then at the schedule's rate for ever.
+pub async fn run(schedule: Schedule, function: FunctionDefinition, functions: Arc<impl Invoke>) {
     let mut ticks = tokio::time::interval(schedule.every);
     loop {
         ticks.tick().await;
         let event = schedule.input.clone().unwrap_or_else(|| event(&schedule, &function, clock::now()));
         if let Err(error) = functions.invoke(&function.operation, &event).await {
-            say(format!("The scheduled call of {} failed: {error:#}", function.operation));
+            print(format!("The scheduled invocation of {} failed: {error:#}", function.operation));
         }
     }
 }
@@ -46,13 +47,11 @@ mod tests {
 
     use time::macros::datetime;
 
-    use super::{
-        super::{super::endpoint::tests::stand_in, delivery::tests::template},
-        *,
-    };
+    use super::{super::invoke::tests::Recorder, *};
+    use crate::fixture::template;
 
     #[test]
-    fn the_event_has_the_form_that_eventbridge_gives_it() {
+    fn the_event_has_the_form_of_eventbridge() {
         let template = template();
         let function = template.function("purge-account").expect("the function");
         let mut event = event(&function.schedules[0], function, datetime!(2026-07-01 08:09:10.5 UTC));
@@ -67,21 +66,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_function_is_called_at_once_and_then_again_and_again_whatever_it_answers() {
-        let template = template();
-        let (functions, calls, _server) = stand_in(vec![(500, "no"), (200, "null")]).await;
-        let function = template.function("purge-account").expect("the function").clone();
-        let every = Duration::from_millis(20);
-        let schedule =
-            Schedule { every, input: Some(json!({"mine": true})), ..function.schedules[0].clone() };
+    async fn a_function_is_invoked_at_once_and_at_the_rate_even_if_it_fails() {
+        let functions = Arc::new(Recorder::default());
+        functions.responses.lock().expect("the responses").push_back(Err("no"));
+        let function = template().function("purge-account").expect("the function").clone();
+        let (every, input) = (Duration::from_millis(20), Some(json!({"mine": true})));
+        let schedule = Schedule { every, input, ..function.schedules[0].clone() };
+        let invocations = || functions.invocations.lock().expect("the invocations").clone();
+        let three = async {
+            while invocations().len() < 3 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
         tokio::select! {
-            () = call(schedule, function, functions) => {}
-            () = async {
-                while calls.lock().expect("the calls").len() < 3 {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-            } => {}
+            () = run(schedule, function, Arc::clone(&functions)) => {}
+            () = three => {}
         }
-        assert_eq!(calls.lock().expect("the calls")[0], ("purge-account".to_owned(), json!({"mine": true})));
+        assert_eq!(invocations()[0], ("purge-account".to_owned(), json!({"mine": true})));
     }
 }

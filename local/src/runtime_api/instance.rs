@@ -1,0 +1,222 @@
+//! One instance of a function: one process at a time, each with a Runtime API of its own.
+
+use std::{fs::File, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncRead, BufReader},
+    process::{Child, Command},
+    sync::watch,
+    task::JoinSet,
+};
+
+use super::{
+    api::{self, Process},
+    queue::{Logs, Outcome, Queue},
+};
+use crate::{loopback::hidden_listener, observed::Observed, template::REGION};
+
+/// How long a process may take to request its first event. Lambda gives ten seconds; a busy machine that starts fifty
+/// processes at once needs more.
+const INITIALISATION_LIMIT: Duration = Duration::from_mins(1);
+
+/// The destination of a process's output.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Output {
+    /// The function's log.
+    #[default]
+    Logs,
+    /// The end of the function's log, and this function for each line.
+    Shown(fn(&str)),
+    /// A device that is full: every write fails.
+    Full,
+    /// A pipe without a reader: every write fails.
+    Closed,
+}
+
+/// What to run and how.
+#[derive(Debug, Clone)]
+pub struct FunctionOptions {
+    /// The function's name, which its Lambda variables and its ARN carry.
+    pub name: String,
+    /// The executable.
+    pub binary: PathBuf,
+    /// Variables in addition to Lambda's own; nothing is inherited from this process.
+    pub environment: Vec<(String, String)>,
+    /// How many processes serve invocations at the same time.
+    pub instances: usize,
+    /// After this time an invocation's process is killed and replaced.
+    pub timeout: Duration,
+    /// The memory that the function is told that it has; nothing enforces it.
+    pub memory_megabytes: u32,
+    /// The destination of its standard output and error.
+    pub output: Output,
+}
+
+/// How many lines of the log are kept with [`Output::Shown`].
+const SHOWN_LINES: usize = 10;
+
+impl FunctionOptions {
+    /// Returns options for one instance with ten seconds and 128 MB, and no variables but Lambda's own.
+    pub fn new(name: impl Into<String>, binary: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
+            binary: binary.into(),
+            environment: Vec::new(),
+            instances: 1,
+            timeout: Duration::from_secs(10),
+            memory_megabytes: 128,
+            output: Output::Logs,
+        }
+    }
+
+    /// Returns a new log.
+    pub(super) fn logs(&self) -> Arc<Logs> {
+        let is_shown = matches!(self.output, Output::Shown(_));
+        Arc::new(Logs::new(if is_shown { SHOWN_LINES } else { usize::MAX }))
+    }
+}
+
+pub struct Instance {
+    pub options: FunctionOptions,
+    pub number: usize,
+    pub queue: Arc<Queue>,
+    pub logs: Arc<Logs>,
+    pub killed: watch::Receiver<bool>,
+}
+
+/// A process and its Runtime API.
+struct Running {
+    process: Arc<Process>,
+    child: Child,
+    _server: JoinSet<std::io::Result<()>>,
+}
+
+impl Instance {
+    /// Starts the first process. The result runs the instance to its end.
+    pub async fn start(self) -> Result<impl Future<Output = ()>> {
+        let first = self.spawn().await?;
+        Ok(self.run(first))
+    }
+
+    async fn run(mut self, mut running: Running) {
+        let end = loop {
+            if let Some(end) = self.watch(&mut running).await {
+                break end;
+            }
+            match self.spawn().await {
+                Ok(next) => running = next,
+                Err(error) => break Outcome::not_started(&error),
+            }
+        };
+        self.queue.instance_ended(end);
+    }
+
+    /// Watches one process until it is gone. Returns nothing if it was killed because an invocation took too long: then
+    /// another process replaces it.
+    async fn watch(&mut self, Running { process, child, .. }: &mut Running) -> Option<Outcome> {
+        let own_logs = self.options.logs();
+        let mut readers = JoinSet::new();
+        if let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) {
+            let logs = [Arc::clone(&own_logs), Arc::clone(&self.logs)];
+            readers.spawn(read_lines(output, self.options.output, logs.clone()));
+            readers.spawn(read_lines(errors, self.options.output, logs));
+        }
+        let status = tokio::select! {
+            status = child.wait() => Some(status.map_or_else(|error| error.to_string(), |status| status.to_string())),
+            () = process.state.when(|state| state.is_out_of_time.then_some(())) => None,
+            () = never_ready(process) => Some("requested no event in time".to_owned()),
+            _ = self.killed.wait_for(|killed| *killed) => Some("killed".to_owned()),
+        };
+        process.state.change(|state| state.has_ended = true);
+        // It fails only if the process has ended already.
+        let _ = child.kill().await;
+        // A descendant may keep the pipes open; its output is not waited for.
+        let read = async { while readers.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(Duration::from_secs(1), read).await;
+        let end = Outcome::Crashed { status: status?, logs: own_logs.lines().join("\n") };
+        let current = process.state.lock().current.take();
+        if let Some(current) = current {
+            let _ = current.reply.send(end.clone());
+        }
+        Some(end)
+    }
+
+    async fn spawn(&self) -> Result<Running> {
+        let listener = hidden_listener().await?;
+        let child = self.command(&listener.local_addr()?.to_string())?.spawn();
+        let child = child.with_context(|| format!("{} does not run", self.options.binary.display()))?;
+        let process = Arc::new(Process {
+            function: self.options.name.clone(),
+            timeout: self.options.timeout,
+            queue: Arc::clone(&self.queue),
+            state: Observed::default(),
+        });
+        let router = api::router(Arc::clone(&process));
+        let mut server = JoinSet::new();
+        server.spawn(async move { axum::serve(listener, router).await });
+        Ok(Running { process, child, _server: server })
+    }
+
+    fn command(&self, runtime_api: &str) -> Result<Command> {
+        let FunctionOptions { name, binary, environment, memory_megabytes, output, .. } = &self.options;
+        let lambda = [
+            ("AWS_LAMBDA_FUNCTION_NAME", name.as_str()),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &memory_megabytes.to_string()),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", &format!("/aws/lambda/{name}")),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", &format!("2026/01/01/[$LATEST]{:032x}", self.number)),
+            ("AWS_LAMBDA_RUNTIME_API", runtime_api),
+            ("AWS_REGION", REGION),
+            ("AWS_DEFAULT_REGION", REGION),
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+            ("AWS_SESSION_TOKEN", "local"),
+            ("LAMBDA_TASK_ROOT", "/var/task"),
+            ("LAMBDA_RUNTIME_DIR", "/var/runtime"),
+            ("LANG", "en_US.UTF-8"),
+            ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin"),
+            ("TZ", ":UTC"),
+            ("_HANDLER", "bootstrap"),
+        ];
+        let mut command = Command::new(binary);
+        command.env_clear().envs(lambda).envs(environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(stream(*output)?).stderr(stream(*output)?).kill_on_drop(true);
+        Ok(command)
+    }
+}
+
+/// Returns when the process has not initialised in time, which is never for most processes.
+async fn never_ready(process: &Process) {
+    tokio::time::sleep(INITIALISATION_LIMIT).await;
+    if process.state.lock().is_ready {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn stream(output: Output) -> Result<Stdio> {
+    Ok(match output {
+        Output::Logs | Output::Shown(_) => Stdio::piped(),
+        Output::Full => {
+            File::options().write(true).open("/dev/full").context("there is no /dev/full")?.into()
+        }
+        Output::Closed => {
+            let (_reader, writer) = std::io::pipe()?;
+            writer.into()
+        }
+    })
+}
+
+async fn read_lines(stream: impl AsyncRead + Unpin, output: Output, logs: [Arc<Logs>; 2]) {
+    let mut lines = BufReader::new(stream).split(b'\n');
+    while let Ok(Some(line)) = lines.next_segment().await {
+        let line = String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
+        if let Output::Shown(show) = output {
+            show(&line);
+        }
+        for logs in &logs {
+            logs.add(line.clone());
+        }
+    }
+}
