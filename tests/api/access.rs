@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use local::fault_proxy::Call;
+use local::fault_proxy::RecordedCall;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -175,7 +175,7 @@ async fn every_function_reads_and_writes_exactly_what_is_declared() {
 }
 
 /// Fails if a function read or wrote an item or an attribute that is not declared.
-pub fn assert_declared(functions: &[&str], calls: &[Call]) {
+pub fn assert_declared(functions: &[&str], calls: &[RecordedCall]) {
     let allowed: BTreeMap<&str, _> = functions.iter().map(|name| (*name, allowed(name))).collect();
     for call in calls {
         // A test can ask the database something of its own, in nobody's name.
@@ -209,7 +209,7 @@ fn allowed(operation: &str) -> BTreeMap<Target, Attributes> {
 }
 
 /// What a call reads and writes.
-fn accesses(call: &Call) -> Vec<(Target, Attributes)> {
+fn accesses(call: &RecordedCall) -> Vec<(Target, Attributes)> {
     let body = &call.body;
     match call.operation.as_str() {
         "TransactWriteItems" => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use local::{fault_proxy::Call, gateway::HttpRequest};
+use local::{fault_proxy::RecordedCall, gateway::HttpRequest};
 use serde_json::json;
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A request in short, with everything that the price and the role depend on.
-fn short(call: &Call) -> String {
+fn short(call: &RecordedCall) -> String {
     let consistent = if call.body["ConsistentRead"] == true { " consistently" } else { "" };
     let index = call.index.as_ref().map(|index| format!("/{index}")).unwrap_or_default();
     if call.transaction_items.is_empty() {

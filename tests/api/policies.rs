@@ -9,7 +9,7 @@ use std::{
 };
 
 use local::{
-    fault_proxy::{Call, Fault, Rule},
+    fault_proxy::{Fault, RecordedCall, Rule},
     runtime_api::{Function, FunctionOptions, Outcome},
     streams::StreamReader,
     template::{FunctionDefinition, Template},
@@ -132,7 +132,7 @@ fn security_md_says_what_each_role_allows() {
 }
 
 /// Fails if a function made a call that its role does not allow.
-pub fn assert_allowed(template: &Template, calls: &[Call]) {
+pub fn assert_allowed(template: &Template, calls: &[RecordedCall]) {
     let granted: BTreeMap<&str, BTreeSet<Permission>> =
         template.functions().iter().map(|function| (&*function.operation, granted(function))).collect();
     for call in calls {
@@ -193,7 +193,7 @@ async fn purge(app: &TestApp) {
 }
 
 /// What IAM has to allow for a call. It knows no transaction, only the items in it.
-fn permissions(call: &Call) -> Vec<Permission> {
+fn permissions(call: &RecordedCall) -> Vec<Permission> {
     if call.transaction_items.is_empty() {
         let index = call.index.as_ref().map(|index| format!("/index/{index}")).unwrap_or_default();
         let resources = call.tables.iter().map(|table| format!("{table}{index}"));

@@ -2,7 +2,7 @@
 //! requests themselves.
 
 use local::{
-    fault_proxy::{Call, Fault, Rule},
+    fault_proxy::{Fault, RecordedCall, Rule},
     gateway::HttpRequest,
 };
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ fn reported(line: &Value) -> Price {
 }
 
 /// What the answer of a call says. Only transactions name the kind of the units.
-fn answered(call: &Call) -> Price {
+fn answered(call: &RecordedCall) -> Price {
     let consumed = call.consumed_capacity.clone().unwrap_or_default();
     let parts = consumed.as_array().map_or_else(|| std::slice::from_ref(&consumed), Vec::as_slice);
     let sum = |name: &str| parts.iter().filter_map(|part| part[name].as_f64()).sum::<f64>();
@@ -42,7 +42,8 @@ async fn assert_price(app: &TestApp, what: &str, request: HttpRequest, expected:
     let (response, line) = send(app, &request).await;
     assert!((200..300).contains(&response.status), "{what}: {}", response.body);
     let calls = app.proxy.calls();
-    let add = |(read, written): Price, call: &Call| (read + answered(call).0, written + answered(call).1);
+    let add =
+        |(read, written): Price, call: &RecordedCall| (read + answered(call).0, written + answered(call).1);
     assert_eq!(reported(&line), calls.iter().fold((0.0, 0.0), add), "{what}: left is told, right is true");
     assert_eq!(reported(&line), expected, "{what}: {calls:#?}");
 }
