@@ -146,10 +146,18 @@ fn lock(directory: &Path) -> Result<File> {
     Ok(file)
 }
 
+/// Starts a database with the tables of the repository's template.
+#[cfg(test)]
+pub(crate) async fn with_tables(storage: Storage) -> EmbeddedDatabase {
+    let database = EmbeddedDatabase::start(storage, 0).await.expect("a database");
+    database.create_tables(crate::fixture::template().tables()).expect("tables");
+    database
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{self, template};
+    use crate::fixture::template;
 
     fn movie() -> Value {
         json!({"pk": {"S": "movie#1"}})
@@ -168,7 +176,7 @@ mod tests {
         assert!(error.to_string().contains("is in use by another process"), "{error}");
         first.stop().await;
         // The same tables again, and one that is new in the template.
-        let second = fixture::database(storage).await;
+        let second = with_tables(storage).await;
         assert!(second.items(&last.name).expect("items").is_empty());
         assert_eq!(second.items("MoviesTable").expect("items"), [movie()]);
         second.delete_item("MoviesTable", movie()).expect("deletion");
@@ -177,7 +185,7 @@ mod tests {
 
     #[tokio::test]
     async fn ten_thousand_items_are_written_and_read_back() {
-        let database = fixture::database(Storage::Memory).await;
+        let database = with_tables(Storage::Memory).await;
         let item = |n: usize| json!({"pk": {"S": n.to_string()}, "text": {"S": "y".repeat(300)}});
         database.put_items("MoviesTable", (0..10_000).map(item).collect()).expect("items");
         assert_eq!(database.items("MoviesTable").expect("items").len(), 10_000);
@@ -185,7 +193,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_table_that_differs_from_the_template_is_refused_with_advice() {
-        let database = fixture::database(Storage::Memory).await;
+        let database = with_tables(Storage::Memory).await;
         let mut tables = template().tables().to_vec();
         let movies = tables.iter_mut().find(|table| table.name == "MoviesTable").expect("the table");
         movies.indexes[0].projection["ProjectionType"] = json!("KEYS_ONLY");

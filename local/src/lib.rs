@@ -13,6 +13,8 @@ mod processes;
 pub mod yaml;
 
 // What is deployed.
+#[cfg(test)]
+mod fixture;
 pub mod template;
 
 // DynamoDB.
@@ -29,6 +31,3 @@ pub mod gateway;
 // The command.
 pub mod cargo_lambda;
 pub mod watch;
-
-#[cfg(test)]
-mod fixture;

@@ -66,7 +66,7 @@ impl StreamReader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{database::Storage, fixture};
+    use crate::database::{Storage, with_tables};
 
     const TABLE: &str = "AccountDeletionsTable";
 
@@ -90,7 +90,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_write_is_reported_once_and_in_order() {
-        let database = fixture::database(Storage::Memory).await;
+        let database = with_tables(Storage::Memory).await;
         let mut reader = StreamReader::new(&database, TABLE).expect("a reader");
         assert!(reader.next_records().expect("records").is_empty());
         put(&database, "ann", "");
@@ -107,7 +107,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_record_has_the_form_of_lambdas_events() {
-        let database = fixture::database(Storage::Memory).await;
+        let database = with_tables(Storage::Memory).await;
         put(&database, "ann", "");
         let mut reader = StreamReader::new(&database, TABLE).expect("a reader");
         let mut record = reader.next_records().expect("records").remove(0);
@@ -133,7 +133,7 @@ mod tests {
 
     #[tokio::test]
     async fn more_records_than_one_response_holds_are_read_to_the_end() {
-        let database = fixture::database(Storage::Memory).await;
+        let database = with_tables(Storage::Memory).await;
         (0..1100).for_each(|number| put(&database, &number.to_string(), ""));
         let mut reader = StreamReader::new(&database, TABLE).expect("a reader");
         let lengths = [(); 3].map(|()| reader.next_records().expect("records").len());
@@ -144,10 +144,10 @@ mod tests {
     async fn records_of_an_earlier_run_are_still_reported() {
         let folder = tempfile::tempdir().expect("a folder");
         let storage = Storage::Directory(folder.path().to_owned());
-        let first = fixture::database(storage.clone()).await;
+        let first = with_tables(storage.clone()).await;
         put(&first, "ann", "");
         first.stop().await;
-        let second = fixture::database(storage).await;
+        let second = with_tables(storage).await;
         put(&second, "ben", "");
         let mut reader = StreamReader::new(&second, TABLE).expect("a reader");
         let records = reader.next_records().expect("records");
@@ -156,7 +156,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_table_without_a_stream_is_named() {
-        let database = fixture::database(Storage::Memory).await;
+        let database = with_tables(Storage::Memory).await;
         let error = StreamReader::new(&database, "MoviesTable").err().expect("no stream");
         assert_eq!(error.to_string(), "the table MoviesTable has no stream");
     }

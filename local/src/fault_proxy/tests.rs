@@ -8,13 +8,10 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{
-    database::{EmbeddedDatabase, Storage},
-    fixture,
-};
+use crate::database::{EmbeddedDatabase, Storage, with_tables};
 
 async fn start() -> (EmbeddedDatabase, FaultProxy) {
-    let database = fixture::database(Storage::Memory).await;
+    let database = with_tables(Storage::Memory).await;
     let proxy = FaultProxy::start(database.endpoint()).await.expect("a proxy");
     (database, proxy)
 }
