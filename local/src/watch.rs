@@ -142,7 +142,8 @@ async fn serve(options: &Options, running: &mut Running) -> Result<()> {
     let cargo_lambda = cargo_lambda::locate(&root, |line| print(line)).await?;
     build::functions(&root, options.release, &mut running.program).await?;
     let mut tasks = JoinSet::new();
-    let functions = Functions::new(&template, options.concurrency.into(), env_file, &mut tasks).await?;
+    let functions =
+        Functions::new(&template, root.clone(), options.concurrency.into(), env_file, &mut tasks).await?;
     let mut watch = Program::start(watch_command(&cargo_lambda, &root, options, &functions)?)?;
     let output = output::show(&mut watch);
     let watch = running.program.insert(watch);

@@ -2,10 +2,10 @@
 //! waiting for it.
 //!
 //! ```text
-//!  cargo lambda watch ── runs, for each function ──▶ launcher (in place of cargo): builds it
-//!                                                        │ reports
+//!  cargo lambda watch ── runs, for each function ──▶ launcher, in place of cargo
+//!                                                        │ lives until a file changes
 //!                                                        ▼
-//!  invoke ───────────────────────────────────────────▶ state ── runs ──▶ processes of the function
+//!  invoke ──▶ state ◀── reports ────────────────────── runner ── builds, starts ──▶ processes of the function
 //! ```
 //!
 //! Its modules, each of which uses only those before it: `failure`, `state`, `launchers`.
@@ -14,12 +14,7 @@ mod failure;
 mod launchers;
 mod state;
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use http_body_util::{BodyExt as _, Full};
@@ -37,17 +32,17 @@ use tokio::{
 };
 
 use crate::{
-    environment, loopback,
+    loopback,
     observed::Observed,
-    runtime_api::{FunctionOptions, Outcome, Output},
+    runtime_api::Outcome,
     template::Template,
     watch::{
         launcher::{CARGO_VARIABLE, SOCKET_VARIABLE},
-        output::print,
         triggers::Invoke,
     },
 };
 pub use failure::{Failure, Reason};
+use launchers::Runner;
 use state::State;
 
 /// How long a request waits for a function that is being built. Failures are therefore reported within two seconds.
@@ -65,38 +60,38 @@ const LISTENING: Duration = Duration::from_secs(30);
 /// The functions of a template.
 pub struct Functions {
     state: Arc<Observed<State>>,
+    cargo: PathBuf,
     watch_address: SocketAddr,
     folder: TempDir,
 }
 
 impl Functions {
-    /// Prepares the functions of a template, each with at most this number of processes and with the variables of the
-    /// file `environment`. Serves the launchers as long as `tasks` lives.
+    /// Prepares the functions of a template in the workspace `root`, each with at most this number of processes and with
+    /// the variables of the file `environment`. Serves the launchers as long as `tasks` lives.
+    #[expect(clippy::disallowed_methods, reason = "cargo says which cargo it is by a variable")]
     pub async fn new(
         template: &Template,
+        root: PathBuf,
         processes: usize,
         environment: PathBuf,
         tasks: &mut JoinSet<()>,
     ) -> Result<Arc<Self>> {
+        let cargo = std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
         let folder = tempfile::Builder::new().prefix("movie-bag-").tempdir()?;
         let launchers = UnixListener::bind(folder.path().join("launchers"))?;
         let definitions = template.functions().to_vec();
         let names = definitions.iter().map(|function| function.operation.clone());
         let state = Arc::new(Observed::new(State::new(names)));
-        let options = move |operation: &str| {
-            let defined = definitions.iter().find(|function| function.operation == operation);
-            let defined = defined.context("the function is not in the template")?;
-            Ok(FunctionOptions {
-                environment: variables(&environment)?,
-                instances: processes,
-                timeout: defined.timeout,
-                memory_megabytes: defined.memory_megabytes,
-                output: Output::Shown(|line| print(line)),
-                ..FunctionOptions::new(operation, "")
-            })
+        let runner = Runner {
+            state: Arc::clone(&state),
+            cargo: cargo.clone(),
+            root,
+            environment,
+            processes,
+            definitions,
         };
-        tasks.spawn(launchers::serve(launchers, Arc::clone(&state), options));
-        Ok(Arc::new(Self { state, watch_address: loopback::hidden_address().await?, folder }))
+        tasks.spawn(Arc::new(runner).serve(launchers));
+        Ok(Arc::new(Self { state, cargo, watch_address: loopback::hidden_address().await?, folder }))
     }
 
     /// Returns the address on which `cargo lambda watch` has to listen.
@@ -105,12 +100,10 @@ impl Functions {
     }
 
     /// Returns the variables that make `cargo lambda watch` use launchers.
-    #[expect(clippy::disallowed_methods, reason = "cargo says which cargo it is by a variable")]
     pub fn launcher_variables(&self) -> Result<[(&'static str, PathBuf); 3]> {
-        let cargo = std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
         let this = std::env::current_exe().context("this program does not know its own path")?;
         let socket = self.folder.path().join("launchers");
-        Ok([("CARGO", this), (CARGO_VARIABLE, cargo), (SOCKET_VARIABLE, socket)])
+        Ok([("CARGO", this), (CARGO_VARIABLE, self.cargo.clone()), (SOCKET_VARIABLE, socket)])
     }
 
     /// Has every function built and started, and waits until each has a process that is ready for an event.
@@ -163,14 +156,6 @@ impl Invoke for Functions {
         self.state.when(|state| state.served(function)?.ok()).await;
         Ok(Functions::invoke(self, function, event).await?)
     }
-}
-
-/// Returns the variables of this process, and those of a file, which take precedence.
-fn variables(file: &Path) -> Result<Vec<(String, String)>> {
-    let inherited = std::env::vars_os();
-    let inherited =
-        inherited.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Ok(inherited.chain(environment::read(file)?).collect())
 }
 
 /// Has `cargo lambda watch` run the launcher of a function, through an event that no process ever fetches from it. The

@@ -27,6 +27,9 @@ const READY: Duration = Duration::from_mins(30);
 /// How long to wait for anything else.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// A variable by which the descendants of a `cargo local` are found.
+const MARKER: &str = "MOVIE_BAG_TEST_SITE";
+
 /// A `cargo local` that serves, with its data in memory.
 pub struct Site {
     address: String,
@@ -56,7 +59,7 @@ impl Site {
         let port = free_port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
         command.args(["--in-memory", "--database-port", "0", "--port"]).arg(port.to_string());
-        command.arg("--env-file").arg(&environment).current_dir(workspace);
+        command.arg("--env-file").arg(&environment).current_dir(workspace).env(MARKER, &environment);
         let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/bin");
         let path = std::env::var_os("PATH").unwrap_or_default();
         let folders = std::env::split_paths(&path).chain([tools]);
@@ -83,7 +86,25 @@ impl Site {
     pub async fn stop(mut self) {
         self.interrupt();
         assert!(self.child.wait().await.expect("an end").success(), "Ctrl-C is not a failure");
+        let ended = async {
+            while self.descendant().is_some() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let ended = tokio::time::timeout(Duration::from_secs(10), ended).await;
+        assert!(ended.is_ok(), "Ctrl-C ends everything that it started, also {:?}", self.descendant());
         assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).is_ok(), "nothing listens any more");
+    }
+
+    /// Returns the command of a process that `cargo local` has started, directly or not. All inherit a variable.
+    fn descendant(&self) -> Option<String> {
+        let marker = format!("{MARKER}={}", self.environment.display());
+        std::fs::read_dir("/proc").expect("the processes").find_map(|process| {
+            let folder = process.ok()?.path();
+            let variables = std::fs::read(folder.join("environ")).ok()?;
+            let is_descendant = String::from_utf8_lossy(&variables).split('\0').any(|it| it == marker);
+            is_descendant.then(|| std::fs::read_to_string(folder.join("cmdline")).unwrap_or_default())
+        })
     }
 
     fn interrupt(&self) {

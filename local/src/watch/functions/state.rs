@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::failure::{Failure, Reason};
 use crate::{
     runtime_api::Function,
-    watch::{launcher::Diagnostic, output::print},
+    watch::{build::Diagnostic, output::print},
 };
 
 /// The state of all functions. Requests wait for its changes through [`Observed`](crate::observed::Observed).
