@@ -41,19 +41,9 @@ pub struct Function {
 impl Function {
     /// Starts the processes. They may still be initialising, or fail to, when this returns.
     pub async fn start(options: FunctionOptions) -> Result<Self> {
-        Self::start_with(options, |_| Vec::new()).await
-    }
-
-    /// Starts the processes as [`Function::start`] does, with more variables for each instance, counted from 0.
-    pub async fn start_with(
-        options: FunctionOptions,
-        environment: impl Fn(usize) -> Vec<(String, String)>,
-    ) -> Result<Self> {
         let function = Self::new(options, false);
-        for number in 0..function.options.instances {
-            let mut instance = function.next_instance();
-            instance.options.environment.extend(environment(number));
-            let running = instance.start().await.context("a function cannot be started")?;
+        for _ in 0..function.options.instances {
+            let running = function.next_instance().start().await.context("a function cannot be started")?;
             lock(&function.tasks).spawn(running);
         }
         Ok(function)

@@ -37,8 +37,7 @@ fn main() {
             }
             _ => {}
         }
-        let response =
-            json!({"event": event, "instance": env::var("INSTANCE").ok(), "process": std::process::id()});
+        let response = json!({"event": event, "process": std::process::id()});
         request("POST", &format!("{id}/response"), &response.to_string());
     }
 }

@@ -117,8 +117,6 @@ mod tests {
 
     use super::{super::invoke::tests::Recorder, *};
 
-    type Responses = Vec<Result<Value, &'static str>>;
-
     const FAILS: Result<Value, &str> = Err("no");
 
     fn mapping() -> StreamMapping {
@@ -133,24 +131,25 @@ mod tests {
         }
     }
 
-    /// Delivers records of these numbers with a mapping. Returns the numbers of each invocation, and the messages about
-    /// records that were given up.
-    async fn deliver(
-        mapping: StreamMapping,
-        numbers: &[&str],
-        responses: Responses,
-    ) -> (Vec<String>, Vec<String>) {
-        let records = numbers.iter().map(|number| record(number, "INSERT")).collect();
-        deliver_records(mapping, records, responses).await
+    /// A response that reports these records as failed.
+    fn reports(failures: &Value) -> Vec<Result<Value, &'static str>> {
+        vec![Ok(json!({"batchItemFailures": failures}))]
     }
 
-    async fn deliver_records(
+    /// Delivers records with these numbers, of which those with an exclamation mark are of removed items. Returns the
+    /// numbers of each invocation, and the messages about records that were given up.
+    async fn deliver(
         mapping: StreamMapping,
-        records: Vec<Value>,
-        responses: Responses,
+        numbers: &str,
+        responses: Vec<Result<Value, &'static str>>,
     ) -> (Vec<String>, Vec<String>) {
         let functions = Arc::new(Recorder { responses: Mutex::new(responses.into()), ..Recorder::default() });
         let new = Delivery::new(mapping, Arc::clone(&functions));
+        let record = |number: &str| {
+            let name = if number.ends_with('!') { "REMOVE" } else { "INSERT" };
+            json!({"eventName": name, "dynamodb": {"SequenceNumber": number}})
+        };
+        let records = numbers.split(' ').map(record).collect();
         let given_up = Delivery { first_pause: Duration::from_millis(1), ..new }.deliver(records).await;
         let numbers = |event: &Value| {
             let records = event["Records"].as_array().expect("records").iter();
@@ -161,38 +160,31 @@ mod tests {
         (invocations.iter().map(|(_, event)| numbers(event)).collect(), given_up)
     }
 
-    fn record(number: &str, name: &str) -> Value {
-        json!({"eventName": name, "dynamodb": {"SequenceNumber": number}})
-    }
-
     #[tokio::test]
-    async fn records_are_delivered_in_order_and_in_batches() {
-        let (invocations, given_up) = deliver(mapping(), &["1", "2", "3", "4", "5"], Vec::new()).await;
-        assert_eq!(invocations, ["1 2 3 4", "5"]);
-        assert!(given_up.is_empty());
-    }
-
-    #[tokio::test]
-    async fn filtered_records_trigger_no_invocation() {
-        let (invocations, given_up) =
-            deliver_records(mapping(), vec![record("1", "REMOVE")], Vec::new()).await;
-        assert!(invocations.is_empty() && given_up.is_empty());
-        let records = vec![record("2", "REMOVE"), record("3", "MODIFY")];
-        assert_eq!(deliver_records(mapping(), records, Vec::new()).await.0, ["3"]);
+    async fn wanted_records_are_delivered_in_order_and_in_batches() {
+        for (numbers, expected) in [("1 2 3 4 5", vec!["1 2 3 4", "5"]), ("1!", vec![]), ("1! 2", vec!["2"])]
+        {
+            let (invocations, given_up) = deliver(mapping(), numbers, Vec::new()).await;
+            assert_eq!(invocations, expected);
+            assert!(given_up.is_empty());
+        }
     }
 
     #[tokio::test]
     async fn records_from_the_first_reported_failure_on_are_retried() {
-        let reported = json!({"batchItemFailures": [{"itemIdentifier": "4"}, {"itemIdentifier": "3"}]});
-        let (invocations, given_up) = deliver(mapping(), &["1", "2", "3", "4"], vec![Ok(reported)]).await;
+        let reported = json!([{"itemIdentifier": "4"}, {"itemIdentifier": "3"}]);
+        let (invocations, given_up) = deliver(mapping(), "1 2 3 4", reports(&reported)).await;
         assert_eq!(invocations, ["1 2 3 4", "3", "4"]);
         assert!(given_up.is_empty());
+        let without_reports = StreamMapping { reports_failures: false, ..mapping() };
+        let reported = json!([{"itemIdentifier": "1"}]);
+        assert_eq!(deliver(without_reports, "1", reports(&reported)).await.0, ["1"]);
     }
 
     #[tokio::test]
     async fn a_batch_that_fails_is_halved_and_the_others_go_on() {
         // 1 2 3 4, then 1 2, then 1 three times, then 2 and 3 4.
-        let (invocations, given_up) = deliver(mapping(), &["1", "2", "3", "4"], vec![FAILS; 5]).await;
+        let (invocations, given_up) = deliver(mapping(), "1 2 3 4", vec![FAILS; 5]).await;
         assert_eq!(invocations, ["1 2 3 4", "1 2", "1", "1", "1", "2", "3 4"]);
         let message = "Gave up on the record 1 of JobsTable: work failed 3 times (no). \
                        `cargo local` delivers it again at its next start.";
@@ -200,39 +192,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_halving_a_batch_is_given_up_as_a_whole() {
-        let mapping = StreamMapping { bisects: false, ..mapping() };
-        let (invocations, given_up) = deliver(mapping, &["1", "2"], vec![FAILS; 3]).await;
-        assert_eq!(invocations, ["1 2"; 3]);
-        assert_eq!(given_up.len(), 2);
-    }
-
-    #[tokio::test]
-    async fn without_a_limit_it_is_retried_until_it_succeeds() {
-        let mapping = StreamMapping { retries: None, ..mapping() };
-        let (invocations, given_up) = deliver(mapping, &["1"], vec![FAILS; 8]).await;
+    async fn retries_end_at_the_limit_of_the_mapping() {
+        let whole = StreamMapping { bisects: false, ..mapping() };
+        let (invocations, given_up) = deliver(whole, "1 2", vec![FAILS; 3]).await;
+        assert_eq!((invocations, given_up.len()), (vec!["1 2".to_owned(); 3], 2));
+        let endless = StreamMapping { retries: None, ..mapping() };
+        let (invocations, given_up) = deliver(endless, "1", vec![FAILS; 8]).await;
         assert_eq!((invocations.len(), given_up.len()), (9, 0));
     }
 
     #[tokio::test]
     async fn a_response_that_names_no_record_is_a_failure_of_all() {
-        for failures in [
-            json!([{"itemIdentifier": ""}]),
-            json!([{"itemIdentifier": null}]),
-            json!([{"itemIdentifier": "7"}]),
-            json!([{}]),
-            json!("1"),
-        ] {
-            let response = Ok(json!({"batchItemFailures": failures}));
-            let (invocations, _) = deliver(mapping(), &["1", "2"], vec![response]).await;
+        let unknown = ["", "7"].map(|number| json!([{"itemIdentifier": number}]));
+        let malformed = [json!([{"itemIdentifier": null}]), json!([{}]), json!("1")];
+        for failures in unknown.into_iter().chain(malformed) {
+            let (invocations, _) = deliver(mapping(), "1 2", reports(&failures)).await;
             assert_eq!(invocations, ["1 2", "1", "2"], "{failures}");
         }
-    }
-
-    #[tokio::test]
-    async fn a_mapping_without_reports_ignores_them() {
-        let reported = json!({"batchItemFailures": [{"itemIdentifier": "1"}]});
-        let mapping = StreamMapping { reports_failures: false, ..mapping() };
-        assert_eq!(deliver(mapping, &["1"], vec![Ok(reported)]).await.0, ["1"]);
     }
 }
