@@ -1,6 +1,6 @@
 //! The whole movie bag on one machine: an embedded DynamoDB with the tables of `template.yaml`, API Gateway's HTTP API,
-//! and the functions that `cargo lambda watch` builds, triggered by streams and schedules as deployed. For tests and
-//! benchmarks it also has a Lambda Runtime API and a fault proxy in front of the database.
+//! and the functions in a Lambda Runtime API, triggered by streams and schedules as deployed. For tests it also has a
+//! fault proxy in front of the database.
 //!
 //! The modules are listed in layers: each uses only modules above it. Inside a folder, a parent uses its children, and a
 //! child uses only its siblings listed before it, never the parent.
@@ -13,9 +13,10 @@ mod processes;
 pub mod yaml;
 
 // What is deployed.
+pub mod template;
+
 #[cfg(test)]
 mod fixture;
-pub mod template;
 
 // DynamoDB.
 pub mod database;

@@ -41,11 +41,11 @@ impl StreamReader {
 
     /// Returns the records written since the last call, in order and in the form of Lambda's events; at most 1,000.
     pub fn next_records(&mut self) -> Result<Vec<Value>> {
-        let answer = self.database.get_records(request(json!({"ShardIterator": self.iterator}))?)?;
-        self.iterator = answer.next_shard_iterator.context("the stream has ended")?;
+        let response = self.database.get_records(request(json!({"ShardIterator": self.iterator}))?)?;
+        self.iterator = response.next_shard_iterator.context("the stream has ended")?;
         let oldest = (clock::now() - RETENTION).unix_timestamp();
         let mut records = Vec::new();
-        for record in answer.records {
+        for record in response.records {
             let mut record = serde_json::to_value(record)?;
             // It is a whole number in Lambda's events.
             #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970")]

@@ -37,7 +37,7 @@ pub use launcher::run_as_cargo;
 use output::print;
 
 /// Runs the movie bag on this machine: an embedded DynamoDB with the tables of template.yaml, its routes and CORS, and
-/// the functions, which `cargo lambda watch` rebuilds when their code changes.
+/// the functions, which are rebuilt when their code changes.
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "cargo local", bin_name = "cargo local", verbatim_doc_comment)]
 pub struct Options {
