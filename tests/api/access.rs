@@ -1,8 +1,8 @@
 //! Which items each function reads and writes, and which of their attributes.
 //!
 //! IAM tells tables and actions apart, and [`crate::policies`] compares those. It knows neither kinds of items nor, in a
-//! transaction, attributes. So what a function may do with them is declared here. Every call of every test is compared
-//! with that, by [`assert_declared`], and one test shows that nothing is declared in vain.
+//! transaction, attributes. So [`crate::operations`] declares what a function may do with them. [`assert_declared`]
+//! compares every request of every test with that, and one test shows that nothing is declared in vain.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use local::fault_proxy::RecordedCall;
 use serde_json::{Map, Value};
 
 use crate::{
-    policies,
+    operations, policies,
     test_app::{ACCOUNT_DELETIONS, MOVIES, PASSWORD_ATTEMPTS, TestApp, USERS},
 };
 
@@ -24,129 +24,100 @@ const KINDS: [(&str, &[&str]); 4] = [
 
 /// Stands for the kind where a request asks for items without naming their keys, and for all attributes.
 const ANY: &str = "*";
-const WHOLE: &[&str] = &[ANY];
+/// All attributes of an item.
+pub const ALL: &[&str] = &[ANY];
 
-/// What the check of a token reads of its user.
-const SESSION: &[&str] = &["session_epoch", "status"];
-const USER: &[&str] =
+/// The attributes of a user that the check of a token reads.
+pub const SESSION_ATTRIBUTES: &[&str] = &["session_epoch", "status"];
+/// All attributes of a user.
+pub const USER_ATTRIBUTES: &[&str] =
     &["created_at", "email", "email_key", "id", "movie_count", "password_hash", "session_epoch", "status"];
-const MOVIE: &[&str] =
+/// All attributes of a movie.
+pub const MOVIE_ATTRIBUTES: &[&str] =
     &["added_by", "casts", "catalog", "created_at", "genres", "id", "name", "name_key", "updated_at"];
 
 /// What a function does with items of one kind.
-struct Access {
-    action: &'static str,
-    place: &'static str,
+pub struct Access {
+    /// The action of IAM, such as `GetItem`.
+    pub action: &'static str,
+    /// The table, or `<table>/index/<index>`.
+    pub place: String,
+    /// The beginning of the items' keys.
     kind: &'static str,
     reads: Vec<&'static str>,
     writes: &'static [&'static str],
 }
 
 impl Access {
-    /// The request also answers with the whole item, such as the one that its condition refused.
-    fn answering_all(mut self) -> Self {
-        self.reads = WHOLE.to_vec();
+    /// The response also has the whole item, such as the one that failed the condition.
+    pub fn returning_item(mut self) -> Self {
+        self.reads = ALL.to_vec();
         self
     }
 }
 
-fn read(
+fn read(action: &'static str, place: &str, kind: &'static str, attributes: &[&[&'static str]]) -> Access {
+    Access { action, place: place.to_owned(), kind, reads: attributes.concat(), writes: &[] }
+}
+
+fn write(
     action: &'static str,
-    place: &'static str,
+    table: &str,
     kind: &'static str,
-    attributes: &[&[&'static str]],
+    attributes: &'static [&'static str],
 ) -> Access {
-    Access { action, place, kind, reads: attributes.concat(), writes: &[] }
+    Access { action, place: table.to_owned(), kind, reads: Vec::new(), writes: attributes }
 }
 
-fn get(place: &'static str, kind: &'static str, attributes: &[&[&'static str]]) -> Access {
-    read("GetItem", place, kind, attributes)
+/// Reads one item by its key.
+pub fn get(table: &str, kind: &'static str, attributes: &[&[&'static str]]) -> Access {
+    read("GetItem", table, kind, attributes)
 }
 
-fn put(place: &'static str, kind: &'static str, writes: &'static [&'static str]) -> Access {
-    Access { action: "PutItem", place, kind, reads: Vec::new(), writes }
+/// Reads several items by their keys.
+pub fn batch_get(table: &str, kind: &'static str, attributes: &[&'static str]) -> Access {
+    read("BatchGetItem", table, kind, &[attributes])
 }
 
-fn update(place: &'static str, kind: &'static str, writes: &'static [&'static str]) -> Access {
-    Access { action: "UpdateItem", place, kind, reads: Vec::new(), writes }
+/// Reads all attributes of an index.
+pub fn query(table: &str, index: &str) -> Access {
+    read("Query", &format!("{table}/index/{index}"), ANY, &[ALL])
 }
 
-fn delete(place: &'static str, kind: &'static str) -> Access {
-    Access { action: "DeleteItem", place, kind, reads: Vec::new(), writes: &[] }
+/// Reads all items of a table.
+pub fn scan(table: &str) -> Access {
+    read("Scan", table, ANY, &[ALL])
 }
 
-/// All that a function may do.
-fn declared(operation: &str) -> Vec<Access> {
-    let authenticates = || get(USERS, "user#", &[SESSION]);
-    let counts_attempts = || {
-        vec![
-            get(PASSWORD_ATTEMPTS, "", &[WHOLE]),
-            put(PASSWORD_ATTEMPTS, "", &["blocked_until", "expires_at", "failures", "last_attempt"])
-                .answering_all(),
-            update(PASSWORD_ATTEMPTS, "", &["expires_at", "failures"]),
-            delete(PASSWORD_ATTEMPTS, ""),
-        ]
-    };
-    match operation {
-        "signup" => vec![put(USERS, "user#", USER), put(USERS, "email#", &["user_id"])],
-        "login" => {
-            let mut accesses = counts_attempts();
-            accesses.push(get(USERS, "email#", &[&["user_id"]]));
-            accesses.push(get(USERS, "user#", &[SESSION, &["id", "password_hash"]]));
-            accesses.push(update(USERS, "user#", &["password_hash"]).answering_all());
-            accesses
-        }
-        "get-account" => vec![get(USERS, "user#", &[SESSION, &["created_at", "email", "movie_count"]])],
-        "change-password" => {
-            let mut accesses = counts_attempts();
-            accesses.push(get(USERS, "user#", &[SESSION, &["email_key", "password_hash"]]));
-            accesses.push(update(USERS, "user#", &["password_hash", "session_epoch"]).answering_all());
-            accesses
-        }
-        "logout" => vec![authenticates(), update(USERS, "user#", &["session_epoch"]).answering_all()],
-        "delete-account" => vec![
-            authenticates(),
-            update(USERS, "user#", &["session_epoch", "status"]),
-            put(ACCOUNT_DELETIONS, "", &["requested_at", "run_count"]),
-        ],
-        "list-movies" => vec![read("Query", "MoviesTable/index/catalog", ANY, &[WHOLE])],
-        "get-movie" => vec![get(MOVIES, "movie#", &[WHOLE])],
-        "create-movie" => vec![
-            authenticates(),
-            update(USERS, "user#", &["movie_count"]),
-            put(MOVIES, "movie#", MOVIE),
-            put(MOVIES, "name#", &["movie_id"]).answering_all(),
-        ],
-        "update-movie" => vec![
-            authenticates(),
-            get(MOVIES, "movie#", &[WHOLE]),
-            update(MOVIES, "movie#", &["casts", "genres", "name", "name_key", "updated_at"]).answering_all(),
-            delete(MOVIES, "name#"),
-            put(MOVIES, "name#", &["movie_id"]).answering_all(),
-        ],
-        "delete-movie" => vec![
-            authenticates(),
-            get(MOVIES, "movie#", &[WHOLE]),
-            delete(MOVIES, "movie#"),
-            delete(MOVIES, "name#"),
-            update(USERS, "user#", &["movie_count"]),
-        ],
-        "purge-account" => vec![
-            get(USERS, "user#", &[&["email_key", "movie_count", "status"]]),
-            update(USERS, "user#", &["movie_count"]),
-            delete(USERS, "user#"),
-            delete(USERS, "email#"),
-            read("Query", "MoviesTable/index/owner", ANY, &[WHOLE]),
-            read("BatchGetItem", MOVIES, "movie#", &[&["added_by", "id", "name_key"]]),
-            delete(MOVIES, "movie#"),
-            delete(MOVIES, "name#"),
-            get(ACCOUNT_DELETIONS, "", &[WHOLE]),
-            update(ACCOUNT_DELETIONS, "", &["run_count"]),
-            delete(ACCOUNT_DELETIONS, ""),
-            read("Scan", ACCOUNT_DELETIONS, ANY, &[WHOLE]),
-        ],
-        other => panic!("tests/api/access.rs does not declare what {other} reads and writes"),
-    }
+/// Adds or replaces an item.
+pub fn put(table: &str, kind: &'static str, attributes: &'static [&'static str]) -> Access {
+    write("PutItem", table, kind, attributes)
+}
+
+/// Changes attributes of an item.
+pub fn update(table: &str, kind: &'static str, attributes: &'static [&'static str]) -> Access {
+    write("UpdateItem", table, kind, attributes)
+}
+
+/// Deletes an item.
+pub fn delete(table: &str, kind: &'static str) -> Access {
+    write("DeleteItem", table, kind, &[])
+}
+
+/// The read that checks a token.
+pub fn session() -> Access {
+    get(USERS, "user#", &[SESSION_ATTRIBUTES])
+}
+
+/// What counting a password attempt, and forgetting it, takes.
+pub fn password_attempts() -> Vec<Access> {
+    let counter = &["blocked_until", "expires_at", "failures", "last_attempt"];
+    vec![
+        get(PASSWORD_ATTEMPTS, "", &[ALL]),
+        put(PASSWORD_ATTEMPTS, "", counter).returning_item(),
+        update(PASSWORD_ATTEMPTS, "", &["expires_at", "failures"]),
+        delete(PASSWORD_ATTEMPTS, ""),
+    ]
 }
 
 /// An action, the table or index that it is for, and the kind of the items.
@@ -191,7 +162,7 @@ pub fn assert_declared(functions: &[&str], calls: &[RecordedCall]) {
             assert!(
                 allowed.contains_key(&target) && reads.is_empty() && writes.is_empty(),
                 "{}: {action} of {place} {kind}… is not declared like this; too much is read: {reads:?}, and written: \
-                 {writes:?}. Narrow the request, or declare it in tests/api/access.rs and see what SECURITY.md then \
+                 {writes:?}. Narrow the request, or declare it in tests/api/operations.rs and see what SECURITY.md then \
                  has to say of the function.",
                 call.caller
             );
@@ -202,10 +173,10 @@ pub fn assert_declared(functions: &[&str], calls: &[RecordedCall]) {
 fn allowed(operation: &str) -> BTreeMap<Target, Attributes> {
     let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     let entry = |access: Access| {
-        let target = (access.action.to_owned(), access.place.to_owned(), access.kind.to_owned());
+        let target = (access.action.to_owned(), access.place.clone(), access.kind.to_owned());
         (target, (texts(&access.reads), texts(access.writes)))
     };
-    declared(operation).into_iter().map(entry).collect()
+    (operations::find(operation).accesses)().into_iter().map(entry).collect()
 }
 
 /// What a call reads and writes.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     contract,
     expect::expect_problem,
+    operations,
     test_app::{MOVIES, PASSWORD, TestApp, TestUser},
 };
 
@@ -43,15 +44,8 @@ async fn the_events_of_signing_up_and_logging_in_belong_together() {
 #[tokio::test]
 async fn the_events_that_need_a_token_ask_for_one() {
     let app = TestApp::start().await;
-    for operation in [
-        "create-movie",
-        "update-movie",
-        "delete-movie",
-        "get-account",
-        "change-password",
-        "logout",
-        "delete-account",
-    ] {
+    for operation in operations::with_token() {
+        let operation = operation.name;
         let response = handle(&app, operation, &event(operation)).await;
         expect_problem(&response, 401, "invalid_token");
         let mut without = event(operation);

@@ -8,7 +8,7 @@ mod reasons;
 mod refused;
 mod stale;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use local::{
     fault_proxy::{Fault, Rule},
@@ -16,93 +16,87 @@ use local::{
 };
 use serde_json::{Value, json};
 
-use crate::test_app::{ACCOUNT_DELETIONS, PASSWORD, TestApp, TestUser, delete, get, movie, post, put};
+use crate::{
+    operations,
+    test_app::{ACCOUNT_DELETIONS, Owner, PASSWORD, TestApp, TestUser, delete, get, movie, post, put},
+};
 
 /// The password that a change sets.
 const NEW_PASSWORD: &str = "a bag full of new movies";
 
-/// A way through an operation that makes requests to DynamoDB of its own.
+/// A way through an operation that makes requests of DynamoDB of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scenario {
     Signup,
     Login,
-    List,
-    Get,
-    Create,
+    /// An operation that changes nothing, by its name.
+    Read(&'static str),
+    CreateMovie,
     /// An update with another name.
-    Rename,
+    RenameMovie,
     /// An update with the same name in another spelling.
-    Respell,
+    RespellMovie,
     /// An update without a name.
-    Details,
-    Delete,
-    Account,
+    UpdateDetails,
+    DeleteMovie,
     ChangePassword,
     Logout,
-    Leave,
+    DeleteAccount,
 }
 
-const PATHS: [Scenario; 13] = [
+/// The scenarios that are not [`Scenario::Read`].
+const OTHER_SCENARIOS: [Scenario; 10] = [
     Scenario::Signup,
     Scenario::Login,
-    Scenario::List,
-    Scenario::Get,
-    Scenario::Create,
-    Scenario::Rename,
-    Scenario::Respell,
-    Scenario::Details,
-    Scenario::Delete,
-    Scenario::Account,
+    Scenario::CreateMovie,
+    Scenario::RenameMovie,
+    Scenario::RespellMovie,
+    Scenario::UpdateDetails,
+    Scenario::DeleteMovie,
     Scenario::ChangePassword,
     Scenario::Logout,
-    Scenario::Leave,
+    Scenario::DeleteAccount,
 ];
+
+/// Returns every scenario: those above, and one for each other operation that only reads.
+fn scenarios() -> Vec<Scenario> {
+    let reads = operations::with_route()
+        .filter(|operation| !operation.writes() && operation.name != "login")
+        .map(|operation| Scenario::Read(operation.name));
+    OTHER_SCENARIOS.into_iter().chain(reads).collect()
+}
+
+/// Returns the operations that have a scenario.
+pub fn covered_operations() -> BTreeSet<&'static str> {
+    scenarios().into_iter().map(Scenario::operation).collect()
+}
 
 impl Scenario {
     fn operation(self) -> &'static str {
         match self {
             Self::Signup => "signup",
             Self::Login => "login",
-            Self::List => "list-movies",
-            Self::Get => "get-movie",
-            Self::Create => "create-movie",
-            Self::Rename | Self::Respell | Self::Details => "update-movie",
-            Self::Delete => "delete-movie",
-            Self::Account => "get-account",
+            Self::Read(operation) => operation,
+            Self::CreateMovie => "create-movie",
+            Self::RenameMovie | Self::RespellMovie | Self::UpdateDetails => "update-movie",
+            Self::DeleteMovie => "delete-movie",
             Self::ChangePassword => "change-password",
             Self::Logout => "logout",
-            Self::Leave => "delete-account",
+            Self::DeleteAccount => "delete-account",
         }
     }
 
-    /// The requests that it makes when nothing goes wrong. Where passwords are checked some of them are made at the same
-    /// time, and come in any order.
-    fn requests(self) -> &'static [&'static str] {
-        match self {
-            Self::Signup => &["TransactWriteItems"],
-            // A claim, a user and a counter; two counters up, one put; afterwards one deleted, and two down.
-            Self::Login => &[
-                "GetItem",
-                "GetItem",
-                "GetItem",
-                "UpdateItem",
-                "UpdateItem",
-                "PutItem",
-                "DeleteItem",
-                "UpdateItem",
-                "UpdateItem",
-            ],
-            // The session with the hash; the counters as at a login, but none down; and the change itself.
-            Self::ChangePassword => {
-                &["GetItem", "GetItem", "UpdateItem", "UpdateItem", "PutItem", "DeleteItem", "UpdateItem"]
-            }
-            Self::List => &["Query"],
-            Self::Get | Self::Account => &["GetItem"],
-            Self::Create | Self::Leave => &["GetItem", "TransactWriteItems"],
-            Self::Rename | Self::Delete => &["GetItem", "GetItem", "TransactWriteItems"],
-            Self::Respell => &["GetItem", "GetItem", "UpdateItem"],
-            Self::Details | Self::Logout => &["GetItem", "UpdateItem"],
-        }
+    /// Returns the actions of the requests that the scenario makes when nothing goes wrong. Where passwords are checked,
+    /// some of them are concurrent and come in any order.
+    fn requests(self) -> Vec<&'static str> {
+        let call = match self {
+            Self::RenameMovie => 2,
+            Self::RespellMovie => 1,
+            _ => 0,
+        };
+        let calls = (operations::find(self.operation()).calls)(&Owner::default());
+        let actions = calls[call].requests.iter().filter_map(|request| request.split([' ', ':']).next());
+        actions.collect()
     }
 
     /// Which of its requests meet a fault: all of them, but one of those that are alike and come together, and at the
@@ -117,28 +111,29 @@ impl Scenario {
 
     /// Which request it is of those of its kind.
     fn kind(self, index: usize) -> (&'static str, usize) {
-        let kind = self.requests()[index];
-        (kind, self.requests()[..index].iter().filter(|request| **request == kind).count())
+        let requests = self.requests();
+        let kind = requests[index];
+        (kind, requests[..index].iter().filter(|request| **request == kind).count())
     }
 
     /// How many items its transaction has.
     fn transaction_items(self) -> usize {
-        if matches!(self, Self::Signup | Self::Leave) { 2 } else { 3 }
+        if matches!(self, Self::Signup | Self::DeleteAccount) { 2 } else { 3 }
     }
 
     /// Whether it changes anything but the counters of failed logins.
     fn writes(self) -> bool {
-        !matches!(self, Self::Login | Self::List | Self::Get | Self::Account)
+        !matches!(self, Self::Login | Self::Read(_))
     }
 
     /// The status when nothing goes wrong.
     fn success(self) -> u16 {
-        if self == Self::Leave { 202 } else { 200 }
+        operations::find(self.operation()).success()
     }
 
     /// Whether it is about the account of a user, of which each case has one of its own.
     fn is_of_account(self) -> bool {
-        matches!(self, Self::Account | Self::ChangePassword | Self::Logout | Self::Leave)
+        matches!(self, Self::ChangePassword | Self::Logout | Self::DeleteAccount)
     }
 
     /// The requests in an order in which they can be compared.
@@ -176,13 +171,18 @@ impl FaultTest {
 
     /// The next case. What it needs is in the tables already.
     async fn case(&self, number: usize) -> Case {
+        if let Scenario::Read(name) = self.scenario {
+            let (operation, owner) = (operations::find(name), self.app.owner(&format!("case{number}")).await);
+            let request = operation.request(&owner, &(operation.calls)(&owner)[0]);
+            return Case { number, request, url: owner.movie_path(), person: owner.user };
+        }
         let mut url = String::new();
         let person = if self.scenario.is_of_account() {
             self.app.person(&format!("case{number}")).await
         } else {
             self.ann.clone()
         };
-        if !matches!(self.scenario, Scenario::Signup | Scenario::Login | Scenario::Create)
+        if !matches!(self.scenario, Scenario::Signup | Scenario::Login | Scenario::CreateMovie)
             && !self.scenario.is_of_account()
         {
             let movie = self.app.movie(&self.ann, &format!("Old {number}")).await;
@@ -196,23 +196,21 @@ impl FaultTest {
             Scenario::Login => {
                 post("/api/auth/login", &json!({"email": self.ann.email, "password": PASSWORD}))
             }
-            Scenario::List => get("/api/movies"),
-            Scenario::Get => get(&url),
-            Scenario::Create => post("/api/movies", &movie(&format!("New {number}"))),
-            Scenario::Rename => put(&url, &json!({"name": format!("New {number}")})),
-            Scenario::Respell => put(&url, &json!({"name": format!("OLD {number}")})),
-            Scenario::Details => put(&url, &json!({"genres": ["Thriller"]})),
-            Scenario::Delete => delete(&url),
-            Scenario::Account => get("/api/auth/account"),
+            Scenario::Read(operation) => unreachable!("{operation} is handled above"),
+            Scenario::CreateMovie => post("/api/movies", &movie(&format!("New {number}"))),
+            Scenario::RenameMovie => put(&url, &json!({"name": format!("New {number}")})),
+            Scenario::RespellMovie => put(&url, &json!({"name": format!("OLD {number}")})),
+            Scenario::UpdateDetails => put(&url, &json!({"genres": ["Thriller"]})),
+            Scenario::DeleteMovie => delete(&url),
             Scenario::ChangePassword => {
                 let body = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
                 put("/api/auth/password", &body)
             }
             Scenario::Logout => post("/api/auth/logout", &json!({})),
-            Scenario::Leave => delete("/api/auth/account"),
+            Scenario::DeleteAccount => delete("/api/auth/account"),
         };
         let request = match self.scenario {
-            Scenario::Signup | Scenario::Login | Scenario::List | Scenario::Get => request,
+            Scenario::Signup | Scenario::Login => request,
             _ => request.bearer(&person.token),
         };
         Case { number, request, person, url }
@@ -252,25 +250,25 @@ impl FaultTest {
                 let email = format!("case{}@example.com", case.number);
                 self.app.log_in(&email, PASSWORD).await.status == 200
             }
-            Scenario::Create => {
+            Scenario::CreateMovie => {
                 let list = self.app.send(get("/api/movies")).await.json();
                 let named = |movie: &&Value| movie["name"] == format!("New {}", case.number);
                 list.as_array().expect("a list").iter().filter(named).count() == 1
             }
-            Scenario::Rename => shown().await["name"] == format!("New {}", case.number),
-            Scenario::Respell => shown().await["name"] == format!("OLD {}", case.number),
-            Scenario::Details => shown().await["genres"] == json!(["Thriller"]),
-            Scenario::Delete => shown().await["code"] == "movie_not_found",
+            Scenario::RenameMovie => shown().await["name"] == format!("New {}", case.number),
+            Scenario::RespellMovie => shown().await["name"] == format!("OLD {}", case.number),
+            Scenario::UpdateDetails => shown().await["genres"] == json!(["Thriller"]),
+            Scenario::DeleteMovie => shown().await["code"] == "movie_not_found",
             Scenario::ChangePassword => self.app.log_in(&case.person.email, NEW_PASSWORD).await.status == 200,
             Scenario::Logout => self.app.account(&case.person.token).await.status == 401,
-            Scenario::Leave => {
+            Scenario::DeleteAccount => {
                 let account_deletions = self.app.database.items(ACCOUNT_DELETIONS).expect("items");
                 account_deletions
                     .iter()
                     .any(|account_deletion| account_deletion["user_id"]["S"] == case.person.id)
                     && self.app.account(&case.person.token).await.status == 401
             }
-            Scenario::Login | Scenario::List | Scenario::Get | Scenario::Account => true,
+            Scenario::Login | Scenario::Read(_) => true,
         }
     }
 

@@ -6,6 +6,7 @@ mod consistency;
 mod contract;
 mod emf;
 mod expect;
+mod operations;
 mod test_app;
 
 mod access_patterns;

@@ -8,12 +8,9 @@ use serde_json::json;
 
 use crate::{
     consistency::assert_consistent,
-    test_app::{PASSWORD, TestApp, USERS, delete, post, put},
-    tokens::{
-        assert_refused,
-        every_operation::{Operation, owner},
-        forge, issued,
-    },
+    operations::{self, Operation},
+    test_app::{Owner, PASSWORD, TestApp, USERS, delete, post, put},
+    tokens::{assert_refused, forge, issued},
 };
 
 /// Another password that may be set.
@@ -75,36 +72,46 @@ fn token(response: &HttpResponse) -> String {
 /// Refused on every operation of `openapi.yaml` that needs a token, and nothing changes.
 async fn assert_dead(app: &TestApp, token: &str, movie_id: &str, why: &str) {
     let before = app.contents();
-    for operation in Operation::all() {
-        let response = app.send(operation.request(movie_id).bearer(token)).await;
+    for operation in operations::with_token() {
+        let response = app.send(operation.example_request(movie_id).bearer(token)).await;
         assert_refused(&response, "invalid_token", &format!("{} after {why}", operation.name));
     }
     assert_eq!(app.contents(), before, "{why}");
 }
 
-/// Accepted on every operation of `openapi.yaml` that needs a token; what ends the movie or the session comes last. Only
-/// logging out and changing the password are left out: they would end the session before.
+/// Panics unless every operation that needs a token accepts this one. Deletions come last, because the operations before
+/// them need the movie and the session. Logging out and changing the password are left out, because they would end the
+/// session before.
 async fn assert_alive(app: &TestApp, token: &str, movie_id: &str, why: &str) {
-    let mut operations = Operation::all();
-    let last = ["delete-movie", "delete-account"];
-    operations.retain(|operation| !["logout", "change-password"].contains(&operation.name));
-    operations
-        .sort_by_key(|operation| last.iter().position(|name| *name == operation.name).map(|place| place + 1));
-    assert!(operations.len() >= 5, "operations that are tried: {}", operations.len());
-    for operation in operations {
-        let response = app.send(operation.request(movie_id).bearer(token)).await;
-        let status = if operation.name == "delete-account" { 202 } else { 200 };
-        assert_eq!(response.status, status, "{} after {why}: {}", operation.name, response.body);
+    let deletes = |operation: &Operation| operation.bare_request(movie_id).method() == "DELETE";
+    let mut accepted: Vec<_> =
+        operations::with_token().filter(|operation| !operation.ends_sessions || deletes(operation)).collect();
+    accepted.sort_by_key(|operation| (deletes(operation), operation.ends_sessions));
+    assert!(accepted.len() >= 5, "operations that are tried: {}", accepted.len());
+    for operation in accepted {
+        let response = app.send(operation.example_request(movie_id).bearer(token)).await;
+        let expected = operation.success();
+        assert_eq!(response.status, expected, "{} after {why}: {}", operation.name, response.body);
     }
+}
+
+#[test]
+fn every_operation_that_ends_sessions_is_tested() {
+    let declared = operations::with_token().filter(|operation| operation.ends_sessions);
+    let mut declared: Vec<&str> = declared.map(|operation| operation.name).collect();
+    let mut tested = ENDINGS.map(Ending::operation);
+    declared.sort_unstable();
+    tested.sort_unstable();
+    assert_eq!(tested, *declared, "left are the variants of Ending, right is OPERATIONS");
 }
 
 #[tokio::test]
 async fn every_earlier_token_is_dead_on_every_route_at_once() {
     let app = TestApp::start().await;
-    let operations = Operation::all().len();
-    assert!(operations >= 7, "operations that need a token: {operations}");
+    let count = operations::with_token().count();
+    assert!(count >= 7, "operations that need a token: {count}");
     for ending in ENDINGS {
-        let (person, movie_id) = owner(&app, ending.operation()).await;
+        let Owner { user: person, movie_id, .. } = app.owner(ending.operation()).await;
         let elsewhere = app.session(&person.email).await;
         // The last thing before it, as a rule in the same second.
         let last = app.session(&person.email).await;
@@ -125,7 +132,7 @@ async fn every_earlier_token_is_dead_on_every_route_at_once() {
 async fn a_token_issued_afterwards_works_on_every_route() {
     for ending in [Ending::Logout, Ending::ChangePassword] {
         let app = TestApp::start().await;
-        let (mut person, movie_id) = owner(&app, "ann").await;
+        let Owner { user: mut person, movie_id, .. } = app.owner("ann").await;
         ending.happen(&app, &person.token).await;
         let response = app.log_in(&person.email, ending.password()).await;
         person.token = token(&response);
@@ -147,7 +154,7 @@ async fn a_token_issued_afterwards_works_on_every_route() {
 #[tokio::test]
 async fn the_token_that_a_change_of_the_password_returns_works_on_every_route() {
     let app = TestApp::start().await;
-    let (person, movie_id) = owner(&app, "ann").await;
+    let Owner { user: person, movie_id, .. } = app.owner("ann").await;
     let returned = token(&Ending::ChangePassword.happen(&app, &person.token).await);
     assert_alive(&app, &returned, &movie_id, "the change that returned it").await;
     assert_dead(&app, &returned, &movie_id, "deleting").await;
@@ -157,7 +164,7 @@ async fn the_token_that_a_change_of_the_password_returns_works_on_every_route() 
 #[tokio::test]
 async fn after_leaving_there_is_no_new_token() {
     let app = TestApp::start().await;
-    let (person, movie_id) = owner(&app, "ann").await;
+    let Owner { user: person, movie_id, .. } = app.owner("ann").await;
     Ending::Leaving.happen(&app, &person.token).await;
     assert_eq!(app.log_in(&person.email, PASSWORD).await.status, 401);
     // Not even one that is signed with our own key for the epoch that the user has now.

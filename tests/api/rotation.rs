@@ -4,12 +4,9 @@ use serde_json::{Value, json};
 
 use crate::{
     consistency::assert_consistent,
-    test_app::{PASSWORD, TestApp, movie, post, put},
-    tokens::{
-        Algorithm, assert_refused, decoded,
-        every_operation::{Operation, owner},
-        forge_with,
-    },
+    operations,
+    test_app::{Owner, PASSWORD, TestApp, movie, post, put},
+    tokens::{Algorithm, assert_refused, decoded, forge_with},
 };
 
 const OLD: &str = "the key that signed until now, long enough";
@@ -18,7 +15,7 @@ const CURRENT_KEY: &str = "JWT_SECRET_KEY";
 const PREVIOUS_KEY: &str = "JWT_PREVIOUS_SECRET_KEY";
 
 /// The operations that sign or check tokens.
-fn operations(app: &TestApp) -> Vec<String> {
+fn with_keys(app: &TestApp) -> Vec<String> {
     let functions = app.template.functions().iter();
     functions
         .filter(|function| function.environment.contains_key(CURRENT_KEY))
@@ -54,20 +51,20 @@ async fn assert_unknown(app: &TestApp, token: &str) {
 #[tokio::test]
 async fn tokens_of_both_keys_are_taken_everywhere_and_new_ones_are_of_the_new_key() {
     let mut app = system(OLD, "").await;
-    let (ann, anns_movie) = owner(&app, "ann").await;
-    let (bob, bobs_movie) = owner(&app, "bob").await;
-    let all = operations(&app);
+    let Owner { user: ann, movie_id: anns_movie, .. } = app.owner("ann").await;
+    let Owner { user: bob, movie_id: bobs_movie, .. } = app.owner("bob").await;
+    let all = with_keys(&app);
     assert!(all.len() >= 8, "{all:?}");
     deploy(&mut app, &all, NEXT, OLD).await;
     let new = app.session(&bob.email).await;
     assert_ne!(key_id(&new), key_id(&ann.token));
     assert_eq!(key_id(&bob.token), key_id(&ann.token));
     for (token, movie_id) in [(&ann.token, &anns_movie), (&new, &bobs_movie)] {
-        for operation in Operation::all() {
-            if ["change-password", "logout", "delete-account", "delete-movie"].contains(&operation.name) {
+        for operation in operations::with_token() {
+            if operation.ends_sessions || operation.bare_request(movie_id).method() == "DELETE" {
                 continue;
             }
-            let response = app.send(operation.request(movie_id).bearer(token)).await;
+            let response = app.send(operation.example_request(movie_id).bearer(token)).await;
             // The second one of the two creates has the name of the first.
             let taken = operation.name.ends_with("-movie") && response.status == 409;
             assert!(response.status == 200 || taken, "{}: {}", operation.name, response.body);
@@ -88,7 +85,7 @@ async fn tokens_of_both_keys_are_taken_everywhere_and_new_ones_are_of_the_new_ke
 async fn without_the_previous_key_its_tokens_are_refused() {
     let mut app = system(OLD, "").await;
     let ann = app.person("ann").await;
-    let all = operations(&app);
+    let all = with_keys(&app);
     let before = app.contents();
     // The second is what a deployment's secret says.
     for no_key in ["", "none"] {
@@ -105,7 +102,7 @@ async fn without_the_previous_key_its_tokens_are_refused() {
 async fn a_token_is_verified_with_the_key_that_it_names_and_with_no_other() {
     let mut app = system(OLD, "").await;
     let ann = app.person("ann").await;
-    let all = operations(&app);
+    let all = with_keys(&app);
     deploy(&mut app, &all, NEXT, OLD).await;
     let new = app.session(&ann.email).await;
     let before = app.contents();
@@ -142,7 +139,7 @@ async fn a_token_is_verified_with_the_key_that_it_names_and_with_no_other() {
 async fn the_runbook_changes_the_key_without_ending_a_session() {
     let mut app = system(OLD, "").await;
     let ann = app.person("ann").await;
-    let all = operations(&app);
+    let all = with_keys(&app);
     deploy(&mut app, &all, OLD, "").await;
     let (some, others) = all.split_at(all.len() / 2);
     let mut sessions = vec![ann.token.clone()];
@@ -175,12 +172,9 @@ async fn the_runbook_changes_the_key_without_ending_a_session() {
 async fn everybody_works_on(app: &TestApp, email: &str, sessions: &mut Vec<String>) {
     sessions.push(app.session(email).await);
     for token in sessions.iter() {
-        for operation in Operation::all() {
-            let id = "019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7";
-            if ["change-password", "logout", "delete-account"].contains(&operation.name) {
-                continue;
-            }
-            let response = app.send(operation.request(id).bearer(token)).await;
+        for operation in operations::with_token().filter(|operation| !operation.ends_sessions) {
+            let unknown = "019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7";
+            let response = app.send(operation.example_request(unknown).bearer(token)).await;
             assert!([200, 404, 409].contains(&response.status), "{}: {}", operation.name, response.body);
         }
     }
@@ -191,7 +185,7 @@ async fn everybody_works_on(app: &TestApp, email: &str, sessions: &mut Vec<Strin
 async fn a_key_that_became_known_is_worth_nothing_after_one_deployment() {
     let mut app = system(OLD, "").await;
     let ann = app.person("ann").await;
-    let all = operations(&app);
+    let all = with_keys(&app);
     deploy(&mut app, &all, NEXT, "").await;
     let forged = forge_with(OLD, Algorithm::Hs256, &ann.token, &json!({}), &json!({"epoch": 0}));
     for token in [&ann.token, &forged] {

@@ -6,94 +6,85 @@ mod content_types;
 mod fuzz;
 mod hostile_events;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use local::gateway::{HttpRequest, HttpResponse};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
-    contract,
     expect::expect_problem,
-    test_app::{PASSWORD, TestApp, TestUser, movie},
+    operations::{self, Caller, Operation},
+    test_app::{Owner, TestApp},
 };
 
-/// A system with somebody and a movie of theirs in it.
-struct Scene {
+/// A system in which each operation has a user and a movie of its own.
+struct StrictInputTest {
     app: TestApp,
-    ann: TestUser,
-    /// Somebody whose password and whose sessions come to an end.
-    carol: TestUser,
-    movie: Value,
+    owners: BTreeMap<&'static str, Owner>,
 }
 
 /// An operation that takes a body, and one that it accepts.
-struct Taker {
-    operation: &'static str,
-    method: &'static str,
-    path: String,
+struct BodyCase {
+    operation: &'static Operation,
+    owner_movie_id: String,
     body: Value,
     token: Option<String>,
 }
 
-impl Scene {
+impl StrictInputTest {
     async fn start() -> Self {
         let app = TestApp::start().await;
-        let ann = app.person("ann").await;
-        let carol = app.person("carol").await;
-        let movie = app.movie(&ann, "Alien").await;
-        Self { app, ann, carol, movie }
+        let mut owners = BTreeMap::new();
+        for operation in operations::with_route() {
+            owners.insert(operation.name, app.owner(operation.name).await);
+        }
+        Self { app, owners }
     }
 
-    /// Every operation that takes a body; `openapi.yaml` says which.
-    fn takers(&self) -> Vec<Taker> {
-        let path_of_movie = format!("/api/movies/{}", self.movie["id"].as_str().expect("an id"));
-        let taker = |operation, method, path: &str, body: Value, sender: Option<&TestUser>| Taker {
-            operation,
-            method,
-            path: path.to_owned(),
-            body,
-            token: sender.map(|sender| sender.token.clone()),
+    /// Returns a case for every operation that takes a body, with the body that has most fields.
+    fn body_cases(&self) -> Vec<BodyCase> {
+        let case = |operation: &'static Operation| {
+            let owner = &self.owners[operation.name];
+            let bodies = (operation.calls)(owner).into_iter().filter_map(|call| call.body);
+            let fields = |body: &Value| body.as_object().map_or(0, serde_json::Map::len);
+            BodyCase {
+                operation,
+                owner_movie_id: owner.movie_id.clone(),
+                body: bodies.max_by_key(fields).expect("a call with a body"),
+                token: (operation.caller == Caller::User).then(|| owner.user.token.clone()),
+            }
         };
-        let newcomer = json!({"email": "bob@example.com", "password": PASSWORD});
-        let ann = json!({"email": self.ann.email, "password": PASSWORD});
-        let passwords = json!({"current_password": PASSWORD, "new_password": "a bag full of new movies"});
-        let takers = vec![
-            taker("signup", "POST", "/api/auth/signup", newcomer, None),
-            taker("login", "POST", "/api/auth/login", ann, None),
-            taker("change-password", "PUT", "/api/auth/password", passwords, Some(&self.carol)),
-            taker("create-movie", "POST", "/api/movies", movie("Brazil"), Some(&self.ann)),
-            taker("update-movie", "PUT", &path_of_movie, movie("Aliens"), Some(&self.ann)),
-        ];
-        let described: BTreeSet<_> = contract::operations()
-            .filter(|(_, _, operation)| operation["requestBody"].is_object())
-            .filter_map(|(_, _, operation)| operation["operationId"].as_str())
-            .collect();
-        assert_eq!(takers.iter().map(|taker| taker.operation).collect::<BTreeSet<_>>(), described);
-        takers
+        operations::with_body().map(case).collect()
     }
 
     /// Sends what must be refused with this status and code, and checks that it left no trace.
-    async fn refused(&self, taker: &Taker, request: HttpRequest, status: u16, code: &str) -> HttpResponse {
+    async fn assert_refused(
+        &self,
+        case: &BodyCase,
+        request: HttpRequest,
+        status: u16,
+        code: &str,
+    ) -> HttpResponse {
         let before = self.app.contents();
         let response = self.app.send(request).await;
         expect_problem(&response, status, code);
-        assert_eq!(self.app.contents(), before, "{} has changed something", taker.operation);
+        assert_eq!(self.app.contents(), before, "{} has changed something", case.operation.name);
         // A process that ends is not replaced, so this is still the one that answered before.
-        assert_eq!(self.app.function(taker.operation).await.running_instances(), 1);
+        assert_eq!(self.app.function(case.operation.name).await.running_instances(), 1);
         response
     }
 
     /// Sends what must be taken.
-    async fn taken(&self, request: HttpRequest) {
+    async fn assert_accepted(&self, request: HttpRequest) {
         let response = self.app.send(request).await;
         assert_eq!(response.status, 200, "{}", response.body);
     }
 }
 
-impl Taker {
+impl BodyCase {
     /// The request with whatever its sender may send, but without a body.
     fn request(&self) -> HttpRequest {
-        let request = HttpRequest::new(self.method, &self.path);
+        let request = self.operation.bare_request(&self.owner_movie_id);
         match &self.token {
             Some(token) => request.bearer(token),
             None => request,

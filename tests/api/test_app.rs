@@ -57,11 +57,26 @@ pub struct TestApp {
 }
 
 /// A user who signed up and logged in.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct TestUser {
     pub id: String,
     pub email: String,
     pub token: String,
+}
+
+/// A user with a movie of their own.
+#[derive(Default)]
+pub struct Owner {
+    pub user: TestUser,
+    pub movie_id: String,
+    pub movie_name: String,
+}
+
+impl Owner {
+    /// Returns the path of the movie.
+    pub fn movie_path(&self) -> String {
+        format!("/api/movies/{}", self.movie_id)
+    }
 }
 
 impl TestApp {
@@ -205,6 +220,14 @@ impl TestApp {
         let id = self.sign_up(&email).await.json()["id"].as_str().expect("an id").to_owned();
         let token = self.session(&email).await;
         TestUser { id, email, token }
+    }
+
+    /// Creates a user with a movie. Both have names made of this one.
+    pub async fn owner(&self, name: &str) -> Owner {
+        let user = self.person(name).await;
+        let movie_name = format!("The movie of {name}");
+        let movie_id = self.movie(&user, &movie_name).await["id"].as_str().expect("an id").to_owned();
+        Owner { user, movie_id, movie_name }
     }
 
     /// A movie of somebody's, with this name.

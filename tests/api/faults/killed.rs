@@ -5,12 +5,12 @@ use std::pin::pin;
 use futures_util::future::{Either, join_all, select};
 use local::fault_proxy::{Fault, Gate};
 
-use super::{Case, FaultTest, PATHS, Scenario};
+use super::{Case, FaultTest, Scenario, scenarios};
 use crate::consistency::assert_consistent;
 
 #[tokio::test]
 async fn a_process_killed_before_any_request_leaves_the_old_state_and_a_repeat_finishes() {
-    join_all(PATHS.into_iter().filter(|scenario| scenario.writes()).map(|scenario| async move {
+    join_all(scenarios().into_iter().filter(|scenario| scenario.writes()).map(|scenario| async move {
         let mut test = FaultTest::new(scenario).await;
         for index in scenario.places() {
             let case = test.case(index).await;
@@ -30,7 +30,7 @@ async fn a_process_killed_before_any_request_leaves_the_old_state_and_a_repeat_f
 
 #[tokio::test]
 async fn a_process_killed_after_its_write_leaves_the_new_state_and_a_repeat_changes_nothing_more() {
-    join_all(PATHS.into_iter().filter(|scenario| scenario.writes()).map(|scenario| async move {
+    join_all(scenarios().into_iter().filter(|scenario| scenario.writes()).map(|scenario| async move {
         let mut test = FaultTest::new(scenario).await;
         let case = test.case(1).await;
         let before = test.app.contents();
@@ -46,10 +46,10 @@ async fn a_process_killed_after_its_write_leaves_the_new_state_and_a_repeat_chan
         assert_consistent(&test.app);
         let response = test.send(&case).await;
         let expected = match scenario {
-            Scenario::Signup | Scenario::Create => 409,
-            Scenario::Delete => 404,
+            Scenario::Signup | Scenario::CreateMovie => 409,
+            Scenario::DeleteMovie => 404,
             // The session of the repeat has ended.
-            Scenario::ChangePassword | Scenario::Logout | Scenario::Leave => 401,
+            Scenario::ChangePassword | Scenario::Logout | Scenario::DeleteAccount => 401,
             _ => 200,
         };
         assert_eq!(response.status, expected, "{name}: {}", response.body);

@@ -3,7 +3,7 @@
 use futures_util::future::{join, join_all};
 use local::fault_proxy::Fault;
 
-use super::{Case, FaultTest, PATHS, Scenario, assert_problem, until};
+use super::{Case, FaultTest, Scenario, assert_problem, scenarios, until};
 use crate::consistency::assert_consistent;
 
 #[tokio::test]
@@ -14,7 +14,7 @@ async fn throttling_for_ever_is_503() {
 /// Another user's transaction has the claim in hand: the email at a signup, the name of a movie otherwise.
 #[tokio::test]
 async fn conflicts_with_others_for_ever_are_503_and_never_409() {
-    let scenarios = [Scenario::Signup, Scenario::Create, Scenario::Rename, Scenario::Delete];
+    let scenarios = [Scenario::Signup, Scenario::CreateMovie, Scenario::RenameMovie, Scenario::DeleteMovie];
     let ends = scenarios.map(|scenario| async move {
         let (test, case) = prepared(scenario).await;
         test.inject(Fault::TransactionConflict { position: 1 }, scenario.requests().len() - 1, usize::MAX);
@@ -27,15 +27,15 @@ async fn conflicts_with_others_for_ever_are_503_and_never_409() {
 #[tokio::test]
 async fn conflicts_with_oneself_for_ever_are_429() {
     let scenarios = [
-        (Scenario::Create, 2),
-        (Scenario::Rename, 0),
-        (Scenario::Respell, 0),
-        (Scenario::Details, 0),
-        (Scenario::Delete, 0),
-        (Scenario::Delete, 2),
+        (Scenario::CreateMovie, 2),
+        (Scenario::RenameMovie, 0),
+        (Scenario::RespellMovie, 0),
+        (Scenario::UpdateDetails, 0),
+        (Scenario::DeleteMovie, 0),
+        (Scenario::DeleteMovie, 2),
         (Scenario::ChangePassword, 0),
         (Scenario::Logout, 0),
-        (Scenario::Leave, 0),
+        (Scenario::DeleteAccount, 0),
     ];
     let ends = scenarios.map(|(scenario, position)| async move {
         let (test, case) = prepared(scenario).await;
@@ -65,7 +65,7 @@ async fn a_request_that_hangs_for_ever_is_503_before_lambda_ends_the_function() 
 async fn a_last_request_that_hangs_after_others_were_slow_is_503_before_lambda_ends_the_function() {
     // One request has six seconds, so three of them do not fit into the function's ten: what ends this is the limit
     // for the handler as a whole.
-    let slow = [Scenario::Rename, Scenario::Delete].map(|scenario| async move {
+    let slow = [Scenario::RenameMovie, Scenario::DeleteMovie].map(|scenario| async move {
         let (test, case) = prepared(scenario).await;
         for (index, times) in [(0, 2), (1, 2), (2, usize::MAX)] {
             // A rule does not count the calls that an earlier one took.
@@ -77,7 +77,7 @@ async fn a_last_request_that_hangs_after_others_were_slow_is_503_before_lambda_e
         })
         .await;
     });
-    let throttled = [Scenario::Rename, Scenario::Delete].map(|scenario| async move {
+    let throttled = [Scenario::RenameMovie, Scenario::DeleteMovie].map(|scenario| async move {
         let (test, case) = prepared(scenario).await;
         for (fault, index, times) in
             [(Fault::Throttle, 0, 2), (Fault::Throttle, 1, 2), (Fault::Stall, 2, usize::MAX)]
@@ -92,7 +92,7 @@ async fn a_last_request_that_hangs_after_others_were_slow_is_503_before_lambda_e
 /// At each of these requests, of every scenario, the fault comes and stays. All at the same time: what takes long is only
 /// waiting.
 async fn lasts(at: impl Fn(&str) -> bool, fault: impl Fn() -> Fault) {
-    let cases = PATHS
+    let cases = scenarios()
         .into_iter()
         .flat_map(|scenario| {
             scenario.places().into_iter().map(move |index| (scenario, index, scenario.requests()[index]))

@@ -4,12 +4,12 @@ use futures_util::future::join_all;
 use local::fault_proxy::Fault;
 use serde_json::Value;
 
-use super::{FaultTest, PATHS, Scenario};
+use super::{FaultTest, Scenario, scenarios};
 use crate::consistency::assert_consistent;
 
 #[tokio::test]
 async fn a_write_whose_answer_is_lost_is_repeated_as_the_same_write_and_succeeds() {
-    join_all(PATHS.into_iter().filter(|scenario| scenario.writes()).map(loses_the_answer)).await;
+    join_all(scenarios().into_iter().filter(|scenario| scenario.writes()).map(loses_the_answer)).await;
 }
 
 async fn loses_the_answer(scenario: Scenario) {
@@ -36,9 +36,9 @@ async fn loses_the_answer(scenario: Scenario) {
     }
     let added = test.app.contents().len().cast_signed() - before.len().cast_signed();
     let expected = match scenario {
-        Scenario::Signup | Scenario::Create => 2,
-        Scenario::Delete => -2,
-        Scenario::Leave => 1,
+        Scenario::Signup | Scenario::CreateMovie => 2,
+        Scenario::DeleteMovie => -2,
+        Scenario::DeleteAccount => 1,
         _ => 0,
     };
     assert_eq!(added, expected, "{name}");
@@ -48,7 +48,7 @@ async fn loses_the_answer(scenario: Scenario) {
 
 #[tokio::test]
 async fn a_clients_own_second_request_is_no_retry() {
-    let refusals = [(Scenario::Signup, 409), (Scenario::Create, 409), (Scenario::Delete, 404)];
+    let refusals = [(Scenario::Signup, 409), (Scenario::CreateMovie, 409), (Scenario::DeleteMovie, 404)];
     let twice = refusals.map(|(scenario, status)| async move {
         let test = FaultTest::new(scenario).await;
         let case = test.case(1).await;

@@ -40,7 +40,7 @@ async fn cancelled(scenario: Scenario, reasons: &[&'static str]) -> (FaultTest, 
 #[tokio::test]
 async fn a_creator_at_the_limit_hears_that_and_not_that_the_name_is_taken() {
     for reasons in [[NONE, FAILED, FAILED], [NONE, NONE, FAILED], [CONFLICT, FAILED, FAILED]] {
-        let (_stage, response, transactions) = cancelled(Scenario::Create, &reasons).await;
+        let (_test, response, transactions) = cancelled(Scenario::CreateMovie, &reasons).await;
         assert_problem(&response, 403, "movie_limit_reached");
         assert_eq!(transactions, 1, "{reasons:?}");
     }
@@ -48,7 +48,7 @@ async fn a_creator_at_the_limit_hears_that_and_not_that_the_name_is_taken() {
 
 #[tokio::test]
 async fn a_creator_who_is_gone_hears_that_and_not_that_the_name_is_taken() {
-    let test = FaultTest::new(Scenario::Create).await;
+    let test = FaultTest::new(Scenario::CreateMovie).await;
     test.app.movie(&test.ann, "New 1").await;
     let case = test.case(1).await;
     let key = format!("user#{}", test.ann.id);
@@ -60,27 +60,31 @@ async fn a_creator_who_is_gone_hears_that_and_not_that_the_name_is_taken() {
 #[tokio::test]
 async fn a_taken_name_or_email_is_409_whatever_else_is_in_conflict() {
     for reasons in [[NONE, FAILED, CONFLICT], [CONFLICT, FAILED, NONE], [NONE, FAILED, "ThrottlingError"]] {
-        let (_stage, response, transactions) = cancelled(Scenario::Create, &reasons).await;
+        let (_test, response, transactions) = cancelled(Scenario::CreateMovie, &reasons).await;
         assert_problem(&response, 409, "movie_name_taken");
         assert_eq!(transactions, 1, "{reasons:?}");
     }
-    let (_stage, response, transactions) = cancelled(Scenario::Signup, &[CONFLICT, FAILED]).await;
+    let (_test, response, transactions) = cancelled(Scenario::Signup, &[CONFLICT, FAILED]).await;
     assert_problem(&response, 409, "email_taken");
     assert_eq!(transactions, 1);
-    let (_stage, response, transactions) = cancelled(Scenario::Rename, &[NONE, NONE, FAILED]).await;
+    let (_test, response, transactions) = cancelled(Scenario::RenameMovie, &[NONE, NONE, FAILED]).await;
     assert_problem(&response, 409, "movie_name_taken");
     assert_eq!(transactions, 1);
-    let (_stage, response, transactions) = cancelled(Scenario::Rename, &[NONE, CONFLICT, FAILED]).await;
+    let (_test, response, transactions) = cancelled(Scenario::RenameMovie, &[NONE, CONFLICT, FAILED]).await;
     assert_problem(&response, 409, "movie_name_taken");
     assert_eq!(transactions, 1);
 }
 
 #[tokio::test]
 async fn conflicts_alone_are_tried_again() {
-    let scenarios =
-        [(Scenario::Signup, 2), (Scenario::Create, 3), (Scenario::Rename, 3), (Scenario::Delete, 3)];
+    let scenarios = [
+        (Scenario::Signup, 2),
+        (Scenario::CreateMovie, 3),
+        (Scenario::RenameMovie, 3),
+        (Scenario::DeleteMovie, 3),
+    ];
     for (scenario, items) in scenarios {
-        let (_stage, response, transactions) = cancelled(scenario, &vec![CONFLICT; items]).await;
+        let (_test, response, transactions) = cancelled(scenario, &vec![CONFLICT; items]).await;
         assert_eq!((response.status, transactions), (200, 2), "{scenario:?}: {}", response.body);
     }
 }
@@ -89,15 +93,15 @@ async fn conflicts_alone_are_tried_again() {
 #[tokio::test]
 async fn a_movie_that_was_outdated_is_read_again_before_anything_is_told() {
     for (scenario, reasons) in [
-        (Scenario::Rename, [FAILED, NONE, FAILED]),
-        (Scenario::Rename, [FAILED, FAILED, NONE]),
-        (Scenario::Rename, [FAILED, FAILED, FAILED]),
-        (Scenario::Rename, [CONFLICT, FAILED, NONE]),
-        (Scenario::Rename, [CONFLICT, NONE, FAILED]),
-        (Scenario::Rename, [CONFLICT, FAILED, FAILED]),
-        (Scenario::Delete, [FAILED, FAILED, NONE]),
-        (Scenario::Delete, [FAILED, NONE, CONFLICT]),
-        (Scenario::Delete, [CONFLICT, FAILED, NONE]),
+        (Scenario::RenameMovie, [FAILED, NONE, FAILED]),
+        (Scenario::RenameMovie, [FAILED, FAILED, NONE]),
+        (Scenario::RenameMovie, [FAILED, FAILED, FAILED]),
+        (Scenario::RenameMovie, [CONFLICT, FAILED, NONE]),
+        (Scenario::RenameMovie, [CONFLICT, NONE, FAILED]),
+        (Scenario::RenameMovie, [CONFLICT, FAILED, FAILED]),
+        (Scenario::DeleteMovie, [FAILED, FAILED, NONE]),
+        (Scenario::DeleteMovie, [FAILED, NONE, CONFLICT]),
+        (Scenario::DeleteMovie, [CONFLICT, FAILED, NONE]),
     ] {
         let (test, response, transactions) = cancelled(scenario, &reasons).await;
         assert_eq!((response.status, transactions), (200, 2), "{scenario:?} {reasons:?}: {}", response.body);
@@ -108,7 +112,7 @@ async fn a_movie_that_was_outdated_is_read_again_before_anything_is_told() {
 
 #[tokio::test]
 async fn a_rename_that_was_outdated_still_hears_that_the_name_is_taken() {
-    let test = FaultTest::new(Scenario::Rename).await;
+    let test = FaultTest::new(Scenario::RenameMovie).await;
     let case = test.case(1).await;
     test.app.movie(&test.ann, "Taken").await;
     let before = test.app.contents();
@@ -124,12 +128,15 @@ async fn a_rename_that_was_outdated_still_hears_that_the_name_is_taken() {
 
 #[tokio::test]
 async fn a_transaction_that_is_wrong_is_500_and_not_tried_again() {
-    for (scenario, items) in
-        [(Scenario::Signup, 2), (Scenario::Create, 3), (Scenario::Rename, 3), (Scenario::Delete, 3)]
-    {
+    for (scenario, items) in [
+        (Scenario::Signup, 2),
+        (Scenario::CreateMovie, 3),
+        (Scenario::RenameMovie, 3),
+        (Scenario::DeleteMovie, 3),
+    ] {
         let mut reasons = vec![NONE; items];
         reasons[0] = "ValidationError";
-        let (_stage, response, transactions) = cancelled(scenario, &reasons).await;
+        let (_test, response, transactions) = cancelled(scenario, &reasons).await;
         assert_problem(&response, 500, "internal");
         assert_eq!(transactions, 1, "{scenario:?}");
     }
@@ -139,7 +146,7 @@ async fn a_transaction_that_is_wrong_is_500_and_not_tried_again() {
 /// tried for ever.
 #[tokio::test]
 async fn a_movie_whose_claim_is_gone_is_500() {
-    for scenario in [Scenario::Rename, Scenario::Delete] {
+    for scenario in [Scenario::RenameMovie, Scenario::DeleteMovie] {
         let test = FaultTest::new(scenario).await;
         let case = test.case(1).await;
         test.app.database.delete_item(MOVIES, json!({"pk": {"S": "name#old 1"}})).expect("deleted");

@@ -3,18 +3,27 @@
 use futures_util::future::join_all;
 use local::fault_proxy::Fault;
 
-use super::{FaultTest, PATHS, Scenario, assert_problem, until};
+use super::{FaultTest, Scenario, assert_problem, scenarios, until};
 use crate::consistency::assert_consistent;
 
 #[tokio::test]
 async fn denied_access_is_500_told_once_and_not_tried_again() {
-    join_all(PATHS.map(|scenario| is_refused(scenario, Fault::AccessDenied, "AccessDeniedException"))).await;
+    join_all(
+        scenarios()
+            .into_iter()
+            .map(|scenario| is_refused(scenario, Fault::AccessDenied, "AccessDeniedException")),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_missing_table_is_500_told_once_and_not_tried_again() {
-    join_all(PATHS.map(|scenario| is_refused(scenario, Fault::TableMissing, "ResourceNotFoundException")))
-        .await;
+    join_all(
+        scenarios()
+            .into_iter()
+            .map(|scenario| is_refused(scenario, Fault::TableMissing, "ResourceNotFoundException")),
+    )
+    .await;
 }
 
 async fn is_refused(scenario: Scenario, fault: Fault, exception: &str) {

@@ -18,7 +18,7 @@ const MAX_WRITE_ATTEMPTS: usize = 5;
 
 #[tokio::test]
 async fn a_rename_of_a_movie_that_keeps_changing_is_429_and_changes_nothing() {
-    let (test, case) = test(Scenario::Rename).await;
+    let (test, case) = test(Scenario::RenameMovie).await;
     let details = |time| put(&case.url, &json!({"genres": [format!("Genre {time}")]}));
     let response = while_it_changes(&test, &case, "TransactWriteItems", MAX_WRITE_ATTEMPTS, details).await;
     assert_problem(&response, 429, "too_many_concurrent_writes");
@@ -30,7 +30,7 @@ async fn a_rename_of_a_movie_that_keeps_changing_is_429_and_changes_nothing() {
 
 #[tokio::test]
 async fn a_rename_of_a_movie_that_changes_once_succeeds_and_keeps_the_change() {
-    let (test, case) = test(Scenario::Rename).await;
+    let (test, case) = test(Scenario::RenameMovie).await;
     let details = |_| put(&case.url, &json!({"genres": ["Thriller"]}));
     let response = while_it_changes(&test, &case, "TransactWriteItems", 1, details).await;
     assert_eq!(response.status, 200, "{}", response.body);
@@ -41,7 +41,7 @@ async fn a_rename_of_a_movie_that_changes_once_succeeds_and_keeps_the_change() {
 
 #[tokio::test]
 async fn a_rename_of_a_movie_that_gets_another_name_meanwhile_frees_that_name() {
-    let (test, case) = test(Scenario::Respell).await;
+    let (test, case) = test(Scenario::RespellMovie).await;
     let rename = |_| put(&case.url, &json!({"name": "Meanwhile"}));
     // The name was the same at first, so this begins as an ordinary update and ends as a move of the claim.
     let response = while_it_changes(&test, &case, "UpdateItem", 1, rename).await;
@@ -53,7 +53,7 @@ async fn a_rename_of_a_movie_that_gets_another_name_meanwhile_frees_that_name() 
 
 #[tokio::test]
 async fn a_deletion_of_a_movie_that_keeps_changing_is_429_and_deletes_nothing() {
-    let (test, case) = test(Scenario::Delete).await;
+    let (test, case) = test(Scenario::DeleteMovie).await;
     let rename = |time| put(&case.url, &json!({"name": format!("Name {time}")}));
     let response = while_it_changes(&test, &case, "TransactWriteItems", MAX_WRITE_ATTEMPTS, rename).await;
     assert_problem(&response, 429, "too_many_concurrent_writes");
@@ -63,7 +63,7 @@ async fn a_deletion_of_a_movie_that_keeps_changing_is_429_and_deletes_nothing() 
 
 #[tokio::test]
 async fn a_deletion_of_a_movie_that_is_renamed_once_succeeds() {
-    let (test, case) = test(Scenario::Delete).await;
+    let (test, case) = test(Scenario::DeleteMovie).await;
     let rename = |_| put(&case.url, &json!({"name": "Meanwhile"}));
     let response = while_it_changes(&test, &case, "TransactWriteItems", 1, rename).await;
     assert_eq!(response.status, 200, "{}", response.body);
@@ -73,7 +73,9 @@ async fn a_deletion_of_a_movie_that_is_renamed_once_succeeds() {
 
 #[tokio::test]
 async fn a_movie_that_gets_another_owner_between_read_and_write_is_not_changed() {
-    for scenario in [Scenario::Rename, Scenario::Respell, Scenario::Details, Scenario::Delete] {
+    for scenario in
+        [Scenario::RenameMovie, Scenario::RespellMovie, Scenario::UpdateDetails, Scenario::DeleteMovie]
+    {
         let (test, case) = test(scenario).await;
         let bob = test.app.person("bob").await;
         let write = scenario.requests().len() - 1;

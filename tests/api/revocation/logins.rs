@@ -8,15 +8,14 @@ use super::{ENDINGS, Ending, NEW, assert_dead, hash_of, token};
 use crate::{
     consistency::assert_consistent,
     expect::expect_problem,
-    test_app::{PASSWORD, TestApp, post},
-    tokens::every_operation::owner,
+    test_app::{Owner, PASSWORD, TestApp, post},
 };
 
 #[tokio::test]
 async fn a_login_that_has_read_the_user_gets_a_token_that_is_dead_on_arrival() {
     let app = TestApp::start().await;
     for ending in ENDINGS {
-        let (person, movie_id) = owner(&app, ending.operation()).await;
+        let Owner { user: person, movie_id, .. } = app.owner(ending.operation()).await;
         // The password has proved right; the login is about to take back that it was counted as a failure.
         let gate = Gate::new();
         app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("login").on("DeleteItem"));
@@ -38,7 +37,8 @@ async fn a_login_that_is_held_before_any_of_its_reads_never_outlives_the_change(
     let app = TestApp::start().await;
     for ending in ENDINGS {
         for read in 0..3 {
-            let (person, movie_id) = owner(&app, &format!("{}{read}", ending.operation())).await;
+            let Owner { user: person, movie_id, .. } =
+                app.owner(&format!("{}{read}", ending.operation())).await;
             let gate = Gate::new();
             app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("login").on("GetItem").after(read));
             let ended = async {
@@ -67,7 +67,7 @@ async fn of_many_logins_with_the_old_password_at_once_none_outlives_the_change()
     let app = TestApp::start().await;
     app.start_many("login", 5).await;
     for ending in [Ending::ChangePassword, Ending::Leaving] {
-        let (person, _) = owner(&app, ending.operation()).await;
+        let person = app.owner(ending.operation()).await.user;
         // Each from an address of its own: what is under way counts as a failure until it has succeeded.
         let credentials = json!({"email": person.email, "password": PASSWORD});
         let login = |number| post("/api/auth/login", &credentials).source_ip(format!("198.51.100.{number}"));

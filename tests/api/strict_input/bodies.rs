@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{Scene, Taker};
+use super::{BodyCase, StrictInputTest};
 use crate::expect::expect_faults;
 
 const CAP: usize = 64 * 1024;
 
 /// Texts that are not one JSON object, made from one that is.
-fn malformed_texts(taker: &Taker) -> Vec<String> {
-    let (good, field) = (taker.body.to_string(), taker.text_field());
+fn malformed_texts(case: &BodyCase) -> Vec<String> {
+    let (good, field) = (case.body.to_string(), case.text_field());
     let inside = good.strip_prefix('{').expect("an object");
     let with_value = |value: &str| format!("{{\"{field}\":{value}}}");
     let mut texts: Vec<String> = [
@@ -110,21 +110,21 @@ fn malformed_texts(taker: &Taker) -> Vec<String> {
 
 #[tokio::test]
 async fn what_is_not_one_json_object_is_malformed() {
-    let scene = Scene::start().await;
-    for taker in scene.takers() {
-        for text in malformed_texts(&taker) {
-            scene.refused(&taker, taker.with_body(text.clone()), 400, "malformed_json").await;
-            scene.refused(&taker, taker.with_body(text).base64(), 400, "malformed_json").await;
+    let test = StrictInputTest::start().await;
+    for case in test.body_cases() {
+        for text in malformed_texts(&case) {
+            test.assert_refused(&case, case.with_body(text.clone()), 400, "malformed_json").await;
+            test.assert_refused(&case, case.with_body(text).base64(), 400, "malformed_json").await;
         }
-        scene.taken(taker.with_body(taker.body.to_string())).await;
+        test.assert_accepted(case.with_body(case.body.to_string())).await;
     }
 }
 
 #[tokio::test]
 async fn what_is_not_utf_8_is_malformed() {
-    let scene = Scene::start().await;
-    for taker in scene.takers() {
-        let (good, field) = (taker.body.to_string(), taker.text_field());
+    let test = StrictInputTest::start().await;
+    for case in test.body_cases() {
+        let (good, field) = (case.body.to_string(), case.text_field());
         let bad: [&[u8]; 8] = [
             b"\xff",
             b"\xc0\x80",
@@ -140,54 +140,55 @@ async fn what_is_not_utf_8_is_malformed() {
             let key = [b"{\"", bytes, b"\":1}"].concat();
             let after = [good.as_bytes(), bytes].concat();
             for body in [value, key, after, bytes.to_vec()] {
-                scene.refused(&taker, taker.with_body(body), 400, "malformed_json").await;
+                test.assert_refused(&case, case.with_body(body), 400, "malformed_json").await;
             }
         }
         let utf_16: Vec<u8> = good.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        scene.refused(&taker, taker.with_body(utf_16).base64(), 400, "malformed_json").await;
-        scene.taken(taker.with_body(good).base64()).await;
+        test.assert_refused(&case, case.with_body(utf_16).base64(), 400, "malformed_json").await;
+        test.assert_accepted(case.with_body(good).base64()).await;
     }
 }
 
 #[tokio::test]
 async fn a_body_of_64_kib_is_taken_and_one_byte_more_is_not() {
-    let scene = Scene::start().await;
-    for taker in scene.takers() {
-        let good = taker.body.to_string();
+    let test = StrictInputTest::start().await;
+    for case in test.body_cases() {
+        let good = case.body.to_string();
         let padded = |length: usize| format!("{good}{}", " ".repeat(length - good.len()));
         for length in [CAP + 1, CAP + 4, 2 * CAP, 4_000_000] {
-            scene.refused(&taker, taker.with_body(padded(length)), 413, "payload_too_large").await;
-            scene.refused(&taker, taker.with_body(padded(length)).base64(), 413, "payload_too_large").await;
+            test.assert_refused(&case, case.with_body(padded(length)), 413, "payload_too_large").await;
+            test.assert_refused(&case, case.with_body(padded(length)).base64(), 413, "payload_too_large")
+                .await;
         }
         // Bytes count, not characters; and what is too large is not looked into.
-        let wide = format!("{{\"{}\":\"{}\"}}", taker.text_field(), "é".repeat(CAP / 2));
-        scene.refused(&taker, taker.with_body(wide), 413, "payload_too_large").await;
-        scene.refused(&taker, taker.with_body(vec![0xff; CAP + 1]), 413, "payload_too_large").await;
-        scene.refused(&taker, taker.with_body("[".repeat(CAP)), 400, "malformed_json").await;
+        let wide = format!("{{\"{}\":\"{}\"}}", case.text_field(), "é".repeat(CAP / 2));
+        test.assert_refused(&case, case.with_body(wide), 413, "payload_too_large").await;
+        test.assert_refused(&case, case.with_body(vec![0xff; CAP + 1]), 413, "payload_too_large").await;
+        test.assert_refused(&case, case.with_body("[".repeat(CAP)), 400, "malformed_json").await;
         // What counts is the body itself and not what base64 makes of it.
-        scene.taken(taker.with_body(padded(CAP)).base64()).await;
+        test.assert_accepted(case.with_body(padded(CAP)).base64()).await;
     }
-    for taker in scene.takers().into_iter().filter(|taker| taker.operation == "update-movie") {
-        let good = taker.body.to_string();
-        scene.taken(taker.with_body(format!("{}{good}", " ".repeat(CAP - good.len())))).await;
+    for case in test.body_cases().into_iter().filter(|case| case.operation.name == "update-movie") {
+        let good = case.body.to_string();
+        test.assert_accepted(case.with_body(format!("{}{good}", " ".repeat(CAP - good.len())))).await;
     }
 }
 
 #[tokio::test]
 async fn values_of_other_types_are_told_by_field() {
-    let scene = Scene::start().await;
-    for taker in scene.takers() {
-        for (field, good) in taker.body.as_object().expect("an object") {
+    let test = StrictInputTest::start().await;
+    for case in test.body_cases() {
+        for (field, good) in case.body.as_object().expect("an object") {
             let message = if good.is_array() { "must be an array of strings" } else { "must be a string" };
             let nested = (0..100).fold(json!(1), |inside, _| json!({"a": inside}));
             let mut others =
                 vec![json!(null), json!(true), json!(0), json!(-7), json!(1e300), json!({}), nested];
             others.push(if good.is_array() { json!("text") } else { json!(["text"]) });
             for other in others {
-                let mut body = taker.body.clone();
+                let mut body = case.body.clone();
                 body[field] = other;
-                let request = taker.with_body(body.to_string());
-                let response = scene.refused(&taker, request, 400, "validation_failed").await;
+                let request = case.with_body(body.to_string());
+                let response = test.assert_refused(&case, request, 400, "validation_failed").await;
                 expect_faults(&response, &[(field, message)]);
             }
         }
@@ -196,9 +197,9 @@ async fn values_of_other_types_are_told_by_field() {
 
 #[tokio::test]
 async fn unknown_fields_are_told_by_name_whatever_it_is() {
-    let scene = Scene::start().await;
+    let test = StrictInputTest::start().await;
     let (long, shortened) = ("é".repeat(30_000), "é".repeat(100));
-    for taker in scene.takers() {
+    for case in test.body_cases() {
         for (field, told) in [
             ("", ""),
             (" ", " "),
@@ -212,10 +213,10 @@ async fn unknown_fields_are_told_by_name_whatever_it_is() {
             ("casts[0]", "casts[0]"),
             (&long, &shortened),
         ] {
-            let mut body = taker.body.clone();
+            let mut body = case.body.clone();
             body[field] = Value::Null;
-            let request = taker.with_body(body.to_string());
-            let response = scene.refused(&taker, request, 400, "validation_failed").await;
+            let request = case.with_body(body.to_string());
+            let response = test.assert_refused(&case, request, 400, "validation_failed").await;
             expect_faults(&response, &[(told, "is not a known field")]);
         }
     }
@@ -226,7 +227,7 @@ const PROBLEM_BYTES: usize = 16 * 1024;
 
 #[tokio::test]
 async fn no_body_makes_a_problem_document_large() {
-    let scene = Scene::start().await;
+    let test = StrictInputTest::start().await;
     // Bodies of up to 64 KiB, with as many unknown fields as fit: short names, long ones, and names of which each
     // character takes six bytes as JSON.
     let many = |count: usize, name: &dyn Fn(usize) -> String| {
@@ -239,15 +240,15 @@ async fn no_body_makes_a_problem_document_large() {
         many(90, &|number| format!("{}{number}", "\u{1}".repeat(98))),
         many(50, &|number| format!("{}{number}", "🎬".repeat(98))),
     ];
-    for taker in scene.takers() {
+    for case in test.body_cases() {
         for body in &bodies {
-            let text = Value::Object(body.clone()).to_string();
-            assert!(text.len() <= CAP, "{} bytes", text.len());
-            let response = scene.refused(&taker, taker.with_body(text), 400, "validation_failed").await;
+            let body = Value::Object(body.clone()).to_string();
+            assert!(body.len() <= CAP, "{} bytes", body.len());
+            let response = test.assert_refused(&case, case.with_body(body), 400, "validation_failed").await;
             let size = response.body.len();
-            assert!(size <= PROBLEM_BYTES, "{}: a problem document of {size} bytes", taker.operation);
+            assert!(size <= PROBLEM_BYTES, "{}: a problem document of {size} bytes", case.operation.name);
             let faults = response.json()["errors"].as_array().map_or(0, Vec::len);
-            assert!((20..=50).contains(&faults), "{}: {faults} faults", taker.operation);
+            assert!((20..=50).contains(&faults), "{}: {faults} faults", case.operation.name);
         }
     }
 }

@@ -1,14 +1,14 @@
 //! How a body is declared, and what is told first.
 
-use super::Scene;
+use super::StrictInputTest;
 
 #[tokio::test]
 async fn only_json_is_taken() {
-    let scene = Scene::start().await;
-    for taker in scene.takers() {
-        let good = taker.body.to_string();
-        scene.refused(&taker, taker.request().body(good.clone()), 415, "unsupported_media_type").await;
-        scene.refused(&taker, taker.request(), 415, "unsupported_media_type").await;
+    let test = StrictInputTest::start().await;
+    for case in test.body_cases() {
+        let good = case.body.to_string();
+        test.assert_refused(&case, case.request().body(good.clone()), 415, "unsupported_media_type").await;
+        test.assert_refused(&case, case.request(), 415, "unsupported_media_type").await;
         for other in [
             "",
             " ",
@@ -33,9 +33,9 @@ async fn only_json_is_taken() {
             "application/json\u{e9}",
             "äpplication/json",
         ] {
-            for request in [taker.request().body(good.clone()), taker.request().body(good.clone()).base64()] {
+            for request in [case.request().body(good.clone()), case.request().body(good.clone()).base64()] {
                 let request = request.header("content-type", other);
-                scene.refused(&taker, request, 415, "unsupported_media_type").await;
+                test.assert_refused(&case, request, 415, "unsupported_media_type").await;
             }
         }
     }
@@ -43,8 +43,8 @@ async fn only_json_is_taken() {
 
 #[tokio::test]
 async fn json_is_taken_however_it_is_written() {
-    let scene = Scene::start().await;
-    for taker in scene.takers() {
+    let test = StrictInputTest::start().await;
+    for case in test.body_cases() {
         for content_type in [
             "application/json",
             "APPLICATION/JSON",
@@ -56,32 +56,32 @@ async fn json_is_taken_however_it_is_written() {
             " application/json ",
             "application/json; profile=\"a;b\"; charset=utf-8",
         ] {
-            let request = taker.request().header("Content-Type", content_type);
+            let request = case.request().header("Content-Type", content_type);
             // A body that gets as far as its fields, so that each operation can be asked again.
-            scene.refused(&taker, request.body("{\"other\":1}"), 400, "validation_failed").await;
+            test.assert_refused(&case, request.body("{\"other\":1}"), 400, "validation_failed").await;
         }
-        let request = taker.request().header("content-type", "APPLICATION/JSON; charset=utf-8");
-        scene.taken(request.body(taker.body.to_string())).await;
+        let request = case.request().header("content-type", "APPLICATION/JSON; charset=utf-8");
+        test.assert_accepted(request.body(case.body.to_string())).await;
     }
 }
 
 /// 401, 415, 413, 400: each request has all that comes later wrong, too.
 #[tokio::test]
 async fn what_is_wrong_first_wins() {
-    let scene = Scene::start().await;
-    for mut taker in scene.takers() {
+    let test = StrictInputTest::start().await;
+    for mut case in test.body_cases() {
         let large = vec![0xff_u8; 70_000];
-        let plain = taker.request().header("content-type", "text/plain").body(large.clone());
-        scene.refused(&taker, plain, 415, "unsupported_media_type").await;
-        scene.refused(&taker, taker.with_body(large.clone()), 413, "payload_too_large").await;
-        scene.refused(&taker, taker.with_body("{\"other\":1,"), 400, "malformed_json").await;
-        scene.refused(&taker, taker.with_body("{\"other\":1}"), 400, "validation_failed").await;
-        if taker.token.take().is_some() {
-            let plain = taker.request().header("content-type", "text/plain").body(large.clone());
-            scene.refused(&taker, plain.clone(), 401, "missing_token").await;
-            scene.refused(&taker, plain.bearer("x"), 401, "invalid_token").await;
-            for body in [large, b"{".to_vec(), b"{}".to_vec(), taker.body.to_string().into()] {
-                scene.refused(&taker, taker.with_body(body), 401, "missing_token").await;
+        let plain = case.request().header("content-type", "text/plain").body(large.clone());
+        test.assert_refused(&case, plain, 415, "unsupported_media_type").await;
+        test.assert_refused(&case, case.with_body(large.clone()), 413, "payload_too_large").await;
+        test.assert_refused(&case, case.with_body("{\"other\":1,"), 400, "malformed_json").await;
+        test.assert_refused(&case, case.with_body("{\"other\":1}"), 400, "validation_failed").await;
+        if case.token.take().is_some() {
+            let plain = case.request().header("content-type", "text/plain").body(large.clone());
+            test.assert_refused(&case, plain.clone(), 401, "missing_token").await;
+            test.assert_refused(&case, plain.bearer("x"), 401, "invalid_token").await;
+            for body in [large, b"{".to_vec(), b"{}".to_vec(), case.body.to_string().into()] {
+                test.assert_refused(&case, case.with_body(body), 401, "missing_token").await;
             }
         }
     }

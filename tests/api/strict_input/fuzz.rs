@@ -11,26 +11,28 @@ use serde_json::{Map, Value, json};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{
-    Scene,
+    StrictInputTest,
     hostile_events::{changed, without},
 };
-use crate::test_app::segment;
+use crate::{operations, test_app::segment};
 
 const CASES: u32 = 250;
 
-/// How many operations have a route.
-const OPERATIONS: usize = 11;
+/// Any operation that has a route, by its place among them.
+fn operation() -> impl Strategy<Value = usize> {
+    0..operations::with_route().count()
+}
 
-/// Runs a property with a scene of its own. Failures are not kept in a file: the message shows the smallest one.
+/// Runs a property with a test of its own. Failures are not kept in a file: the message shows the smallest one.
 fn run<S: Strategy>(
     strategy: &S,
-    property: impl Fn(&Runtime, &Scene, S::Value) -> Result<(), TestCaseError>,
+    property: impl Fn(&Runtime, &StrictInputTest, S::Value) -> Result<(), TestCaseError>,
 ) {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let _entered = runtime.enter();
-    let scene = runtime.block_on(Scene::start());
+    let test = runtime.block_on(StrictInputTest::start());
     let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
-    let tested = TestRunner::new(config).run(strategy, |value| property(&runtime, &scene, value));
+    let tested = TestRunner::new(config).run(strategy, |value| property(&runtime, &test, value));
     if let Err(failure) = tested {
         panic!("{failure}");
     }
@@ -97,12 +99,13 @@ fn query() -> impl Strategy<Value = String> {
 
 #[test]
 fn no_request_gets_an_answer_that_is_our_fault() {
-    let request = (0..OPERATIONS, ".{1,40}", query(), vec(header(), 0..6), body(), any::<[bool; 4]>());
-    run(&request, |runtime, scene, (operation, id, query, headers, body, [json, token, base64, real_id])| {
-        let steady = &scene.steady()[operation];
+    let request = (operation(), ".{1,40}", query(), vec(header(), 0..6), body(), any::<[bool; 4]>());
+    run(&request, |runtime, test, (operation, id, query, headers, body, [json, token, base64, real_id])| {
+        let repeatable = &test.repeatable_requests()[operation];
         let (method, path) =
-            steady.event["routeKey"].as_str().and_then(|key| key.split_once(' ')).expect("a route");
-        let id = if real_id { scene.movie["id"].as_str().expect("an id").to_owned() } else { segment(&id) };
+            repeatable.event["routeKey"].as_str().and_then(|key| key.split_once(' ')).expect("a route");
+        let owner = &test.owners[repeatable.operation.as_str()];
+        let id = if real_id { owner.movie_id.clone() } else { segment(&id) };
         let mut request = HttpRequest::new(method, &path.replace("{id}", &id)).query(query).body(body);
         for (name, value) in headers {
             request = request.header(name, value);
@@ -111,15 +114,14 @@ fn no_request_gets_an_answer_that_is_our_fault() {
             request = request.header("content-type", "application/json");
         }
         if token {
-            // What may end a session, ends one that no other request needs.
-            let ends = path.starts_with("/api/auth/");
-            request = request.bearer(if ends { &scene.carol.token } else { &scene.ann.token });
+            // Each operation has a user of its own, so one that ends a session ends no other operation's.
+            request = request.bearer(&owner.user.token);
         }
         if base64 {
             request = request.base64();
         }
-        let (operation, event) = Gateway::new(&scene.app.template).event(&request).expect("a route");
-        let survived = runtime.block_on(scene.survives(&operation, event.to_string().into(), true));
+        let (operation, event) = Gateway::new(&test.app.template).event(&request).expect("a route");
+        let survived = runtime.block_on(test.survive(&operation, event.to_string().into(), true));
         survived.map_err(TestCaseError::fail)
     });
 }
@@ -156,10 +158,10 @@ fn no_event_ends_a_process() {
         "/requestContext/domainName",
     ];
     let change = (select(places.to_vec()), proptest::option::of(json_value()));
-    let events = (0..OPERATIONS, vec(change, 1..5), any::<Option<prop::sample::Index>>());
-    run(&events, |runtime, scene, (operation, changes, end)| {
-        let steady = &scene.steady()[operation];
-        let event = changes.into_iter().fold(steady.event.clone(), |event, (place, value)| match value {
+    let events = (operation(), vec(change, 1..5), any::<Option<prop::sample::Index>>());
+    run(&events, |runtime, test, (operation, changes, end)| {
+        let repeatable = &test.repeatable_requests()[operation];
+        let event = changes.into_iter().fold(repeatable.event.clone(), |event, (place, value)| match value {
             Some(value) => changed(&event, &[(place, value)]),
             None => without(&event, place),
         });
@@ -167,18 +169,18 @@ fn no_event_ends_a_process() {
         if let Some(end) = end {
             bytes.truncate(end.index(bytes.len()));
         }
-        let survived = runtime.block_on(scene.survives(&steady.operation, bytes, false));
+        let survived = runtime.block_on(test.survive(&repeatable.operation, bytes, false));
         survived.map_err(TestCaseError::fail)
     });
 }
 
 #[test]
 fn no_json_at_all_ends_a_process() {
-    run(&(0..OPERATIONS, json_value()), |runtime, scene, (operation, event)| {
-        let operation = &scene.steady()[operation].operation;
+    run(&(operation(), json_value()), |runtime, test, (operation, event)| {
+        let operation = &test.repeatable_requests()[operation].operation;
         let wrapped = json!({"version": "2.0", "headers": event, "requestContext": event, "body": event});
         for event in [event, wrapped] {
-            let survived = runtime.block_on(scene.survives(operation, event.to_string().into(), false));
+            let survived = runtime.block_on(test.survive(operation, event.to_string().into(), false));
             survived.map_err(TestCaseError::fail)?;
         }
         Ok(())

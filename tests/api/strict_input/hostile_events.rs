@@ -2,65 +2,40 @@
 //! Runtime API as an error; no process ends over either.
 
 use local::{
-    gateway::{Gateway, HttpRequest, HttpResponse},
+    gateway::{HttpRequest, HttpResponse},
     runtime_api::Outcome,
 };
 use serde_json::{Value, json};
 
-use super::Scene;
+use super::StrictInputTest;
 use crate::{
     contract,
-    test_app::{movie, segment},
+    operations::{self, Operation},
+    test_app::segment,
 };
 
 /// An operation with an event that it answers in the same way however often it gets it.
-pub struct Steady {
+pub struct Repeatable {
     pub operation: String,
     pub event: Value,
     pub status: u16,
 }
 
-impl Scene {
-    /// Every operation of the template that has a route.
-    pub fn steady(&self) -> Vec<Steady> {
-        let gateway = Gateway::new(&self.app.template);
-        let request = |method, path: &str| HttpRequest::new(method, path).header("user-agent", "curl/8.5.0");
-        let path = format!("/api/movies/{}", self.movie["id"].as_str().expect("an id"));
-        let token = &self.ann.token;
-        let mut known = movie("Alien");
-        let short = json!({"current_password": "x", "new_password": "short"});
-        known["casts"] = json!(["A\u{e9}\u{1f3ac}"]);
-        let steady: Vec<Steady> = [
-            (
-                request("POST", "/api/auth/signup")
-                    .json(&json!({"email": self.ann.email, "password": "short"})),
-                400,
-            ),
-            (request("POST", "/api/auth/login").json(&json!({"email": "nobody", "password": "no"})), 401),
-            (request("GET", "/api/auth/account").bearer(token), 200),
-            (request("PUT", "/api/auth/password").bearer(&self.carol.token).json(&short), 400),
-            // What ends a session does so once, so these come without a good one.
-            (request("POST", "/api/auth/logout").bearer("no.good.token").json(&json!({})), 401),
-            (request("DELETE", "/api/auth/account").bearer("no.good.token"), 401),
-            (request("GET", "/api/movies?limit=5"), 200),
-            (request("GET", &path), 200),
-            (request("POST", "/api/movies").bearer(token).json(&known), 409),
-            (request("PUT", &path).bearer(token).json(&json!({"genres": ["Horror"]})), 200),
-            (request("DELETE", "/api/movies/019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7").bearer(token), 404),
-        ]
-        .into_iter()
-        .map(|(request, status)| {
-            let (operation, event) = gateway.event(&request).expect("a route");
-            Steady { operation, event, status }
-        })
-        .collect();
-        let with_routes = self.app.template.functions().iter().filter(|function| !function.routes.is_empty());
-        assert_eq!(steady.len(), with_routes.count());
-        steady
+impl StrictInputTest {
+    /// Returns the repeatable request of every operation that has a route.
+    pub fn repeatable_requests(&self) -> Vec<Repeatable> {
+        let repeatable = |operation: &'static Operation| {
+            let request = operation.repeatable.expect("a repeatable request");
+            let (request, status) = request(&self.owners[operation.name]);
+            let (name, event) = self.app.event(&request.header("user-agent", "curl/8.5.0"));
+            assert_eq!(name, operation.name, "its repeatable request is for another operation");
+            Repeatable { operation: name, event, status }
+        };
+        operations::with_route().map(repeatable).collect()
     }
 
     /// Gives an event to an operation. `sendable` says whether API Gateway can send it.
-    pub async fn survives(&self, operation: &str, event: Vec<u8>, sendable: bool) -> Result<(), String> {
+    pub async fn survive(&self, operation: &str, event: Vec<u8>, sendable: bool) -> Result<(), String> {
         let function = self.app.function(operation).await;
         let outcome = function.invoke_raw(event).await;
         match &outcome {
@@ -84,13 +59,17 @@ impl Scene {
     }
 
     /// Gives an event to an operation as it is, and checks that the operation goes on as before.
-    async fn goes_on(&self, steady: &Steady, case: &str, event: Vec<u8>, sendable: bool) {
-        let survived = self.survives(&steady.operation, event, sendable).await;
+    async fn assert_still_works(&self, repeatable: &Repeatable, case: &str, event: Vec<u8>, sendable: bool) {
+        let survived = self.survive(&repeatable.operation, event, sendable).await;
         assert_eq!(survived, Ok(()), "{case}");
         // Logins are of nobody, and would soon have to wait.
         self.app.forget_attempts();
-        let response = self.app.invoke(&steady.operation, &steady.event).await;
-        assert_eq!(response.status, steady.status, "{} after {case}: {}", steady.operation, response.body);
+        let response = self.app.invoke(&repeatable.operation, &repeatable.event).await;
+        assert_eq!(
+            response.status, repeatable.status,
+            "{} after {case}: {}",
+            repeatable.operation, response.body
+        );
     }
 }
 
@@ -176,24 +155,25 @@ fn sendable_changes() -> Vec<Changes> {
 
 #[tokio::test]
 async fn what_a_client_can_send_is_answered() {
-    let scene = Scene::start().await;
-    for steady in scene.steady() {
+    let test = StrictInputTest::start().await;
+    for repeatable in test.repeatable_requests() {
         for changes in sendable_changes() {
-            let event = changed(&steady.event, &changes);
-            let survived = scene.survives(&steady.operation, event.to_string().into(), true).await;
+            let event = changed(&repeatable.event, &changes);
+            let survived = test.survive(&repeatable.operation, event.to_string().into(), true).await;
             assert_eq!(survived, Ok(()), "{changes:?}");
         }
         for place in ["/body", "/rawQueryString", "/pathParameters", "/headers/host", "/headers/content-type"]
         {
-            let event = without(&steady.event, place);
-            scene.goes_on(&steady, &format!("no {place}"), event.to_string().into(), true).await;
+            let event = without(&repeatable.event, place);
+            test.assert_still_works(&repeatable, &format!("no {place}"), event.to_string().into(), true)
+                .await;
         }
     }
 }
 
 #[tokio::test]
 async fn what_no_client_can_send_ends_no_process() {
-    let scene = Scene::start().await;
+    let test = StrictInputTest::start().await;
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     let payload_1 = json!({
         "version": "1.0", "resource": "/api/movies", "path": "/api/movies", "httpMethod": "GET",
@@ -227,12 +207,12 @@ async fn what_no_client_can_send_ends_no_process() {
     ] {
         raw.push((case, event.to_string().into()));
     }
-    for steady in scene.steady() {
+    for repeatable in test.repeatable_requests() {
         for (case, event) in &raw {
-            scene.goes_on(&steady, case, event.clone(), false).await;
+            test.assert_still_works(&repeatable, case, event.clone(), false).await;
         }
-        for (case, event) in impossible(&steady.event) {
-            scene.goes_on(&steady, &case, event.to_string().into(), false).await;
+        for (case, event) in impossible(&repeatable.event) {
+            test.assert_still_works(&repeatable, &case, event.to_string().into(), false).await;
         }
     }
 }
@@ -311,9 +291,9 @@ pub fn without(event: &Value, place: &str) -> Value {
 /// A request whose path, query, headers and body are all as strange as API Gateway lets through.
 #[tokio::test]
 async fn everything_strange_at_once_is_answered() {
-    let scene = Scene::start().await;
-    for steady in scene.steady() {
-        let Some((method, path)) = steady.event["routeKey"].as_str().and_then(|key| key.split_once(' '))
+    let test = StrictInputTest::start().await;
+    for repeatable in test.repeatable_requests() {
+        let Some((method, path)) = repeatable.event["routeKey"].as_str().and_then(|key| key.split_once(' '))
         else {
             panic!("a route key")
         };
@@ -327,7 +307,7 @@ async fn everything_strange_at_once_is_answered() {
             .header("x-forwarded-for", "<script>")
             .bearer("é.\u{1f3ac}.x")
             .body([0xff, 0x00, 0xfe]);
-        let response = scene.app.send(request).await;
-        assert!((400..500).contains(&response.status), "{}: {}", steady.operation, response.body);
+        let response = test.app.send(request).await;
+        assert!((400..500).contains(&response.status), "{}: {}", repeatable.operation, response.body);
     }
 }

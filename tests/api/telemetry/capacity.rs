@@ -1,5 +1,5 @@
-//! What the line says an operation cost is what DynamoDB answered, and exactly what it may cost. `requests.rs` has the
-//! requests themselves.
+//! What the line says an operation cost is what DynamoDB answered, and exactly what it may cost. `access_patterns.rs`
+//! has the requests themselves.
 
 use local::{
     fault_proxy::{Fault, RecordedCall, Rule},
@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::{start, text};
 use crate::{
     emf::{self, send},
-    test_app::{PASSWORD, TestApp, delete, get, movie, post, put},
+    operations,
+    test_app::{TestApp, get, movie, post},
 };
 
 /// Read units and write units.
@@ -51,35 +52,11 @@ async fn assert_price(app: &TestApp, what: &str, request: HttpRequest, expected:
 #[tokio::test]
 async fn every_operation_costs_what_is_known_of_dynamodb() {
     let app = start().await;
-    let ann = app.person("ann").await;
-    let path = format!("/api/movies/{}", app.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
-    let credentials = json!({"email": "bob@example.com", "password": PASSWORD});
-    let passwords = json!({"current_password": PASSWORD, "new_password": "a bag full of new movies"});
-    let ann = |request: HttpRequest| request.bearer(&ann.token);
-    let title = |name: &str| json!({"name": name});
-    for (what, request, price) in [
-        ("sign up", post("/api/auth/signup", &credentials), (0.0, 4.0)),
-        // Two reads and the counters: one read; two up and one put; one deleted and two down.
-        ("log in", post("/api/auth/login", &credentials), (3.0, 6.0)),
-        ("read the account", ann(get("/api/auth/account")), (1.0, 0.0)),
-        ("list", get("/api/movies"), (0.5, 0.0)),
-        ("get", get(&path), (1.0, 0.0)),
-        // Three writes in a transaction, and both indexes.
-        ("create", ann(post("/api/movies", &movie("Brazil"))), (1.0, 8.0)),
-        ("change the genres", ann(put(&path, &json!({"genres": ["Horror"]}))), (1.0, 2.0)),
-        ("spell the name anew", ann(put(&path, &title("ALIEN"))), (2.0, 2.0)),
-        // The key of one index changes: one item out, one in.
-        ("change the name", ann(put(&path, &title("Aliens"))), (2.0, 8.0)),
-        ("delete", ann(delete(&path)), (2.0, 8.0)),
-        // Two reads; two windows up and one put; one deleted, and the user.
-        ("change the password", ann(put("/api/auth/password", &passwords)), (2.0, 5.0)),
-    ] {
-        assert_price(&app, what, request, price).await;
-    }
-    let token = text(&app.log_in("bob@example.com", PASSWORD).await, "token");
-    assert_price(&app, "log out", post("/api/auth/logout", &json!({})).bearer(&token), (1.0, 1.0)).await;
-    let token = text(&app.log_in("bob@example.com", PASSWORD).await, "token");
-    assert_price(&app, "leave", delete("/api/auth/account").bearer(&token), (1.0, 4.0)).await;
+    operations::for_every_call(&app, async |operation, call, request| {
+        let what = format!("{} {:?}", operation.name, call.body);
+        assert_price(&app, &what, request, call.units).await;
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -30,9 +30,9 @@ async fn counters_name_no_email_and_no_address() {
             hour.is_none_or(|hour| hour.parse() == Ok(now() / 3_600_000) || hours_end() < now()),
             "{hour:?}"
         );
-        let text = counter.to_string().to_lowercase();
+        let stored = counter.to_string().to_lowercase();
         for word in ["ann", "example", "nobody", "address", "198.51", "203.0", "c6336442", "wrong"] {
-            let known = text.replace(&name.to_lowercase(), "");
+            let known = stored.replace(&name.to_lowercase(), "");
             assert!(!known.contains(word), "{word} is in {counter}");
         }
         let attributes: BTreeSet<&str> =

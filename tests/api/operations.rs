@@ -1,0 +1,372 @@
+//! The one list of operations that tests keep by hand: what they cannot read from `openapi.yaml`, `template.yaml` or
+//! `Cargo.toml`.
+//!
+//! A new operation gets a row in [`OPERATIONS`]. Every test that goes through all operations then covers it, and
+//! `coverage.rs` names every other place that still lacks it.
+
+mod lookup;
+
+use local::gateway::HttpRequest;
+use serde_json::{Value, json};
+
+use crate::{
+    access::{self, ALL, Access, MOVIE_ATTRIBUTES, SESSION_ATTRIBUTES, USER_ATTRIBUTES},
+    test_app::{
+        ACCOUNT_DELETIONS, MOVIES, Owner, PASSWORD, PASSWORD_ATTEMPTS, USERS, delete, get, movie, post, put,
+    },
+};
+
+pub use lookup::{find, for_every_call, hashing, with_body, with_route, with_token};
+
+/// One row of [`OPERATIONS`].
+pub struct Operation {
+    /// The name that the operation has everywhere, such as `create-movie`.
+    pub name: &'static str,
+    /// Who calls the operation. `openapi.yaml` must say the same. Every route asks for a token, except the routes of
+    /// operations with [`Caller::Anyone`].
+    pub caller: Caller,
+    /// Whether the operation computes password hashes. If so, its function has `BCRYPT_COST`, more memory and a limit of
+    /// its own in `template.yaml`.
+    pub hashes: bool,
+    /// Whether a successful call ends every session of the user. If so, `revocation.rs` has an `Ending` for it.
+    pub ends_sessions: bool,
+    /// The kinds of items and the attributes that the function reads and writes. IAM tells neither apart, so every
+    /// request of every test is compared with this declaration. `access.rs` has the vocabulary.
+    pub accesses: fn() -> Vec<Access>,
+    /// One successful call for each way through the operation that makes different requests of DynamoDB. The owner is
+    /// used for this call alone. Empty for an operation without a route.
+    pub calls: fn(&Owner) -> Vec<Call>,
+    /// A request that gets the same status however often it is sent, and that status. It goes as deep into the operation
+    /// as such a request can: tests change it in hostile ways, and send it again to see that the function still works.
+    /// `None` for an operation without a route.
+    pub repeatable: Option<RepeatableRequest>,
+}
+
+/// Makes a request of the owner, and gives the status of its response.
+type RepeatableRequest = fn(&Owner) -> (HttpRequest, u16);
+
+/// Who calls an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// Every client, without a token.
+    Anyone,
+    /// A client with the token of a user.
+    User,
+    /// AWS, on an event. The operation has no route.
+    Aws,
+}
+
+/// A successful call of an operation. The route and the owner's token are added by [`Operation::request`].
+pub struct Call {
+    /// The JSON body; `None` if the operation takes none.
+    pub body: Option<Value>,
+    /// The requests that the call makes of DynamoDB, in this order: the action, and the table with its index or, for
+    /// each item of a transaction, the action and the table. `consistently` marks a strongly consistent read. Requests
+    /// that count password attempts are partly concurrent, so calls with them are compared regardless of the order.
+    pub requests: &'static [&'static str],
+    /// The read and the write request units that DynamoDB charges, for items of up to 1 KB.
+    pub units: (f64, f64),
+}
+
+const GET_USER: &str = "GetItem UsersTable consistently";
+const GET_MOVIE: &str = "GetItem MoviesTable consistently";
+const GET_ATTEMPTS: &str = "GetItem PasswordAttemptsTable consistently";
+const PUT_ATTEMPTS: &str = "PutItem PasswordAttemptsTable";
+const COUNT_ATTEMPTS: &str = "UpdateItem PasswordAttemptsTable";
+const DELETE_ATTEMPTS: &str = "DeleteItem PasswordAttemptsTable";
+
+/// A password that a user changes to.
+const NEW_PASSWORD: &str = "a bag full of new movies";
+/// A request with this token is refused before it can end a session.
+const BAD_TOKEN: &str = "no.good.token";
+/// An id that no movie has.
+const UNKNOWN_MOVIE: &str = "019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7";
+
+/// Every operation, in the order of the table in `README.md`.
+pub static OPERATIONS: [Operation; 12] = [
+    Operation {
+        name: "signup",
+        caller: Caller::Anyone,
+        hashes: true,
+        ends_sessions: false,
+        accesses: || {
+            vec![access::put(USERS, "user#", USER_ATTRIBUTES), access::put(USERS, "email#", &["user_id"])]
+        },
+        calls: |owner| {
+            vec![Call {
+                body: Some(json!({"email": format!("new-{}", owner.user.email), "password": PASSWORD})),
+                requests: &["TransactWriteItems: Put UsersTable, Put UsersTable"],
+                units: (0.0, 4.0),
+            }]
+        },
+        repeatable: Some(|owner| {
+            (post("/api/auth/signup", &json!({"email": owner.user.email, "password": "short"})), 400)
+        }),
+    },
+    Operation {
+        name: "login",
+        caller: Caller::Anyone,
+        hashes: true,
+        ends_sessions: false,
+        accesses: || {
+            let mut accesses = access::password_attempts();
+            accesses.push(access::get(USERS, "email#", &[&["user_id"]]));
+            accesses.push(access::get(USERS, "user#", &[SESSION_ATTRIBUTES, &["id", "password_hash"]]));
+            accesses.push(access::update(USERS, "user#", &["password_hash"]).returning_item());
+            accesses
+        },
+        calls: |owner| {
+            vec![Call {
+                body: Some(json!({"email": owner.user.email, "password": PASSWORD})),
+                requests: &[
+                    GET_USER,
+                    GET_USER,
+                    GET_ATTEMPTS,
+                    COUNT_ATTEMPTS,
+                    COUNT_ATTEMPTS,
+                    PUT_ATTEMPTS,
+                    DELETE_ATTEMPTS,
+                    COUNT_ATTEMPTS,
+                    COUNT_ATTEMPTS,
+                ],
+                units: (3.0, 6.0),
+            }]
+        },
+        repeatable: Some(|_| (post("/api/auth/login", &json!({"email": "nobody", "password": "no"})), 401)),
+    },
+    Operation {
+        name: "get-account",
+        caller: Caller::User,
+        hashes: false,
+        ends_sessions: false,
+        accesses: || {
+            let shown: &[_] = &["created_at", "email", "movie_count"];
+            vec![access::get(USERS, "user#", &[SESSION_ATTRIBUTES, shown])]
+        },
+        calls: |_| vec![Call { body: None, requests: &[GET_USER], units: (1.0, 0.0) }],
+        repeatable: Some(|owner| (get("/api/auth/account").bearer(&owner.user.token), 200)),
+    },
+    Operation {
+        name: "change-password",
+        caller: Caller::User,
+        hashes: true,
+        ends_sessions: true,
+        accesses: || {
+            let mut accesses = access::password_attempts();
+            let checked: &[_] = &["email_key", "password_hash"];
+            accesses.push(access::get(USERS, "user#", &[SESSION_ATTRIBUTES, checked]));
+            let changed = access::update(USERS, "user#", &["password_hash", "session_epoch"]);
+            accesses.push(changed.returning_item());
+            accesses
+        },
+        calls: |_| {
+            vec![Call {
+                body: Some(json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD})),
+                requests: &[
+                    GET_USER,
+                    GET_ATTEMPTS,
+                    COUNT_ATTEMPTS,
+                    COUNT_ATTEMPTS,
+                    PUT_ATTEMPTS,
+                    DELETE_ATTEMPTS,
+                    "UpdateItem UsersTable",
+                ],
+                units: (2.0, 5.0),
+            }]
+        },
+        repeatable: Some(|owner| {
+            let too_short = json!({"current_password": "x", "new_password": "short"});
+            (put("/api/auth/password", &too_short).bearer(&owner.user.token), 400)
+        }),
+    },
+    Operation {
+        name: "logout",
+        caller: Caller::User,
+        hashes: false,
+        ends_sessions: true,
+        accesses: || {
+            vec![access::session(), access::update(USERS, "user#", &["session_epoch"]).returning_item()]
+        },
+        calls: |_| {
+            vec![Call { body: None, requests: &[GET_USER, "UpdateItem UsersTable"], units: (1.0, 1.0) }]
+        },
+        repeatable: Some(|_| (post("/api/auth/logout", &json!({})).bearer(BAD_TOKEN), 401)),
+    },
+    Operation {
+        name: "delete-account",
+        caller: Caller::User,
+        hashes: false,
+        ends_sessions: true,
+        accesses: || {
+            vec![
+                access::session(),
+                access::update(USERS, "user#", &["session_epoch", "status"]),
+                access::put(ACCOUNT_DELETIONS, "", &["requested_at", "run_count"]),
+            ]
+        },
+        calls: |_| {
+            vec![Call {
+                body: None,
+                requests: &[GET_USER, "TransactWriteItems: Update UsersTable, Put AccountDeletionsTable"],
+                units: (1.0, 4.0),
+            }]
+        },
+        repeatable: Some(|_| (delete("/api/auth/account").bearer(BAD_TOKEN), 401)),
+    },
+    Operation {
+        name: "list-movies",
+        caller: Caller::Anyone,
+        hashes: false,
+        ends_sessions: false,
+        accesses: || vec![access::query(MOVIES, "catalog")],
+        // Half a unit for up to 4 KB of movies.
+        calls: |_| vec![Call { body: None, requests: &["Query MoviesTable/catalog"], units: (0.5, 0.0) }],
+        repeatable: Some(|_| (get("/api/movies?limit=5"), 200)),
+    },
+    Operation {
+        name: "get-movie",
+        caller: Caller::Anyone,
+        hashes: false,
+        ends_sessions: false,
+        accesses: || vec![access::get(MOVIES, "movie#", &[ALL])],
+        calls: |_| vec![Call { body: None, requests: &[GET_MOVIE], units: (1.0, 0.0) }],
+        repeatable: Some(|owner| (get(&owner.movie_path()), 200)),
+    },
+    Operation {
+        name: "create-movie",
+        caller: Caller::User,
+        hashes: false,
+        ends_sessions: false,
+        accesses: || {
+            vec![
+                access::session(),
+                access::update(USERS, "user#", &["movie_count"]),
+                access::put(MOVIES, "movie#", MOVIE_ATTRIBUTES),
+                access::put(MOVIES, "name#", &["movie_id"]).returning_item(),
+            ]
+        },
+        calls: |owner| {
+            vec![Call {
+                body: Some(movie(&format!("Another {}", owner.movie_name))),
+                requests: &[
+                    GET_USER,
+                    "TransactWriteItems: Put MoviesTable, Put MoviesTable, Update UsersTable",
+                ],
+                // Three writes in a transaction, and both indexes.
+                units: (1.0, 8.0),
+            }]
+        },
+        repeatable: Some(|owner| {
+            let mut known = movie(&owner.movie_name);
+            known["casts"] = json!(["A\u{e9}\u{1f3ac}"]);
+            (post("/api/movies", &known).bearer(&owner.user.token), 409)
+        }),
+    },
+    Operation {
+        name: "update-movie",
+        caller: Caller::User,
+        hashes: false,
+        ends_sessions: false,
+        accesses: || {
+            let changed: &[_] = &["casts", "genres", "name", "name_key", "updated_at"];
+            vec![
+                access::session(),
+                access::get(MOVIES, "movie#", &[ALL]),
+                access::update(MOVIES, "movie#", changed).returning_item(),
+                access::delete(MOVIES, "name#"),
+                access::put(MOVIES, "name#", &["movie_id"]).returning_item(),
+            ]
+        },
+        calls: |owner| {
+            vec![
+                Call {
+                    body: Some(json!({"genres": ["Horror"]})),
+                    requests: &[GET_USER, "UpdateItem MoviesTable"],
+                    units: (1.0, 2.0),
+                },
+                // The same name in another spelling keeps its claim.
+                Call {
+                    body: Some(json!({"name": owner.movie_name.to_uppercase()})),
+                    requests: &[GET_USER, GET_MOVIE, "UpdateItem MoviesTable"],
+                    units: (2.0, 2.0),
+                },
+                // The key of one index changes: one item is deleted, one is put.
+                Call {
+                    body: Some(movie(&format!("Renamed {}", owner.movie_name))),
+                    requests: &[
+                        GET_USER,
+                        GET_MOVIE,
+                        "TransactWriteItems: Update MoviesTable, Delete MoviesTable, Put MoviesTable",
+                    ],
+                    units: (2.0, 8.0),
+                },
+            ]
+        },
+        repeatable: Some(|owner| {
+            let genres = json!({"genres": ["Horror"]});
+            (put(&owner.movie_path(), &genres).bearer(&owner.user.token), 200)
+        }),
+    },
+    Operation {
+        name: "delete-movie",
+        caller: Caller::User,
+        hashes: false,
+        ends_sessions: false,
+        accesses: || {
+            vec![
+                access::session(),
+                access::get(MOVIES, "movie#", &[ALL]),
+                access::delete(MOVIES, "movie#"),
+                access::delete(MOVIES, "name#"),
+                access::update(USERS, "user#", &["movie_count"]),
+            ]
+        },
+        calls: |_| {
+            vec![Call {
+                body: None,
+                requests: &[
+                    GET_USER,
+                    GET_MOVIE,
+                    "TransactWriteItems: Delete MoviesTable, Delete MoviesTable, Update UsersTable",
+                ],
+                units: (2.0, 8.0),
+            }]
+        },
+        repeatable: Some(|owner| {
+            (delete(&format!("/api/movies/{UNKNOWN_MOVIE}")).bearer(&owner.user.token), 404)
+        }),
+    },
+    Operation {
+        name: "purge-account",
+        caller: Caller::Aws,
+        hashes: false,
+        ends_sessions: false,
+        accesses: || {
+            vec![
+                access::get(USERS, "user#", &[&["email_key", "movie_count", "status"]]),
+                access::update(USERS, "user#", &["movie_count"]),
+                access::delete(USERS, "user#"),
+                access::delete(USERS, "email#"),
+                access::query(MOVIES, "owner"),
+                access::batch_get(MOVIES, "movie#", &["added_by", "id", "name_key"]),
+                access::delete(MOVIES, "movie#"),
+                access::delete(MOVIES, "name#"),
+                access::get(ACCOUNT_DELETIONS, "", &[ALL]),
+                access::update(ACCOUNT_DELETIONS, "", &["run_count"]),
+                access::delete(ACCOUNT_DELETIONS, ""),
+                access::scan(ACCOUNT_DELETIONS),
+            ]
+        },
+        calls: |_| Vec::new(),
+        repeatable: None,
+    },
+];
+
+impl Operation {
+    /// Whether any of its calls changes something other than the counters of password attempts.
+    pub fn writes(&self) -> bool {
+        const READS: [&str; 4] = ["GetItem", "BatchGetItem", "Query", "Scan"];
+        let changes = |access: &Access| !READS.contains(&access.action) && access.place != PASSWORD_ATTEMPTS;
+        (self.accesses)().iter().any(changes)
+    }
+}
