@@ -45,7 +45,7 @@ async fn each_operation_makes_exactly_its_requests() {
 /// However many of its requests come at the same time: a try is counted before the password is looked at, and the count
 /// is taken back before anything else is done with it.
 #[tokio::test]
-async fn a_try_is_counted_before_anything_comes_of_it() {
+async fn an_attempt_is_counted_before_the_password_is_checked() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let passwords = json!({"current_password": PASSWORD, "new_password": "a bag full of new movies"});

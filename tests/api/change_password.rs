@@ -32,7 +32,7 @@ fn token(response: &HttpResponse) -> String {
 }
 
 #[tokio::test]
-async fn a_new_password_counts_at_once_and_ends_every_session_but_the_one_it_begins() {
+async fn a_change_ends_every_session_but_the_new_one() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     app.movie(&ann, "Alien").await;
@@ -108,7 +108,7 @@ async fn a_wrong_current_password_changes_nothing_and_ends_no_session() {
 }
 
 #[tokio::test]
-async fn a_password_can_be_changed_again_with_the_token_of_the_change() {
+async fn the_token_of_a_change_can_change_the_password_again() {
     let app = TestApp::start().await;
     let mut ann = app.person("ann").await;
     for (current, new) in [(PASSWORD, NEW), (NEW, PASSWORD), (PASSWORD, PASSWORD)] {
@@ -122,7 +122,7 @@ async fn a_password_can_be_changed_again_with_the_token_of_the_change() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_first_is_told_first() {
+async fn errors_of_a_password_change_take_precedence_in_order() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let before = app.contents();
@@ -148,7 +148,7 @@ async fn what_is_wrong_first_is_told_first() {
 }
 
 #[tokio::test]
-async fn a_user_who_goes_after_the_read_is_401() {
+async fn a_user_deleted_after_the_read_is_401() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let gate = Gate::new();

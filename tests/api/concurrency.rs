@@ -104,7 +104,7 @@ async fn fifty_parallel_creates_by_one_user_all_succeed_and_all_count() {
 }
 
 #[tokio::test]
-async fn a_movie_that_is_renamed_while_it_is_deleted_is_gone_under_both_names() {
+async fn a_movie_renamed_during_its_deletion_is_gone() {
     let (app, ann, path) = one_movie().await;
     let gate = hold(&app, "delete-movie");
     let deletion = app.send(delete(&path).bearer(&ann.token));
@@ -121,7 +121,7 @@ async fn a_movie_that_is_renamed_while_it_is_deleted_is_gone_under_both_names() 
 }
 
 #[tokio::test]
-async fn a_movie_that_is_deleted_while_it_is_renamed_stays_deleted_and_its_new_name_free() {
+async fn a_movie_deleted_during_its_rename_stays_deleted() {
     let (app, ann, path) = one_movie().await;
     let gate = hold(&app, "update-movie");
     let renaming = app.send(put(&path, &json!({"name": "Ronin"})).bearer(&ann.token));
@@ -139,7 +139,7 @@ async fn a_movie_that_is_deleted_while_it_is_renamed_stays_deleted_and_its_new_n
 }
 
 #[tokio::test]
-async fn details_changed_while_a_movie_is_renamed_are_kept() {
+async fn details_changed_during_a_rename_are_kept() {
     let (app, ann, path) = one_movie().await;
     app.start_many("update-movie", 2).await;
     let gate = hold(&app, "update-movie");
@@ -202,7 +202,7 @@ async fn a_name_is_free_from_the_moment_of_the_rename() {
 }
 
 #[tokio::test]
-async fn a_login_succeeds_only_after_the_signup_has_happened() {
+async fn a_login_succeeds_only_after_the_signup() {
     let app = TestApp::start().await;
     let gate = hold(&app, "signup");
     let early = async {

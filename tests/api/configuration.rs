@@ -68,7 +68,7 @@ async fn refusal_of(
 }
 
 #[tokio::test]
-async fn every_function_starts_with_exactly_the_variables_of_the_template() {
+async fn every_function_starts_with_the_variables_of_the_template() {
     let template = template();
     assert!(!template.functions().is_empty());
     for function in template.functions() {
@@ -78,7 +78,7 @@ async fn every_function_starts_with_exactly_the_variables_of_the_template() {
 }
 
 #[tokio::test]
-async fn a_function_without_a_variable_it_needs_names_it_and_ends() {
+async fn a_function_that_lacks_a_variable_names_it_and_exits() {
     let template = template();
     for function in template.functions() {
         let names = variables(&template, &function.operation);
@@ -152,7 +152,7 @@ async fn a_weak_token_key_is_refused_and_never_shown() {
 }
 
 #[tokio::test]
-async fn a_bcrypt_cost_that_is_too_cheap_too_dear_or_no_number_is_refused() {
+async fn a_bcrypt_cost_outside_its_bounds_is_refused() {
     let template = template();
     // What the tests are built as begins at 4. Releases are asked below.
     let lowest = 4;
@@ -197,7 +197,7 @@ async fn a_release_refuses_to_hash_at_less_than_10() {
 }
 
 #[tokio::test]
-async fn a_bcrypt_cost_ceiling_below_the_cost_or_above_15_is_refused() {
+async fn a_bcrypt_cost_ceiling_outside_its_bounds_is_refused() {
     let template = template();
     // The tests' usual cost.
     let expected = cost_refused("BCRYPT_COST_CEILING", 4);
@@ -221,7 +221,7 @@ async fn a_bcrypt_cost_ceiling_below_the_cost_or_above_15_is_refused() {
 }
 
 #[tokio::test]
-async fn a_movie_limit_that_is_out_of_range_or_no_number_is_refused() {
+async fn a_movie_limit_outside_its_bounds_is_refused() {
     let template = template();
     let problem = "MOVIES_PER_USER must be a number from 1 to 1000000";
     let expected = format!("Error: cannot start: the environment variable {problem}");

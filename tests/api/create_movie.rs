@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_new_movie_is_answered_and_stored_whole() {
+async fn a_new_movie_is_returned_and_stored_completely() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let body = json!({
@@ -103,7 +103,7 @@ async fn a_users_movies_are_counted() {
 }
 
 #[tokio::test]
-async fn nobody_adds_a_movie_without_a_token() {
+async fn creating_a_movie_needs_a_token() {
     let app = TestApp::start().await;
     let response = app.send(post("/api/movies", &movie("Alien"))).await;
     expect_problem(&response, 401, "missing_token");
@@ -112,7 +112,7 @@ async fn nobody_adds_a_movie_without_a_token() {
 
 /// The token was good when it was looked at; the write itself must still notice.
 #[tokio::test]
-async fn an_owner_who_leaves_before_the_write_adds_nothing() {
+async fn an_account_deleted_before_the_write_adds_nothing() {
     let app = TestApp::start().await;
     let create = |token: &str, name: &str| post("/api/movies", &movie(name)).bearer(token);
 
@@ -138,7 +138,7 @@ async fn an_owner_who_leaves_before_the_write_adds_nothing() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_taken_before_the_write_stays_with_who_has_it() {
+async fn a_name_taken_before_the_write_keeps_its_owner() {
     let app = TestApp::start_with(2, &[]).await;
     let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     let holder = "019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7";

@@ -21,7 +21,7 @@ fn aged(token: &str, seconds: i64) -> String {
 }
 
 #[tokio::test]
-async fn leaving_marks_the_user_and_writes_the_account_deletion_in_one_transaction() {
+async fn an_account_deletion_is_requested_in_one_transaction() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     app.movie(&ann, "Alien").await;
@@ -76,7 +76,7 @@ async fn leaving_marks_the_user_and_writes_the_account_deletion_in_one_transacti
 }
 
 #[tokio::test]
-async fn from_that_moment_nobody_is_this_user_any_more_and_the_email_stays_taken() {
+async fn after_the_request_no_login_works_and_the_email_is_taken() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let movie = app.movie(&ann, "Alien").await;
@@ -103,7 +103,7 @@ async fn from_that_moment_nobody_is_this_user_any_more_and_the_email_stays_taken
 
 /// The exact second is tested at `shared::auth::session`, where the clock stands still.
 #[tokio::test]
-async fn a_token_of_more_than_ten_minutes_is_not_fresh_enough() {
+async fn a_token_older_than_ten_minutes_is_not_fresh_enough() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let before = app.contents();
@@ -158,7 +158,7 @@ async fn a_token_of_exactly_ten_minutes_is_accepted() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_good_is_told_before_its_age() {
+async fn an_invalid_token_is_reported_before_its_age() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let before = app.contents();
@@ -169,7 +169,7 @@ async fn a_token_that_is_not_good_is_told_before_its_age() {
 }
 
 #[tokio::test]
-async fn a_account_deletion_of_a_user_who_stays_is_our_own_fault() {
+async fn an_account_deletion_of_an_active_user_is_500() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let stray = json!({"user_id": {"S": ann.id}, "requested_at": {"S": "2025-11-04T00:56:02.080Z"}, "run_count": {"N": "0"}});

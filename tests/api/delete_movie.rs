@@ -73,7 +73,7 @@ async fn a_renamed_movie_frees_the_name_it_has_now() {
 
 /// The claim is found by the stored canonical name, also where today's rules would make another one.
 #[tokio::test]
-async fn a_claim_of_older_rules_is_freed_too() {
+async fn a_claim_of_older_rules_is_freed() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let without = app.contents();
@@ -87,7 +87,7 @@ async fn a_claim_of_older_rules_is_freed_too() {
 }
 
 #[tokio::test]
-async fn a_body_means_nothing_here() {
+async fn a_body_of_a_deletion_is_ignored() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let movie = app.movie(&ann, "Alien").await;
@@ -97,7 +97,7 @@ async fn a_body_means_nothing_here() {
 }
 
 #[tokio::test]
-async fn a_movie_that_becomes_somebody_elses_is_left_alone() {
+async fn a_movie_with_a_new_owner_is_left_alone() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let movie = app.movie(&ann, "Alien").await;
@@ -113,7 +113,7 @@ async fn a_movie_that_becomes_somebody_elses_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_movie_that_is_deleted_in_between_is_counted_off_once() {
+async fn a_movie_deleted_twice_is_counted_off_once() {
     let app = TestApp::start_with(2, &[]).await;
     let ann = app.person("ann").await;
     let movie = app.movie(&ann, "Alien").await;
@@ -132,7 +132,7 @@ async fn a_movie_that_is_deleted_in_between_is_counted_off_once() {
 }
 
 #[tokio::test]
-async fn a_movie_that_is_changed_in_between_is_still_deleted() {
+async fn a_movie_changed_meanwhile_is_still_deleted() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let without = app.contents();
@@ -148,7 +148,7 @@ async fn a_movie_that_is_changed_in_between_is_still_deleted() {
 
 /// The old name is somebody else's by the time of the write, and stays theirs.
 #[tokio::test]
-async fn a_movie_that_is_renamed_in_between_takes_only_its_own_claim_with_it() {
+async fn a_movie_renamed_meanwhile_frees_only_its_own_claim() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let movie = app.movie(&ann, "Alien").await;

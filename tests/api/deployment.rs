@@ -51,7 +51,7 @@ fn hashing_cannot_starve_the_rest() {
 /// What hashes for strangers has a limit of its own. What asks for a token first has none that strangers could use up:
 /// there the windows of an account and an address bound the hashing (`tests/api/throttle/bounds.rs`).
 #[test]
-fn strangers_can_have_few_passwords_hashed_and_shut_no_route_that_needs_a_token() {
+fn route_limits_bound_hashing_but_no_route_with_a_token() {
     let template = template();
     let usual = template.document()["Parameters"]["RequestsPerSecond"]["Default"].as_u64().expect("a rate");
     let api = properties(&template, "Api");
@@ -72,7 +72,7 @@ fn strangers_can_have_few_passwords_hashed_and_shut_no_route_that_needs_a_token(
 }
 
 #[test]
-fn a_ceiling_below_the_cost_is_refused_before_anything_is_deployed() {
+fn a_ceiling_below_the_cost_is_refused_before_a_deployment() {
     let template = template();
     for ceiling in [0, 10, 11, 12, 13, 14, 15] {
         for cost in 10..=15 {
@@ -86,7 +86,7 @@ fn a_ceiling_below_the_cost_is_refused_before_anything_is_deployed() {
 }
 
 #[test]
-fn the_database_gives_up_before_the_function_and_the_function_before_the_api() {
+fn time_limits_nest() {
     for function in template().functions().iter().filter(|function| !function.routes.is_empty()) {
         // The SDK's six seconds for an operation are less, as the tests of faults show; API Gateway waits for thirty.
         let timeout = function.timeout;
@@ -97,7 +97,7 @@ fn the_database_gives_up_before_the_function_and_the_function_before_the_api() {
 /// Lambda ends a function at its time limit, and then there is no 503. Changing a password hashes twice, and so does a
 /// login that renews a hash.
 #[test]
-fn two_hashes_fit_into_the_time_limit_with_every_permitted_parameter() {
+fn two_hashes_fit_into_the_time_limit() {
     const SECONDS_AT_COST_12: f64 = 0.19;
     const SECONDS_OF_THE_DATABASE: f64 = 1.0;
     const SECONDS_TO_SPARE: f64 = 0.5;
@@ -127,13 +127,13 @@ fn highest(parameter: &Value) -> f64 {
 }
 
 #[test]
-fn no_table_is_lost_with_its_stack_or_by_a_slip() {
+fn tables_with_data_are_retained_and_protected() {
     let template = template();
     let tables = of_type(&template, "AWS::DynamoDB::Table");
     assert_eq!(tables.len(), template.tables().len());
     for (name, table) in tables {
         if name == "PasswordAttemptsTable" {
-            // It has nothing to lose: see `a_table_that_holds_no_data_goes_with_its_stack`.
+            // It has nothing to lose: see `the_table_of_attempts_is_deleted_with_its_stack`.
             continue;
         }
         assert_eq!([&table["DeletionPolicy"], &table["UpdateReplacePolicy"]], ["Retain", "Retain"], "{name}");
@@ -152,7 +152,7 @@ fn no_table_is_lost_with_its_stack_or_by_a_slip() {
 /// Counters of wrong passwords end within a day, and their names depend on the signing key, which is the stack's. Kept,
 /// they would have to be deleted by hand; restored, they would count what is long over.
 #[test]
-fn a_table_that_holds_no_data_goes_with_its_stack() {
+fn the_table_of_attempts_is_deleted_with_its_stack() {
     let template = template();
     let table = &template.document()["Resources"]["PasswordAttemptsTable"];
     assert_eq!([&table["DeletionPolicy"], &table["UpdateReplacePolicy"]], ["Delete", "Delete"]);
@@ -166,7 +166,7 @@ fn a_table_that_holds_no_data_goes_with_its_stack() {
 }
 
 #[test]
-fn what_is_billed_by_the_request_is_off_unless_asked_for() {
+fn features_billed_by_the_request_are_off_by_default() {
     let template = template();
     let parameters = &template.document()["Parameters"];
     let default = |name: &str| parameters[name]["Default"].as_str().expect("a default").to_owned();
@@ -208,7 +208,7 @@ fn a_release_is_published_everywhere_and_watched() {
 }
 
 #[test]
-fn logs_end_some_day() {
+fn logs_expire_and_hold_no_secrets() {
     let template = template();
     let groups = of_type(&template, "AWS::Logs::LogGroup");
     assert_eq!(groups.len(), 2);

@@ -30,7 +30,7 @@ fn with_token(operation: &str, person: &TestUser) -> Value {
 }
 
 #[tokio::test]
-async fn the_events_of_signing_up_and_logging_in_belong_together() {
+async fn the_events_of_signup_and_login_have_the_same_user() {
     let app = TestApp::start().await;
     let (signup, login) = (event("signup"), event("login"));
     expect_problem(&handle(&app, "login", &login).await, 401, "invalid_credentials");
@@ -42,7 +42,7 @@ async fn the_events_of_signing_up_and_logging_in_belong_together() {
 }
 
 #[tokio::test]
-async fn the_events_that_need_a_token_ask_for_one() {
+async fn events_of_protected_operations_need_a_token() {
     let app = TestApp::start().await;
     for operation in operations::with_token() {
         let operation = operation.name;
@@ -56,7 +56,7 @@ async fn the_events_that_need_a_token_ask_for_one() {
 }
 
 #[tokio::test]
-async fn the_events_of_accounts_tell_a_story() {
+async fn the_events_of_accounts_work_in_order() {
     let app = TestApp::start().await;
     let mut alice = TestUser { email: "alice@example.com".to_owned(), ..app.person("somebody").await };
     assert_eq!(handle(&app, "signup", &event("signup")).await.status, 200);
@@ -82,7 +82,7 @@ fn token(response: &HttpResponse) -> String {
 }
 
 #[tokio::test]
-async fn the_events_of_movies_work_once_there_is_what_they_name() {
+async fn the_events_of_movies_work_once_their_movie_exists() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let list = handle(&app, "list-movies", &event("list-movies")).await;

@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn users_see_their_own_account_and_nothing_else_of_it() {
+async fn users_see_their_own_account_without_its_secrets() {
     let app = TestApp::start().await;
     let ann = app.person("Ann.Of.The.Movies").await;
     let response = app.account(&ann.token).await;
@@ -38,7 +38,7 @@ async fn users_see_their_own_account_and_nothing_else_of_it() {
 }
 
 #[tokio::test]
-async fn the_count_is_of_ones_own_movies_at_this_moment() {
+async fn the_movie_count_is_current_and_of_the_users_own_movies() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     let count = async |token: &str| app.account(token).await.json()["movie_count"].clone();
@@ -52,7 +52,7 @@ async fn the_count_is_of_ones_own_movies_at_this_moment() {
 }
 
 #[tokio::test]
-async fn everybody_sees_the_account_of_the_token_and_changes_nothing() {
+async fn the_account_shown_is_that_of_the_token() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     let before = app.contents();
@@ -66,7 +66,7 @@ async fn everybody_sees_the_account_of_the_token_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn without_a_good_token_there_is_no_account() {
+async fn reading_the_account_needs_a_valid_token() {
     let app = TestApp::start().await;
     let (ann, eve) = (app.person("ann").await, app.person("eve").await);
     expect_problem(&app.send(get("/api/auth/account")).await, 401, "missing_token");
@@ -79,7 +79,7 @@ async fn without_a_good_token_there_is_no_account() {
 }
 
 #[tokio::test]
-async fn a_user_who_goes_just_before_the_read_is_401() {
+async fn a_user_deleted_just_before_the_read_is_401() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     app.account(&ann.token).await;
@@ -96,7 +96,7 @@ async fn a_user_who_goes_just_before_the_read_is_401() {
 }
 
 #[tokio::test]
-async fn a_corrupt_account_is_our_own_fault_and_the_log_names_it() {
+async fn a_corrupt_account_is_500_and_the_log_names_it() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     for (attribute, value) in

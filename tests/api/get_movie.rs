@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_movie_is_shown_to_everybody() {
+async fn a_movie_is_shown_without_a_token() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let created = app.movie(&ann, "Alien").await;
@@ -74,7 +74,7 @@ async fn an_unknown_movie_is_not_found() {
 
 /// A movie that cannot be read is our fault: nothing of it is shown, and the log names it.
 #[tokio::test]
-async fn a_corrupt_movie_is_an_error_that_the_log_names() {
+async fn a_corrupt_movie_is_500_and_the_log_names_it() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let created = app.movie(&ann, "Alien").await;

@@ -46,7 +46,7 @@ fn names(movies: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn an_empty_bag_is_an_empty_array() {
+async fn without_movies_the_list_is_an_empty_array() {
     let app = TestApp::start().await;
     insta::assert_json_snapshot!(whole(&app.send(get("/api/movies")).await), @r#"
     {
@@ -62,7 +62,7 @@ async fn an_empty_bag_is_an_empty_array() {
 }
 
 #[tokio::test]
-async fn all_movies_are_listed_as_they_are_by_canonical_name() {
+async fn movies_are_listed_in_the_order_of_canonical_names() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     let mut expected = Vec::new();
@@ -136,7 +136,7 @@ async fn a_page_has_100_movies_unless_another_limit_is_given() {
 }
 
 #[tokio::test]
-async fn there_is_a_link_exactly_while_there_is_more() {
+async fn a_page_has_a_link_exactly_if_more_follows() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     movies(&app, &ann, &["a", "b", "c", "d", "e", "f"]).await;
@@ -157,7 +157,7 @@ async fn there_is_a_link_exactly_while_there_is_more() {
 }
 
 #[tokio::test]
-async fn tricky_names_are_walked_through_in_order() {
+async fn pages_keep_tricky_names_in_order() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     movies(&app, &ann, &TRICKY).await;
@@ -175,7 +175,7 @@ async fn tricky_names_are_walked_through_in_order() {
 
 /// What one Query returns ends at 1 MB, long before the limit.
 #[tokio::test]
-async fn a_page_of_large_movies_ends_early_and_says_so() {
+async fn a_page_of_large_movies_ends_early_with_a_link() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let large = json!({"name": "0", "casts": vec!["🎬".repeat(100); 10], "genres": ["Epic"]});

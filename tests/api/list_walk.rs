@@ -23,7 +23,7 @@ fn report(limit: usize, walked: &Walk) {
 }
 
 #[tokio::test]
-async fn ten_thousand_movies_are_each_listed_once_and_in_order() {
+async fn ten_thousand_movies_are_listed_once_and_in_order() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     app.movie(&ann, "0").await;

@@ -73,7 +73,7 @@ async fn a_login_gives_a_token_for_seven_days() {
 }
 
 #[tokio::test]
-async fn every_login_gives_another_token_of_the_epoch_the_user_has() {
+async fn every_login_gives_a_new_token_of_the_current_epoch() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let again = token(&app.log_in(&ann.email, PASSWORD).await);
@@ -93,7 +93,7 @@ async fn an_email_may_be_written_in_any_case() {
 }
 
 #[tokio::test]
-async fn only_type_and_size_of_a_credential_are_checked() {
+async fn login_checks_only_the_type_and_size_of_credentials() {
     let app = TestApp::start().await;
     let credentials = |email: &Value, password: &Value| json!({"email": email, "password": password});
     let (good, size) = (json!("any text"), "must have at most 1024 bytes");
@@ -130,7 +130,7 @@ async fn only_type_and_size_of_a_credential_are_checked() {
 }
 
 #[tokio::test]
-async fn a_password_of_72_bytes_works_and_what_bcrypt_would_cut_to_it_does_not() {
+async fn a_login_with_72_bytes_works_and_with_more_does_not() {
     let app = TestApp::start().await;
     let longest = "0123456789ab".repeat(6);
     let body = json!({"email": "ann@example.com", "password": longest});
@@ -143,7 +143,7 @@ async fn a_password_of_72_bytes_works_and_what_bcrypt_would_cut_to_it_does_not()
 }
 
 #[tokio::test]
-async fn a_login_changes_no_user_leaves_no_failure_behind_and_reads_consistently() {
+async fn a_login_changes_no_user_and_leaves_no_failure() {
     let app = TestApp::start().await;
     app.sign_up("ann@example.com").await;
     let before = app.items(USERS, "");
@@ -158,7 +158,7 @@ async fn a_login_changes_no_user_leaves_no_failure_behind_and_reads_consistently
 }
 
 #[tokio::test]
-async fn a_corrupt_user_is_our_own_fault_and_the_log_names_it_without_secrets() {
+async fn a_corrupt_user_is_500_and_the_log_shows_no_secrets() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     for corrupt in
@@ -189,7 +189,7 @@ async fn a_corrupt_user_is_our_own_fault_and_the_log_names_it_without_secrets() 
 }
 
 #[tokio::test]
-async fn a_corrupt_claim_is_logged_without_the_email_in_its_key() {
+async fn a_corrupt_claim_is_logged_without_its_email() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let claim = json!({"pk": {"S": format!("email#{}", ann.email)}, "user_id": {"S": "not an id"}});

@@ -15,7 +15,7 @@ fn logout() -> HttpRequest {
 }
 
 #[tokio::test]
-async fn a_logout_ends_every_session_of_the_user_and_changes_nothing_else() {
+async fn a_logout_ends_every_session_and_changes_nothing_else() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     app.movie(&ann, "Alien").await;
@@ -44,7 +44,7 @@ async fn a_logout_ends_every_session_of_the_user_and_changes_nothing_else() {
 }
 
 #[tokio::test]
-async fn after_a_logout_the_password_begins_a_new_session() {
+async fn after_a_logout_the_user_can_log_in_again() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     assert_eq!(app.send(logout().bearer(&ann.token)).await.status, 200);
@@ -55,7 +55,7 @@ async fn after_a_logout_the_password_begins_a_new_session() {
 }
 
 #[tokio::test]
-async fn a_session_that_has_ended_cannot_end_others() {
+async fn an_ended_session_cannot_end_others() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     assert_eq!(app.send(logout().bearer(&ann.token)).await.status, 200);
@@ -68,7 +68,7 @@ async fn a_session_that_has_ended_cannot_end_others() {
 }
 
 #[tokio::test]
-async fn a_logout_needs_no_body_and_reads_none() {
+async fn a_logout_ignores_its_body() {
     let app = TestApp::start().await;
     for (number, request) in [
         HttpRequest::new("POST", "/api/auth/logout"),

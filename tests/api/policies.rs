@@ -25,7 +25,7 @@ use crate::{
 type Permission = (String, String);
 
 #[tokio::test]
-async fn every_role_allows_exactly_what_its_function_asks_for() {
+async fn every_role_allows_exactly_the_requests_of_its_function() {
     let mut app = TestApp::start().await;
     use_everything(&mut app).await;
     for function in app.template.functions() {
@@ -36,7 +36,7 @@ async fn every_role_allows_exactly_what_its_function_asks_for() {
 }
 
 #[test]
-fn beside_its_data_a_role_allows_its_log_alone() {
+fn beside_data_a_role_allows_only_its_log() {
     let logs = json!({"Fn::GetAtt": ["FunctionLogs", "Arn"]}).to_string();
     let stream = json!({"Fn::GetAtt": ["AccountDeletionsTable", "StreamArn"]}).to_string();
     let queue = json!({"Fn::GetAtt": ["PurgeDeadLetters", "Arn"]}).to_string();
@@ -68,7 +68,7 @@ fn beside_its_data_a_role_allows_its_log_alone() {
 }
 
 #[test]
-fn traces_and_a_key_of_ones_own_add_what_they_need() {
+fn traces_and_a_kms_key_add_the_actions_they_need() {
     let template = Template::load("template.yaml").expect("template.yaml is readable");
     let policy = &template.document()["Resources"]["LogAndTracePolicy"]["Properties"]["PolicyDocument"];
     let statements = policy["Statement"].as_array().expect("statements");

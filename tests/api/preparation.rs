@@ -8,7 +8,7 @@ use local::{
 use crate::test_app::{TestApp, get};
 
 #[tokio::test]
-async fn the_first_request_goes_over_the_connection_that_was_prepared() {
+async fn the_first_request_uses_the_prepared_connection() {
     let app = TestApp::start().await;
     for function in app.template.functions() {
         let operation = function.operation.as_str();
@@ -28,7 +28,7 @@ async fn the_first_request_goes_over_the_connection_that_was_prepared() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_not_well_keeps_no_function_from_starting() {
+async fn functions_start_with_a_stalled_or_failing_database() {
     for fault in [Fault::Stall, Fault::Unavailable503, Fault::LoseResponse, Fault::ServerError] {
         let app = TestApp::start().await;
         app.proxy.inject(Rule::always(fault).on(HEALTH_CHECK));
@@ -39,7 +39,7 @@ async fn a_database_that_is_not_well_keeps_no_function_from_starting() {
 }
 
 #[tokio::test]
-async fn a_database_that_cannot_be_reached_keeps_no_function_from_starting() {
+async fn functions_start_with_an_unreachable_database() {
     let app = TestApp::start().await;
     let usual = app.options("list-movies");
     for endpoint in ["http://127.0.0.1:1", "https://127.0.0.1:1", "https://nowhere.invalid", "no address"] {

@@ -26,7 +26,7 @@ use crate::{
 const PURGE: &str = "purge-account";
 
 #[tokio::test]
-async fn who_leaves_takes_movies_names_and_email_along_and_nothing_of_anybody_else() {
+async fn a_purge_deletes_the_account_and_nothing_of_others() {
     let app = TestApp::start().await;
     let bob = app.person("bob").await;
     for name in ["Heat", "Ronin"] {
@@ -58,7 +58,7 @@ async fn who_leaves_takes_movies_names_and_email_along_and_nothing_of_anybody_el
 }
 
 #[tokio::test]
-async fn from_the_moment_of_leaving_nothing_works_and_the_movies_stay_until_the_purge() {
+async fn movies_stay_until_the_purge_but_no_token_works() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     app.movie(&ann, "Heat").await;
@@ -77,7 +77,7 @@ async fn from_the_moment_of_leaving_nothing_works_and_the_movies_stay_until_the_
 }
 
 #[tokio::test]
-async fn a_purge_makes_the_requests_that_are_documented_with_49_movies_a_transaction() {
+async fn a_purge_makes_the_documented_requests() {
     let app = TestApp::start().await;
     let movies = |number: usize| {
         let transaction = format!("TransactWriteItems {}", 2 * number + 1);

@@ -106,7 +106,7 @@ fn every_operation_that_ends_sessions_is_tested() {
 }
 
 #[tokio::test]
-async fn every_earlier_token_is_dead_on_every_route_at_once() {
+async fn every_earlier_token_is_refused_at_once_on_every_route() {
     let app = TestApp::start().await;
     let count = operations::with_token().count();
     assert!(count >= 7, "operations that need a token: {count}");
@@ -152,7 +152,7 @@ async fn a_token_issued_afterwards_works_on_every_route() {
 }
 
 #[tokio::test]
-async fn the_token_that_a_change_of_the_password_returns_works_on_every_route() {
+async fn the_token_of_a_password_change_works_on_every_route() {
     let app = TestApp::start().await;
     let Owner { user: person, movie_id, .. } = app.owner("ann").await;
     let returned = token(&Ending::ChangePassword.happen(&app, &person.token).await);
@@ -162,7 +162,7 @@ async fn the_token_that_a_change_of_the_password_returns_works_on_every_route() 
 }
 
 #[tokio::test]
-async fn after_leaving_there_is_no_new_token() {
+async fn after_a_deletion_request_no_token_is_issued() {
     let app = TestApp::start().await;
     let Owner { user: person, movie_id, .. } = app.owner("ann").await;
     Ending::Leaving.happen(&app, &person.token).await;

@@ -13,7 +13,7 @@ fn without_token(response: &HttpResponse, token: &str) -> String {
 }
 
 #[tokio::test]
-async fn no_response_and_no_log_line_holds_a_password_a_hash_a_token_or_an_email() {
+async fn no_response_and_no_log_line_holds_a_secret() {
     let app = TestApp::start().await;
     let (email, wrong, weak) = ("ann.of.the.movies@example.com", "a wrong secret phrase", "Password1");
     let mut responses = vec![

@@ -90,7 +90,7 @@ fn block(app: &TestApp) {
 }
 
 #[tokio::test]
-async fn logins_are_logged_with_their_user_where_there_is_one() {
+async fn logins_are_logged_with_the_user_if_known() {
     let app = start().await;
     let ann = app.person("ann").await;
     let event = |name: &str| json!({"security_event": name});
@@ -107,7 +107,7 @@ async fn logins_are_logged_with_their_user_where_there_is_one() {
 }
 
 #[tokio::test]
-async fn what_users_do_with_their_account_is_logged_with_their_id() {
+async fn account_events_are_logged_with_the_users_id() {
     let app = start().await;
     let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     let event = |name: &str| json!({"security_event": name});
@@ -132,7 +132,7 @@ async fn what_users_do_with_their_account_is_logged_with_their_id() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_logged_with_its_reason_and_with_its_user_if_the_signature_is_ours() {
+async fn a_refused_token_is_logged_with_its_reason() {
     let app = start().await;
     let (ann, gone, out) = (app.person("ann").await, app.person("gone").await, app.person("out").await);
     let (token, none, now) = (ann.token.as_str(), json!({}), issued(&ann.token));
@@ -166,7 +166,7 @@ async fn a_refused_token_is_logged_with_its_reason_and_with_its_user_if_the_sign
 }
 
 #[tokio::test]
-async fn a_forbidden_write_is_logged_with_who_tried_it() {
+async fn a_forbidden_write_is_logged_with_its_user() {
     let app = start().await;
     let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     let id = app.movie(&ann, "Alien").await["id"].as_str().expect("an id").to_owned();
@@ -180,7 +180,7 @@ async fn a_forbidden_write_is_logged_with_who_tried_it() {
 }
 
 #[tokio::test]
-async fn what_is_no_matter_of_proofs_or_rights_is_no_event() {
+async fn other_errors_are_not_security_events() {
     let app = start().await;
     let ann = app.person("ann").await;
     let path = format!("/api/movies/{}", app.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
@@ -211,7 +211,7 @@ async fn what_is_no_matter_of_proofs_or_rights_is_no_event() {
 
 /// Whatever operation a token is refused at, the log tells it in the same way.
 #[tokio::test]
-async fn every_operation_that_needs_a_token_logs_that_there_is_none() {
+async fn every_protected_operation_logs_a_missing_token() {
     let app = start().await;
     let mut operations = 0;
     for (method, path, definition) in contract::operations() {

@@ -19,7 +19,7 @@ async fn sign_up_with(app: &TestApp, body: &Value) -> HttpResponse {
 }
 
 #[tokio::test]
-async fn a_new_user_gets_an_id_and_is_stored_with_a_claim_on_the_email() {
+async fn a_new_user_is_stored_with_an_id_and_an_email_claim() {
     let app = TestApp::start().await;
     let response = app.sign_up("Ann@Example.com").await;
     assert_eq!(response.status, 200, "{}", response.body);
@@ -76,7 +76,7 @@ async fn a_new_user_gets_an_id_and_is_stored_with_a_claim_on_the_email() {
 }
 
 #[tokio::test]
-async fn the_time_of_signing_up_is_stored_with_milliseconds_and_fits_the_id() {
+async fn created_at_has_milliseconds_and_matches_the_id() {
     let app = TestApp::start().await;
     app.sign_up("ann@example.com").await;
     let user = app.items(USERS, "user#").remove(0);
@@ -89,7 +89,7 @@ async fn the_time_of_signing_up_is_stored_with_milliseconds_and_fits_the_id() {
 }
 
 #[tokio::test]
-async fn the_password_is_stored_as_a_salted_bcrypt_hash_of_the_configured_cost() {
+async fn the_password_is_stored_as_a_salted_bcrypt_hash() {
     let app = TestApp::start_with(1, &[("BCRYPT_COST", "5")]).await;
     app.sign_up("ann@example.com").await;
     app.sign_up("bob@example.com").await;
@@ -134,7 +134,7 @@ async fn an_email_can_be_used_once_without_regard_to_case() {
 }
 
 #[tokio::test]
-async fn nothing_but_email_and_password_can_be_set() {
+async fn only_email_and_password_can_be_set() {
     let app = TestApp::start().await;
     for name in [
         "id",

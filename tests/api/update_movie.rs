@@ -74,7 +74,7 @@ async fn every_subset_of_the_fields_changes_just_those() {
 }
 
 #[tokio::test]
-async fn the_changed_movie_is_answered_whole() {
+async fn the_changed_movie_is_returned_completely() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let old = old_movie(&app, &ann, "Alien").await;
@@ -178,7 +178,7 @@ async fn faulty_bodies_change_nothing() {
 }
 
 #[tokio::test]
-async fn what_was_answered_can_be_sent_back() {
+async fn a_response_can_be_sent_back_as_an_update() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let body = json!({"name": "e\u{301}".repeat(100), "casts": ["\"\\"], "genres": ["🎬".repeat(50)]});

@@ -99,7 +99,7 @@ fn watched_by_rollouts(template: &Template) -> Vec<String> {
 }
 
 #[test]
-fn every_function_and_our_own_500s_are_watched_and_nothing_else_is() {
+fn rollouts_watch_every_function_and_our_500s_only() {
     let watch = Watch::new();
     let names = watched_by_rollouts(&watch.template);
     assert!((1..=10).contains(&names.len()), "CodeDeploy takes ten alarms: {names:?}");
@@ -124,7 +124,7 @@ fn every_function_and_our_own_500s_are_watched_and_nothing_else_is() {
 }
 
 #[tokio::test]
-async fn writes_of_one_user_that_keep_conflicting_roll_nothing_back() {
+async fn conflicting_writes_of_one_user_roll_nothing_back() {
     let mut watch = Watch::new();
     let app = TestApp::start_with(6, &[emf::JSON]).await;
     let (app, ann) = (&app, &app.person("ann").await);
@@ -145,7 +145,7 @@ async fn writes_of_one_user_that_keep_conflicting_roll_nothing_back() {
 }
 
 #[tokio::test]
-async fn a_database_that_throttles_rolls_nothing_back_but_is_told() {
+async fn a_throttling_database_alarms_but_rolls_nothing_back() {
     let mut watch = Watch::new();
     let app = TestApp::start_with(1, &[emf::JSON]).await;
     app.proxy.inject(Rule::always(Fault::Throttle));
@@ -162,7 +162,7 @@ async fn a_database_that_throttles_rolls_nothing_back_but_is_told() {
 }
 
 #[test]
-fn calls_that_lambda_turns_away_roll_nothing_back_but_are_told() {
+fn throttled_calls_alarm_but_roll_nothing_back() {
     let mut watch = Watch::new();
     let functions: Vec<String> =
         watch.template.functions().iter().map(|function| function.logical_id.clone()).collect();
@@ -230,7 +230,7 @@ async fn a_release_that_answers_500_is_rolled_back() {
 }
 
 #[test]
-fn three_failed_calls_in_a_minute_are_enough_and_fewer_are_not() {
+fn three_failed_calls_a_minute_roll_back_and_two_do_not() {
     let failed = Outcome::TimedOut;
     let mut watch = Watch::new();
     assert_eq!(watch.rollbacks(), [""; 0], "nothing happens at all");

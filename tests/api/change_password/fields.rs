@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_new_password_has_8_to_72_bytes_and_is_kept_as_it_is() {
+async fn a_new_password_has_8_to_72_bytes_and_is_kept_as_sent() {
     let app = TestApp::start().await;
     let mut ann = app.person("ann").await;
     let mut current = PASSWORD.to_owned();
@@ -36,7 +36,7 @@ async fn a_new_password_has_8_to_72_bytes_and_is_kept_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_new_password_that_is_short_long_misread_or_easily_guessed_is_refused() {
+async fn an_unusable_or_well_known_new_password_is_refused() {
     let app = TestApp::start().await;
     let ann = app.person("Moviefan77").await;
     let before = app.contents();
@@ -117,7 +117,7 @@ async fn only_type_and_size_of_the_current_password_are_checked() {
 }
 
 #[tokio::test]
-async fn all_faulty_fields_are_told_at_once() {
+async fn all_faulty_fields_are_reported_at_once() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let before = app.contents();
@@ -147,7 +147,7 @@ async fn all_faulty_fields_are_told_at_once() {
 }
 
 #[tokio::test]
-async fn what_bcrypt_would_cut_to_the_current_password_is_not_it() {
+async fn a_longer_text_with_the_same_72_bytes_is_a_wrong_password() {
     let app = TestApp::start().await;
     let mut ann = app.person("ann").await;
     let longest = "0123456789ab".repeat(6);

@@ -24,7 +24,7 @@ fn move_wait(app: &TestApp, milliseconds: i64) {
 }
 
 #[tokio::test]
-async fn five_wrong_tries_make_the_next_one_wait_whatever_it_is() {
+async fn five_wrong_attempts_make_the_next_one_wait() {
     let app = TestApp::start().await;
     let mut ann = app.person("ann").await;
     let before = app.contents();
@@ -76,7 +76,7 @@ async fn five_wrong_tries_make_the_next_one_wait_whatever_it_is() {
 }
 
 #[tokio::test]
-async fn guesses_at_a_change_block_no_login_and_nobody_elsewhere() {
+async fn guesses_at_a_change_block_no_login_and_no_other_address() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     for _ in 0..6 {

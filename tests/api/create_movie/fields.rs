@@ -123,7 +123,7 @@ async fn every_field_is_required() {
 }
 
 #[tokio::test]
-async fn what_the_server_decides_cannot_be_sent() {
+async fn fields_that_the_server_sets_cannot_be_sent() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     let before = app.contents();
@@ -148,7 +148,7 @@ async fn what_the_server_decides_cannot_be_sent() {
 }
 
 #[tokio::test]
-async fn all_faults_are_told_at_once() {
+async fn all_faults_of_a_movie_are_reported_at_once() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let body = json!({
@@ -212,7 +212,7 @@ async fn all_faults_are_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_taken_name_is_told_as_such() {
+async fn a_taken_name_is_a_conflict() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let taken = app.movie(&ann, "Alien").await;

@@ -102,7 +102,7 @@ async fn a_lowered_limit_refuses_new_movies_only() {
 
 /// The limit is not the reason that a user hears who is gone by the time of the write.
 #[tokio::test]
-async fn an_owner_who_leaves_at_the_limit_is_refused_as_gone() {
+async fn an_account_deleted_at_the_limit_is_401() {
     let app = TestApp::start_with(1, &[("MOVIES_PER_USER", "1")]).await;
     let ann = app.person("ann").await;
     app.movie(&ann, "Alien").await;

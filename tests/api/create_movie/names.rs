@@ -45,7 +45,7 @@ async fn a_taken_name_is_refused_in_every_spelling() {
 }
 
 #[tokio::test]
-async fn names_that_only_resemble_one_another_are_different() {
+async fn similar_names_are_different() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let names = ["Alien", "Aliens", "Alién", "A lien", "Alien!", "Аlien", "Alien 3", "movie#1", "name#alien"];
@@ -84,7 +84,7 @@ async fn a_canonical_name_has_at_most_1000_bytes() {
 }
 
 #[tokio::test]
-async fn a_name_without_anything_to_see_is_refused() {
+async fn a_name_without_a_visible_character_is_refused() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let before = app.contents();

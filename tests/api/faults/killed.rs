@@ -9,7 +9,7 @@ use super::{Case, FaultTest, Scenario, scenarios};
 use crate::consistency::assert_consistent;
 
 #[tokio::test]
-async fn a_process_killed_before_any_request_leaves_the_old_state_and_a_repeat_finishes() {
+async fn killed_before_a_request_it_changes_nothing() {
     join_all(scenarios().into_iter().filter(|scenario| scenario.writes()).map(|scenario| async move {
         let mut test = FaultTest::new(scenario).await;
         for index in scenario.places() {
@@ -29,7 +29,7 @@ async fn a_process_killed_before_any_request_leaves_the_old_state_and_a_repeat_f
 }
 
 #[tokio::test]
-async fn a_process_killed_after_its_write_leaves_the_new_state_and_a_repeat_changes_nothing_more() {
+async fn killed_after_its_write_the_new_state_stays() {
     join_all(scenarios().into_iter().filter(|scenario| scenario.writes()).map(|scenario| async move {
         let mut test = FaultTest::new(scenario).await;
         let case = test.case(1).await;

@@ -7,13 +7,13 @@ use super::{Case, FaultTest, Scenario, assert_problem, scenarios, until};
 use crate::consistency::assert_consistent;
 
 #[tokio::test]
-async fn throttling_for_ever_is_503() {
+async fn lasting_throttling_is_503() {
     lasts(|_| true, || Fault::Throttle).await;
 }
 
 /// Another user's transaction has the claim in hand: the email at a signup, the name of a movie otherwise.
 #[tokio::test]
-async fn conflicts_with_others_for_ever_are_503_and_never_409() {
+async fn lasting_conflicts_with_others_are_503_and_never_409() {
     let scenarios = [Scenario::Signup, Scenario::CreateMovie, Scenario::RenameMovie, Scenario::DeleteMovie];
     let ends = scenarios.map(|scenario| async move {
         let (test, case) = prepared(scenario).await;
@@ -25,7 +25,7 @@ async fn conflicts_with_others_for_ever_are_503_and_never_409() {
 
 /// The user's other requests have the user or the movie in hand, which nobody else writes to.
 #[tokio::test]
-async fn conflicts_with_oneself_for_ever_are_429() {
+async fn lasting_conflicts_with_oneself_are_429() {
     let scenarios = [
         (Scenario::CreateMovie, 2),
         (Scenario::RenameMovie, 0),
@@ -47,22 +47,22 @@ async fn conflicts_with_oneself_for_ever_are_429() {
 }
 
 #[tokio::test]
-async fn a_server_that_fails_for_ever_is_503() {
+async fn lasting_server_errors_are_503() {
     lasts(|_| true, || Fault::ServerError).await;
 }
 
 #[tokio::test]
-async fn a_service_that_is_away_for_ever_is_503() {
+async fn a_service_that_stays_unavailable_is_503() {
     lasts(|request| request != "GetItem", || Fault::Unavailable503).await;
 }
 
 #[tokio::test]
-async fn a_request_that_hangs_for_ever_is_503_before_lambda_ends_the_function() {
+async fn a_hanging_request_is_503_before_the_time_limit() {
     lasts(|_| true, || Fault::Stall).await;
 }
 
 #[tokio::test]
-async fn a_last_request_that_hangs_after_others_were_slow_is_503_before_lambda_ends_the_function() {
+async fn slow_requests_and_a_hanging_one_are_503_in_time() {
     // One request has six seconds, so three of them do not fit into the function's ten: what ends this is the limit
     // for the handler as a whole.
     let slow = [Scenario::RenameMovie, Scenario::DeleteMovie].map(|scenario| async move {

@@ -8,7 +8,7 @@ use super::{FaultTest, Scenario, scenarios};
 use crate::consistency::assert_consistent;
 
 #[tokio::test]
-async fn a_write_whose_answer_is_lost_is_repeated_as_the_same_write_and_succeeds() {
+async fn a_write_with_a_lost_response_is_repeated_and_succeeds() {
     join_all(scenarios().into_iter().filter(|scenario| scenario.writes()).map(loses_the_answer)).await;
 }
 
@@ -47,7 +47,7 @@ async fn loses_the_answer(scenario: Scenario) {
 }
 
 #[tokio::test]
-async fn a_clients_own_second_request_is_no_retry() {
+async fn a_second_request_of_a_client_is_not_a_retry() {
     let refusals = [(Scenario::Signup, 409), (Scenario::CreateMovie, 409), (Scenario::DeleteMovie, 404)];
     let twice = refusals.map(|(scenario, status)| async move {
         let test = FaultTest::new(scenario).await;

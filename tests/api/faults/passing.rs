@@ -7,7 +7,7 @@ use super::{FaultTest, Scenario, scenarios};
 use crate::consistency::assert_consistent;
 
 #[tokio::test]
-async fn any_request_that_fails_once_is_sent_again_and_the_operation_succeeds() {
+async fn a_request_that_fails_once_is_retried_with_success() {
     join_all(scenarios().into_iter().map(fails_once)).await;
 }
 

@@ -38,7 +38,7 @@ async fn cancelled(scenario: Scenario, reasons: &[&'static str]) -> (FaultTest, 
 
 /// The condition at the user fails for two reasons, and the user as they are tells which of them it was.
 #[tokio::test]
-async fn a_creator_at_the_limit_hears_that_and_not_that_the_name_is_taken() {
+async fn the_movie_limit_is_reported_before_a_taken_name() {
     for reasons in [[NONE, FAILED, FAILED], [NONE, NONE, FAILED], [CONFLICT, FAILED, FAILED]] {
         let (_test, response, transactions) = cancelled(Scenario::CreateMovie, &reasons).await;
         assert_problem(&response, 403, "movie_limit_reached");
@@ -47,7 +47,7 @@ async fn a_creator_at_the_limit_hears_that_and_not_that_the_name_is_taken() {
 }
 
 #[tokio::test]
-async fn a_creator_who_is_gone_hears_that_and_not_that_the_name_is_taken() {
+async fn a_deleted_creator_is_reported_before_a_taken_name() {
     let test = FaultTest::new(Scenario::CreateMovie).await;
     test.app.movie(&test.ann, "New 1").await;
     let case = test.case(1).await;
@@ -58,7 +58,7 @@ async fn a_creator_who_is_gone_hears_that_and_not_that_the_name_is_taken() {
 }
 
 #[tokio::test]
-async fn a_taken_name_or_email_is_409_whatever_else_is_in_conflict() {
+async fn a_taken_name_or_email_is_409_despite_other_conflicts() {
     for reasons in [[NONE, FAILED, CONFLICT], [CONFLICT, FAILED, NONE], [NONE, FAILED, "ThrottlingError"]] {
         let (_test, response, transactions) = cancelled(Scenario::CreateMovie, &reasons).await;
         assert_problem(&response, 409, "movie_name_taken");
@@ -76,7 +76,7 @@ async fn a_taken_name_or_email_is_409_whatever_else_is_in_conflict() {
 }
 
 #[tokio::test]
-async fn conflicts_alone_are_tried_again() {
+async fn conflicts_alone_are_retried() {
     let scenarios = [
         (Scenario::Signup, 2),
         (Scenario::CreateMovie, 3),
@@ -91,7 +91,7 @@ async fn conflicts_alone_are_tried_again() {
 
 /// The movie may have been renamed or deleted, or somebody is about to: then what its claims say is of the past, too.
 #[tokio::test]
-async fn a_movie_that_was_outdated_is_read_again_before_anything_is_told() {
+async fn an_outdated_movie_is_read_again_before_an_error() {
     for (scenario, reasons) in [
         (Scenario::RenameMovie, [FAILED, NONE, FAILED]),
         (Scenario::RenameMovie, [FAILED, FAILED, NONE]),
@@ -111,7 +111,7 @@ async fn a_movie_that_was_outdated_is_read_again_before_anything_is_told() {
 }
 
 #[tokio::test]
-async fn a_rename_that_was_outdated_still_hears_that_the_name_is_taken() {
+async fn an_outdated_rename_still_reports_a_taken_name() {
     let test = FaultTest::new(Scenario::RenameMovie).await;
     let case = test.case(1).await;
     test.app.movie(&test.ann, "Taken").await;
@@ -127,7 +127,7 @@ async fn a_rename_that_was_outdated_still_hears_that_the_name_is_taken() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_is_wrong_is_500_and_not_tried_again() {
+async fn an_invalid_transaction_is_500_and_not_retried() {
     for (scenario, items) in [
         (Scenario::Signup, 2),
         (Scenario::CreateMovie, 3),

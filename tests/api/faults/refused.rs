@@ -7,7 +7,7 @@ use super::{FaultTest, Scenario, assert_problem, scenarios, until};
 use crate::consistency::assert_consistent;
 
 #[tokio::test]
-async fn denied_access_is_500_told_once_and_not_tried_again() {
+async fn denied_access_is_500_logged_once_and_not_retried() {
     join_all(
         scenarios()
             .into_iter()
@@ -17,7 +17,7 @@ async fn denied_access_is_500_told_once_and_not_tried_again() {
 }
 
 #[tokio::test]
-async fn a_missing_table_is_500_told_once_and_not_tried_again() {
+async fn a_missing_table_is_500_logged_once_and_not_retried() {
     join_all(
         scenarios()
             .into_iter()

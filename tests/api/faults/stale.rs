@@ -17,7 +17,7 @@ use crate::{
 const MAX_WRITE_ATTEMPTS: usize = 5;
 
 #[tokio::test]
-async fn a_rename_of_a_movie_that_keeps_changing_is_429_and_changes_nothing() {
+async fn a_rename_of_an_ever_changing_movie_is_429() {
     let (test, case) = test(Scenario::RenameMovie).await;
     let details = |time| put(&case.url, &json!({"genres": [format!("Genre {time}")]}));
     let response = while_it_changes(&test, &case, "TransactWriteItems", MAX_WRITE_ATTEMPTS, details).await;
@@ -29,7 +29,7 @@ async fn a_rename_of_a_movie_that_keeps_changing_is_429_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_rename_of_a_movie_that_changes_once_succeeds_and_keeps_the_change() {
+async fn a_rename_keeps_one_concurrent_change() {
     let (test, case) = test(Scenario::RenameMovie).await;
     let details = |_| put(&case.url, &json!({"genres": ["Thriller"]}));
     let response = while_it_changes(&test, &case, "TransactWriteItems", 1, details).await;
@@ -40,7 +40,7 @@ async fn a_rename_of_a_movie_that_changes_once_succeeds_and_keeps_the_change() {
 }
 
 #[tokio::test]
-async fn a_rename_of_a_movie_that_gets_another_name_meanwhile_frees_that_name() {
+async fn a_rename_frees_a_name_given_meanwhile() {
     let (test, case) = test(Scenario::RespellMovie).await;
     let rename = |_| put(&case.url, &json!({"name": "Meanwhile"}));
     // The name was the same at first, so this begins as an ordinary update and ends as a move of the claim.
@@ -52,7 +52,7 @@ async fn a_rename_of_a_movie_that_gets_another_name_meanwhile_frees_that_name() 
 }
 
 #[tokio::test]
-async fn a_deletion_of_a_movie_that_keeps_changing_is_429_and_deletes_nothing() {
+async fn a_deletion_of_an_ever_changing_movie_is_429() {
     let (test, case) = test(Scenario::DeleteMovie).await;
     let rename = |time| put(&case.url, &json!({"name": format!("Name {time}")}));
     let response = while_it_changes(&test, &case, "TransactWriteItems", MAX_WRITE_ATTEMPTS, rename).await;
@@ -62,7 +62,7 @@ async fn a_deletion_of_a_movie_that_keeps_changing_is_429_and_deletes_nothing() 
 }
 
 #[tokio::test]
-async fn a_deletion_of_a_movie_that_is_renamed_once_succeeds() {
+async fn a_deletion_of_a_movie_renamed_once_succeeds() {
     let (test, case) = test(Scenario::DeleteMovie).await;
     let rename = |_| put(&case.url, &json!({"name": "Meanwhile"}));
     let response = while_it_changes(&test, &case, "TransactWriteItems", 1, rename).await;
@@ -72,7 +72,7 @@ async fn a_deletion_of_a_movie_that_is_renamed_once_succeeds() {
 }
 
 #[tokio::test]
-async fn a_movie_that_gets_another_owner_between_read_and_write_is_not_changed() {
+async fn a_movie_with_a_new_owner_before_the_write_is_unchanged() {
     for scenario in
         [Scenario::RenameMovie, Scenario::RespellMovie, Scenario::UpdateDetails, Scenario::DeleteMovie]
     {

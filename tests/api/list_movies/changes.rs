@@ -12,7 +12,7 @@ fn path(movies: &[Value], name: &str) -> String {
 }
 
 #[tokio::test]
-async fn movies_that_come_go_and_move_do_not_break_the_walk() {
+async fn a_walk_survives_created_deleted_and_renamed_movies() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     movies(&app, &ann, &["b", "d", "f", "h", "j", "l", "n"]).await;
@@ -45,7 +45,7 @@ async fn movies_that_come_go_and_move_do_not_break_the_walk() {
 }
 
 #[tokio::test]
-async fn a_walk_ends_when_everything_after_it_is_deleted() {
+async fn a_walk_ends_if_all_later_movies_are_deleted() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     movies(&app, &ann, &["a", "b", "c"]).await;

@@ -19,7 +19,7 @@ async fn list(app: &TestApp, query: &str) -> HttpResponse {
 }
 
 #[tokio::test]
-async fn faulty_parameters_are_told_all_at_once() {
+async fn all_faulty_parameters_are_reported_at_once() {
     let app = TestApp::start().await;
     for (query, faults) in [
         ("limit=0", &[LIMIT][..]),
@@ -103,7 +103,7 @@ async fn no_query_makes_a_problem_document_large() {
 }
 
 #[tokio::test]
-async fn what_means_nothing_in_a_query_is_no_fault() {
+async fn unknown_and_empty_parameters_are_ignored() {
     let app = TestApp::start().await;
     for query in ["", "&", "&&limit=5&", "limit=%35", "%6Cimit=5"] {
         assert_eq!(list(&app, query).await.status, 200, "{query}");

@@ -26,7 +26,7 @@ fn login(email: &str, password: &str, number: usize) -> HttpRequest {
 
 /// After `BcryptCost` was lowered, hashes of the earlier cost are still there: the ceiling is that cost.
 #[tokio::test]
-async fn refusals_cost_the_same_whichever_way_the_cost_has_moved() {
+async fn refusals_take_the_same_work_at_every_cost() {
     for (cost, ceiling, stored) in [
         ("4", "6", ["4", "5", "6"]),
         ("5", "6", ["4", "5", "6"]),
@@ -58,7 +58,7 @@ async fn refusals_cost_the_same_whichever_way_the_cost_has_moved() {
 }
 
 #[tokio::test]
-async fn a_refused_login_does_not_tell_why_by_its_answer_or_by_its_work() {
+async fn a_refused_login_hides_whether_the_email_exists() {
     let app = TestApp::start_with(1, &[("BCRYPT_COST", "6"), TELL_OF_HASHES]).await;
     let (ann, eve) = (app.person("ann").await, app.person("eve").await);
     app.edit_user(&eve.id, |user| user["status"] = json!({"S": "deleting"}));

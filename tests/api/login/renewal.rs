@@ -44,7 +44,7 @@ fn user(app: &TestApp) -> Value {
 }
 
 #[tokio::test]
-async fn a_login_renews_a_hash_of_a_lower_or_a_higher_cost() {
+async fn a_login_renews_a_hash_of_another_cost() {
     for (cost, renewed) in [("4", true), ("5", true), ("6", false), ("7", true), ("8", true)] {
         let (app, ann) = user_with(&hash_of_cost(cost).await).await;
         let before = user(&app);
@@ -81,7 +81,7 @@ async fn a_refused_login_renews_nothing() {
 
 /// The user's other requests keep the user's item in transactions of their own.
 #[tokio::test]
-async fn conflicts_at_the_renewal_fail_no_login() {
+async fn conflicts_of_the_renewal_fail_no_login() {
     let (app, ann) = user_with(&hash_of_cost("4").await).await;
     let before = user(&app);
     let conflict = Rule::always(Fault::TransactionConflict { position: 0 });
@@ -91,7 +91,7 @@ async fn conflicts_at_the_renewal_fail_no_login() {
 }
 
 #[tokio::test]
-async fn a_password_that_is_changed_meanwhile_wins_over_the_renewal() {
+async fn a_password_changed_meanwhile_wins_over_the_renewal() {
     const NEW_PASSWORD: &str = "a bag full of new movies";
     let (app, ann) = user_with(&hash_of_cost("4").await).await;
     let gate = held_renewal(&app);
@@ -116,7 +116,7 @@ async fn a_password_that_is_changed_meanwhile_wins_over_the_renewal() {
 }
 
 #[tokio::test]
-async fn a_user_who_goes_meanwhile_does_not_come_back_by_the_renewal() {
+async fn a_renewal_does_not_restore_a_deleted_user() {
     let (app, ann) = user_with(&hash_of_cost("4").await).await;
     let gate = held_renewal(&app);
     let leaving = async {
@@ -131,7 +131,7 @@ async fn a_user_who_goes_meanwhile_does_not_come_back_by_the_renewal() {
 }
 
 #[tokio::test]
-async fn a_renewal_whose_answer_is_lost_is_done_once_and_one_that_fails_for_ever_changes_nothing() {
+async fn a_renewal_happens_once_or_not_at_all() {
     let (app, ann) = user_with(&hash_of_cost("4").await).await;
     let before = user(&app);
     let renewal = |rule: Rule| rule.from("login").on("UpdateItem").after(WRITES_BEFORE);

@@ -52,7 +52,7 @@ async fn a_passing_fault_of_any_request_is_retried() {
 }
 
 #[tokio::test]
-async fn keys_that_a_batch_leaves_out_are_asked_for_again() {
+async fn unprocessed_keys_of_a_batch_are_requested_again() {
     let app = TestApp::start().await;
     let before = state(&app);
     let (_, record) = leaving(&app, "ann").await;
@@ -64,7 +64,7 @@ async fn keys_that_a_batch_leaves_out_are_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_request_that_hangs_is_given_up_and_retried() {
+async fn a_hanging_request_is_given_up_and_retried() {
     join_all((0..REQUESTS.len()).map(|index| async move {
         let app = TestApp::start().await;
         let before = state(&app);
@@ -79,7 +79,7 @@ async fn a_request_that_hangs_is_given_up_and_retried() {
 }
 
 #[tokio::test]
-async fn a_fault_that_lasts_is_reported_in_time_and_a_repeat_finishes() {
+async fn a_lasting_fault_is_reported_in_time() {
     let cases = [
         (0, Fault::Throttle),
         (1, Fault::ServerError),
@@ -114,7 +114,7 @@ async fn a_fault_that_lasts_is_reported_in_time_and_a_repeat_finishes() {
 }
 
 #[tokio::test]
-async fn a_refused_request_is_reported_and_logged_and_not_tried_again() {
+async fn a_refused_request_is_reported_and_not_retried() {
     let app = TestApp::start().await;
     let before = state(&app);
     let (ann, record) = leaving(&app, "ann").await;
@@ -139,7 +139,7 @@ async fn a_refused_request_is_reported_and_logged_and_not_tried_again() {
 }
 
 #[tokio::test]
-async fn the_log_tells_the_reason_in_the_form_that_lambda_asks_for_too() {
+async fn the_reason_is_logged_in_the_json_format_too() {
     let app = TestApp::start().await;
     let (ann, record) = leaving(&app, "ann").await;
     let mut options = app.options(PURGE);
@@ -166,7 +166,7 @@ async fn the_log_tells_the_reason_in_the_form_that_lambda_asks_for_too() {
 }
 
 #[tokio::test]
-async fn a_batch_that_fails_on_a_condition_or_meets_another_transaction_is_looked_at_again() {
+async fn a_failed_or_conflicting_batch_is_read_again() {
     let app = TestApp::start().await;
     let before = state(&app);
     // Of the two movies, their claims and the count.
@@ -185,7 +185,7 @@ async fn a_batch_that_fails_on_a_condition_or_meets_another_transaction_is_looke
 }
 
 #[tokio::test]
-async fn one_failing_record_does_not_stop_the_others_of_its_batch() {
+async fn a_failing_record_does_not_stop_its_batch() {
     let app = TestApp::start().await;
     let before = state(&app);
     let mut leavers = Vec::new();
@@ -205,7 +205,7 @@ async fn one_failing_record_does_not_stop_the_others_of_its_batch() {
 }
 
 #[tokio::test]
-async fn a_corrupt_movie_is_named_and_its_owner_stays_until_it_is_mended() {
+async fn a_corrupt_movie_is_logged_and_its_owner_stays() {
     let app = TestApp::start().await;
     let (ann, record) = leaving(&app, "ann").await;
     let movie = app.items(MOVIES, "movie#").remove(0);

@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn movies_that_changed_since_the_index_was_read_are_judged_by_the_table() {
+async fn the_table_decides_about_movies_changed_since_the_query() {
     // Between the index and the table, and between the table and the write.
     for (held, movies_written) in [("BatchGetItem", [3].as_slice()), ("TransactWriteItems", &[5, 3])] {
         let stage = Stage::new().await;
@@ -43,7 +43,7 @@ async fn movies_that_changed_since_the_index_was_read_are_judged_by_the_table() 
 }
 
 #[tokio::test]
-async fn a_movie_that_the_index_does_not_show_yet_is_waited_for() {
+async fn a_purge_waits_for_a_movie_missing_from_the_index() {
     for kept in [0, 2] {
         let app = TestApp::start().await;
         let ann = app.person("ann").await;
@@ -70,7 +70,7 @@ async fn a_movie_that_the_index_does_not_show_yet_is_waited_for() {
 }
 
 #[tokio::test]
-async fn movies_that_the_index_shows_one_by_one_are_all_deleted() {
+async fn movies_that_appear_in_the_index_late_are_all_deleted() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     // More looks than may find nothing in a row.
@@ -99,7 +99,7 @@ async fn movies_that_the_index_shows_one_by_one_are_all_deleted() {
 }
 
 #[tokio::test]
-async fn as_long_as_movies_are_counted_the_user_and_the_email_stay() {
+async fn a_user_with_counted_movies_is_kept() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     give_movies(&app, &ann, 2).await;
@@ -122,7 +122,7 @@ async fn as_long_as_movies_are_counted_the_user_and_the_email_stay() {
 }
 
 #[tokio::test]
-async fn a_movie_that_becomes_somebody_elses_just_before_the_write_is_not_deleted() {
+async fn a_movie_given_away_before_the_write_is_kept() {
     let stage = Stage::new().await;
     let app = &stage.app;
     let given_away = async || {
@@ -140,7 +140,7 @@ async fn a_movie_that_becomes_somebody_elses_just_before_the_write_is_not_delete
 }
 
 #[tokio::test]
-async fn a_user_at_whom_a_movie_is_counted_just_before_the_end_stays() {
+async fn a_user_who_gets_a_movie_before_the_last_write_stays() {
     let stage = Stage::new().await;
     let app = &stage.app;
     let counted = async || app.edit_user(&stage.ann.id, |user| user["movie_count"]["N"] = json!("1"));
@@ -173,7 +173,7 @@ async fn interrupted(
 }
 
 #[tokio::test]
-async fn a_movie_whose_name_somebody_else_claims_is_reported_and_the_claim_stays() {
+async fn a_name_claimed_by_another_movie_is_reported_and_kept() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     let bobs = app.movie(&bob, "Ronin").await;

@@ -28,7 +28,7 @@ const MOST_REQUESTS: u64 = 115;
 const DELIVERIES: usize = 6;
 
 #[tokio::test]
-async fn ten_thousand_movies_are_purged_although_the_worker_is_killed_and_records_come_twice_and_shuffled() {
+async fn ten_thousand_movies_are_purged_despite_killed_workers() {
     let app = TestApp::start().await;
     let bob = app.person("bob").await;
     give_movies(&app, &bob, 200).await;

@@ -35,7 +35,7 @@ const WAVES: usize = 18;
 const USERS_OF_A_WAVE: usize = 3;
 
 #[tokio::test]
-async fn writes_that_are_held_back_to_any_step_of_leaving_leave_nothing_behind() {
+async fn writes_delayed_to_any_step_leave_nothing_behind() {
     let app = TestApp::start().await;
     for function in ["create-movie", "delete-movie"] {
         app.start_many(function, OF_EACH).await;
@@ -92,7 +92,7 @@ async fn writes_that_are_held_back_to_any_step_of_leaving_leave_nothing_behind()
 }
 
 #[tokio::test]
-async fn writes_that_race_freely_with_leaving_leave_nothing_behind() {
+async fn writes_that_race_with_a_deletion_leave_nothing_behind() {
     let app = TestApp::start_with(3, &[]).await;
     let bob = app.person("bob").await;
     let mut ends = BTreeMap::new();

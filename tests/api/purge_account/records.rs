@@ -13,7 +13,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_record_that_comes_again_or_in_another_order_changes_nothing() {
+async fn repeated_and_reordered_records_change_nothing() {
     let app = TestApp::start().await;
     let bob = app.person("bob").await;
     give_movies(&app, &bob, 3).await;
@@ -33,7 +33,7 @@ async fn a_record_that_comes_again_or_in_another_order_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_record_that_several_instances_get_at_once_does_not_fail() {
+async fn a_record_given_to_several_instances_does_not_fail() {
     let app = TestApp::start().await;
     app.start_many(super::PURGE, 4).await;
     for (round, movies) in [0, 1, 60, 120].into_iter().enumerate() {
@@ -50,7 +50,7 @@ async fn a_record_that_several_instances_get_at_once_does_not_fail() {
 }
 
 #[tokio::test]
-async fn a_late_record_does_not_touch_who_has_the_email_now() {
+async fn a_late_record_spares_the_emails_new_owner() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     give_movies(&app, &ann, 2).await;
@@ -74,7 +74,7 @@ async fn a_late_record_does_not_touch_who_has_the_email_now() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_account_deletion_wakes_nobody() {
+async fn the_record_of_a_finished_deletion_does_nothing() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let record = leave(&app, &ann).await;
@@ -87,7 +87,7 @@ async fn the_end_of_a_account_deletion_wakes_nobody() {
 }
 
 #[tokio::test]
-async fn nobody_who_stays_is_ever_purged() {
+async fn an_active_user_is_never_purged() {
     let app = TestApp::start().await;
     let (ann, bob, cem) = (app.person("ann").await, app.person("bob").await, app.person("cem").await);
     for person in [&ann, &bob] {
@@ -120,7 +120,7 @@ async fn nobody_who_stays_is_ever_purged() {
 }
 
 #[tokio::test]
-async fn a_account_deletion_without_a_user_is_reported_and_stays() {
+async fn an_account_deletion_without_a_user_is_reported_and_stays() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let record = leave(&app, &ann).await;
@@ -134,7 +134,7 @@ async fn a_account_deletion_without_a_user_is_reported_and_stays() {
 }
 
 #[tokio::test]
-async fn a_leaving_user_whose_email_somebody_else_has_is_reported_and_the_claim_stays() {
+async fn an_email_claimed_by_another_user_is_reported_and_kept() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     give_movies(&app, &ann, 2).await;
@@ -146,7 +146,7 @@ async fn a_leaving_user_whose_email_somebody_else_has_is_reported_and_the_claim_
 }
 
 #[tokio::test]
-async fn a_record_that_names_nobody_is_reported_and_the_others_go_on() {
+async fn a_record_without_a_user_id_is_reported_alone() {
     let app = TestApp::start().await;
     let before = state(&app);
     let (ann, bob) = (app.person("ann").await, app.person("bob").await);
@@ -183,7 +183,7 @@ async fn a_record_that_names_nobody_is_reported_and_the_others_go_on() {
 }
 
 #[tokio::test]
-async fn a_record_without_a_number_fails_the_whole_batch_and_the_function_lives() {
+async fn a_record_without_a_sequence_number_fails_the_batch() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let good = leave(&app, &ann).await;

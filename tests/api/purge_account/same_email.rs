@@ -6,7 +6,7 @@ use super::{PURGE, assert_gone, deliver, give_movies, leave, requests, state};
 use crate::{consistency::assert_consistent, expect::expect_problem, test_app::TestApp};
 
 #[tokio::test]
-async fn the_email_stays_taken_at_every_step_of_a_purge_and_is_free_afterwards() {
+async fn the_email_stays_taken_until_the_purge_is_finished() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     give_movies(&app, &ann, 60).await;
@@ -41,7 +41,7 @@ async fn the_email_stays_taken_at_every_step_of_a_purge_and_is_free_afterwards()
 }
 
 #[tokio::test]
-async fn a_last_answer_that_is_lost_does_not_harm_who_signs_up_in_between() {
+async fn a_lost_last_response_spares_a_new_user() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     give_movies(&app, &ann, 1).await;
@@ -75,7 +75,7 @@ fn assert_gone_by_id(app: &TestApp, id: &str) {
 }
 
 #[tokio::test]
-async fn of_many_who_sign_up_while_the_purge_ends_at_most_one_gets_the_email() {
+async fn of_many_signups_during_a_purge_at_most_one_succeeds() {
     let app = TestApp::start_with(4, &[]).await;
     for round in 0..5 {
         let ann = app.person(&format!("ann{round}")).await;

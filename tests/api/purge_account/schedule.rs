@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn the_hourly_run_works_off_everything_that_is_left_the_oldest_first() {
+async fn the_hourly_run_carries_out_the_oldest_deletion_first() {
     let app = TestApp::start().await;
     let bob = app.person("bob").await;
     give_movies(&app, &bob, 2).await;
@@ -59,7 +59,7 @@ async fn the_hourly_run_works_off_everything_that_is_left_the_oldest_first() {
 }
 
 #[tokio::test]
-async fn the_hourly_run_of_a_quiet_system_does_nothing() {
+async fn an_hourly_run_without_deletions_changes_nothing() {
     let app = TestApp::start().await;
     for event in [schedule(), json!({})] {
         app.proxy.clear_calls();
@@ -71,7 +71,7 @@ async fn the_hourly_run_of_a_quiet_system_does_nothing() {
 }
 
 #[tokio::test]
-async fn a_corrupt_account_deletion_is_logged_and_holds_up_no_other() {
+async fn a_corrupt_account_deletion_stops_no_other() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     let dan = app.person("dan").await;
@@ -98,7 +98,7 @@ async fn a_corrupt_account_deletion_is_logged_and_holds_up_no_other() {
 }
 
 #[tokio::test]
-async fn one_account_deletion_that_fails_does_not_stop_the_others() {
+async fn a_failing_account_deletion_does_not_stop_the_others() {
     let app = TestApp::start().await;
     let mut people = Vec::new();
     for (name, since) in [("ann", "2026-01-01T00:00:00.000Z"), ("bob", "2026-02-01T00:00:00.000Z")] {
@@ -123,7 +123,7 @@ async fn one_account_deletion_that_fails_does_not_stop_the_others() {
 }
 
 #[tokio::test]
-async fn an_hourly_run_that_cannot_even_look_is_an_error_of_the_function() {
+async fn an_hourly_run_that_cannot_scan_fails() {
     let app = TestApp::start().await;
     app.proxy.inject(Rule::always(Fault::AccessDenied).from(PURGE));
     let outcome = run(&app).await;

@@ -26,7 +26,7 @@ use crate::{
 const MOST_LOOKS: usize = 6;
 
 #[tokio::test]
-async fn a_stuck_user_keeps_nobody_of_the_batch_waiting_and_goes_once_the_count_is_repaired() {
+async fn a_stuck_user_delays_no_other_and_goes_once_repaired() {
     let app = TestApp::start_with(1, &[emf::JSON]).await;
     let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     for person in [&ann, &bob] {
@@ -65,7 +65,7 @@ async fn a_stuck_user_keeps_nobody_of_the_batch_waiting_and_goes_once_the_count_
 }
 
 #[tokio::test]
-async fn an_hourly_run_reaches_who_left_after_sixty_stuck_users() {
+async fn an_hourly_run_gets_past_sixty_stuck_users() {
     let app = TestApp::start().await;
     let mut stuck = Vec::new();
     for number in 0..60 {
@@ -97,7 +97,7 @@ async fn an_hourly_run_reaches_who_left_after_sixty_stuck_users() {
 }
 
 #[tokio::test]
-async fn a_stuck_user_does_not_wait_longer_than_an_index_lags() {
+async fn a_stuck_user_is_given_up_once_the_index_had_time() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let record = leave(&app, &ann).await;
@@ -116,7 +116,7 @@ async fn a_stuck_user_does_not_wait_longer_than_an_index_lags() {
 }
 
 #[tokio::test]
-async fn movies_that_always_change_before_they_are_deleted_are_left_to_the_hourly_run() {
+async fn ever_changing_movies_are_left_to_the_hourly_run() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     give_movies(&app, &ann, 2).await;
@@ -133,7 +133,7 @@ async fn movies_that_always_change_before_they_are_deleted_are_left_to_the_hourl
 }
 
 #[tokio::test]
-async fn a_count_that_is_too_low_is_reported_and_repaired_in_the_same_way() {
+async fn a_count_that_is_too_low_is_reported_and_repairable() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     give_movies(&app, &ann, 60).await;

@@ -63,7 +63,7 @@ fn left_at(app: &TestApp, person: &TestUser, since: &str) {
 }
 
 #[tokio::test]
-async fn a_scheduled_run_tells_how_many_were_left_and_for_how_long() {
+async fn a_scheduled_run_reports_the_number_and_the_oldest_age() {
     let app = start().await;
     scheduled(&app).await;
     let quiet = line(&app, 1).await;
@@ -93,7 +93,7 @@ async fn a_scheduled_run_tells_how_many_were_left_and_for_how_long() {
 }
 
 #[tokio::test]
-async fn a_run_of_the_stream_tells_its_price_and_no_backlog() {
+async fn a_run_of_the_stream_reports_capacity_and_no_backlog() {
     let app = start().await;
     let ann = app.person("ann").await;
     give_movies(&app, &ann, 2).await;
@@ -125,7 +125,7 @@ async fn a_run_of_the_stream_tells_its_price_and_no_backlog() {
 }
 
 #[tokio::test]
-async fn a_run_that_cannot_even_look_tells_why() {
+async fn a_run_that_cannot_scan_logs_the_cause() {
     let app = start().await;
     app.proxy.inject(Rule::once(Fault::AccessDenied).from(PURGE));
     scheduled(&app).await;

@@ -27,7 +27,7 @@ const A_MOMENT: Duration = Duration::from_millis(300);
 const MAX_RUNS: u64 = 50;
 
 #[tokio::test]
-async fn a_run_out_of_time_wakes_the_next_one_which_goes_on_from_there() {
+async fn a_run_out_of_time_triggers_one_that_continues() {
     let app = TestApp::start().await;
     let before = state(&app);
     let ann = app.person("ann").await;
@@ -62,7 +62,7 @@ async fn a_run_out_of_time_wakes_the_next_one_which_goes_on_from_there() {
 }
 
 #[tokio::test]
-async fn a_purge_that_never_gets_done_wakes_itself_fifty_times_and_then_waits_for_the_hourly_run() {
+async fn a_purge_retriggers_itself_at_most_fifty_times() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     give_movies(&app, &ann, 2).await;
@@ -87,7 +87,7 @@ async fn a_purge_that_never_gets_done_wakes_itself_fifty_times_and_then_waits_fo
 }
 
 #[tokio::test]
-async fn an_hourly_run_out_of_time_wakes_a_run_for_each_account_deletion() {
+async fn an_hourly_run_out_of_time_triggers_a_run_per_deletion() {
     let app = TestApp::start().await;
     let before = state(&app);
     let people = [app.person("ann").await, app.person("bob").await];
@@ -108,7 +108,7 @@ async fn an_hourly_run_out_of_time_wakes_a_run_for_each_account_deletion() {
 }
 
 #[tokio::test]
-async fn a_pass_in_which_nothing_was_tried_is_not_counted() {
+async fn a_run_without_an_attempt_is_not_counted() {
     let app = TestApp::start().await;
     let people = [app.person("ann").await, app.person("bob").await];
     let mut records = Vec::new();
@@ -138,7 +138,7 @@ async fn a_pass_in_which_nothing_was_tried_is_not_counted() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_out_of_time_does_not_bring_a_account_deletion_back_that_another_has_ended() {
+async fn a_run_out_of_time_restores_no_finished_deletion() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     give_movies(&app, &ann, 2).await;
@@ -160,7 +160,7 @@ async fn a_run_that_is_out_of_time_does_not_bring_a_account_deletion_back_that_a
 }
 
 #[tokio::test]
-async fn slow_requests_leave_the_time_to_wake_the_next_run() {
+async fn slow_requests_leave_time_to_trigger_the_next_run() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     give_movies(&app, &ann, 2).await;
@@ -183,7 +183,7 @@ async fn slow_requests_leave_the_time_to_wake_the_next_run() {
 }
 
 #[tokio::test]
-async fn a_run_that_cannot_wake_the_next_one_says_so_before_lambda_ends_it() {
+async fn a_run_that_cannot_trigger_the_next_one_logs_it_in_time() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     give_movies(&app, &ann, 60).await;
@@ -204,7 +204,7 @@ async fn a_run_that_cannot_wake_the_next_one_says_so_before_lambda_ends_it() {
 }
 
 #[tokio::test]
-async fn keys_left_out_for_ever_are_asked_for_ever_more_rarely_until_time_is_over() {
+async fn unprocessed_keys_are_requested_with_growing_waits() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     give_movies(&app, &ann, 2).await;

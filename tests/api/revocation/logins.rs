@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_login_that_has_read_the_user_gets_a_token_that_is_dead_on_arrival() {
+async fn a_login_during_the_change_gets_a_token_of_the_old_epoch() {
     let app = TestApp::start().await;
     for ending in ENDINGS {
         let Owner { user: person, movie_id, .. } = app.owner(ending.operation()).await;
@@ -33,7 +33,7 @@ async fn a_login_that_has_read_the_user_gets_a_token_that_is_dead_on_arrival() {
 
 /// Whichever of its reads the change comes before: the hash and the epoch are of the same one.
 #[tokio::test]
-async fn a_login_that_is_held_before_any_of_its_reads_never_outlives_the_change() {
+async fn a_login_held_before_any_read_never_outlives_the_change() {
     let app = TestApp::start().await;
     for ending in ENDINGS {
         for read in 0..3 {
@@ -63,7 +63,7 @@ async fn a_login_that_is_held_before_any_of_its_reads_never_outlives_the_change(
 }
 
 #[tokio::test]
-async fn of_many_logins_with_the_old_password_at_once_none_outlives_the_change() {
+async fn no_concurrent_login_with_the_old_password_survives() {
     let app = TestApp::start().await;
     app.start_many("login", 5).await;
     for ending in [Ending::ChangePassword, Ending::Leaving] {
@@ -84,7 +84,7 @@ async fn of_many_logins_with_the_old_password_at_once_none_outlives_the_change()
 }
 
 #[tokio::test]
-async fn a_login_that_renews_an_old_hash_does_not_bring_the_old_password_back() {
+async fn a_renewal_of_the_hash_does_not_restore_a_password() {
     let app = TestApp::start_with(1, &[("BCRYPT_COST", "5")]).await;
     let person = app.person("ann").await;
     app.edit_user(&person.id, |user| user["password_hash"] = json!({"S": hash_of(PASSWORD)}));

@@ -53,7 +53,7 @@ async fn two_sessions_may_log_out_at_once() {
 
 /// Each of the three stands before its last write while another one of the three happens.
 #[tokio::test]
-async fn of_two_that_end_the_sessions_at_once_the_later_one_ends_none_that_began_between_them() {
+async fn a_late_logout_ends_no_session_that_began_after_another() {
     for held in ENDINGS {
         for first in ENDINGS {
             let app = TestApp::start().await;
@@ -92,7 +92,7 @@ async fn of_two_that_end_the_sessions_at_once_the_later_one_ends_none_that_began
 }
 
 #[tokio::test]
-async fn a_success_whose_answer_was_lost_is_a_success() {
+async fn a_success_with_a_lost_response_is_a_success() {
     for ending in ENDINGS {
         let app = TestApp::start().await;
         let ann = app.person("ann").await;
@@ -114,7 +114,7 @@ async fn a_success_whose_answer_was_lost_is_a_success() {
 
 /// The write is done, its answer is lost, and before the SDK has sent it again somebody logs in.
 #[tokio::test]
-async fn a_repeated_logout_does_not_end_a_session_that_began_meanwhile() {
+async fn a_repeated_logout_spares_a_new_session() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let gate = Gate::new();
@@ -135,7 +135,7 @@ async fn a_repeated_logout_does_not_end_a_session_that_began_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_repeated_change_of_the_password_does_not_undo_a_later_logout() {
+async fn a_repeated_password_change_does_not_undo_a_logout() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let gate = Gate::new();

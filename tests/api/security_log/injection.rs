@@ -75,7 +75,7 @@ async fn sends_them_all(app: &TestApp) -> usize {
 }
 
 #[tokio::test]
-async fn input_forges_no_line_of_the_json_that_lambda_stores() {
+async fn input_cannot_forge_a_json_log_line() {
     let app = super::start().await;
     let sent = sends_them_all(&app).await;
     let lines: Vec<Value> = app
@@ -124,7 +124,7 @@ async fn input_forges_no_line_of_the_json_that_lambda_stores() {
 
 /// No client decides on these parts of an event. Even so they are texts and nothing more.
 #[tokio::test]
-async fn names_of_the_event_forge_no_line() {
+async fn names_in_the_event_cannot_forge_a_log_line() {
     let app = super::start().await;
     for forgery in FORGERIES {
         let (operation, mut event) = app.event(&get("/api/movies"));
@@ -146,7 +146,7 @@ async fn names_of_the_event_forge_no_line() {
 }
 
 #[tokio::test]
-async fn input_forges_no_line_of_the_text_that_a_developer_reads() {
+async fn input_cannot_forge_a_text_log_line() {
     let app = TestApp::start().await;
     let sent = sends_them_all(&app).await;
     let lines = app.logs();

@@ -63,7 +63,7 @@ async fn the_body_must_be_declared_as_json() {
 }
 
 #[tokio::test]
-async fn a_body_may_have_64_kib_and_no_byte_more() {
+async fn a_signup_body_may_have_64_kib_and_no_byte_more() {
     let app = TestApp::start().await;
     let json = Some("application/json");
     for (number, request) in [
@@ -115,7 +115,7 @@ async fn a_body_that_is_not_one_json_object_is_malformed() {
 }
 
 #[tokio::test]
-async fn the_media_type_is_told_before_the_size_the_size_before_the_fields_and_the_email_last() {
+async fn errors_of_a_signup_take_precedence_in_order() {
     let app = TestApp::start().await;
     app.sign_up("ann@example.com").await;
     let before = app.contents();

@@ -93,7 +93,7 @@ async fn a_password_is_neither_trimmed_nor_normalised() {
 }
 
 #[tokio::test]
-async fn a_password_that_bcrypt_would_misread_or_anybody_would_guess_is_refused() {
+async fn an_unusable_or_well_known_password_is_refused() {
     let (nul, common) = ("must not contain a NUL character", "is one of the most common passwords");
     let own_name = "must not be the name part of the email";
     refused(
@@ -179,7 +179,7 @@ async fn an_email_of_one_plain_mailbox_is_accepted() {
 }
 
 #[tokio::test]
-async fn all_faulty_fields_are_told_at_once() {
+async fn all_faulty_fields_are_reported_at_once() {
     let app = TestApp::start().await;
     let response =
         sign_up_with(&app, &json!({"password": "short", "email": 7, "zeta": null, "id": "x"})).await;

@@ -109,7 +109,7 @@ fn malformed_texts(case: &BodyCase) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_is_not_one_json_object_is_malformed() {
+async fn a_body_that_is_not_one_json_object_is_malformed_everywhere() {
     let test = StrictInputTest::start().await;
     for case in test.body_cases() {
         for text in malformed_texts(&case) {
@@ -121,7 +121,7 @@ async fn what_is_not_one_json_object_is_malformed() {
 }
 
 #[tokio::test]
-async fn what_is_not_utf_8_is_malformed() {
+async fn a_body_that_is_not_utf_8_is_malformed() {
     let test = StrictInputTest::start().await;
     for case in test.body_cases() {
         let (good, field) = (case.body.to_string(), case.text_field());
@@ -150,7 +150,7 @@ async fn what_is_not_utf_8_is_malformed() {
 }
 
 #[tokio::test]
-async fn a_body_of_64_kib_is_taken_and_one_byte_more_is_not() {
+async fn a_body_of_64_kib_is_accepted_and_one_byte_more_is_not() {
     let test = StrictInputTest::start().await;
     for case in test.body_cases() {
         let good = case.body.to_string();
@@ -175,7 +175,7 @@ async fn a_body_of_64_kib_is_taken_and_one_byte_more_is_not() {
 }
 
 #[tokio::test]
-async fn values_of_other_types_are_told_by_field() {
+async fn values_of_other_types_are_reported_by_field() {
     let test = StrictInputTest::start().await;
     for case in test.body_cases() {
         for (field, good) in case.body.as_object().expect("an object") {
@@ -196,7 +196,7 @@ async fn values_of_other_types_are_told_by_field() {
 }
 
 #[tokio::test]
-async fn unknown_fields_are_told_by_name_whatever_it_is() {
+async fn unknown_fields_are_reported_by_name() {
     let test = StrictInputTest::start().await;
     let (long, shortened) = ("é".repeat(30_000), "é".repeat(100));
     for case in test.body_cases() {

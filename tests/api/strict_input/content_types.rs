@@ -3,7 +3,7 @@
 use super::StrictInputTest;
 
 #[tokio::test]
-async fn only_json_is_taken() {
+async fn only_json_is_accepted() {
     let test = StrictInputTest::start().await;
     for case in test.body_cases() {
         let good = case.body.to_string();
@@ -42,7 +42,7 @@ async fn only_json_is_taken() {
 }
 
 #[tokio::test]
-async fn json_is_taken_however_it_is_written() {
+async fn json_is_accepted_in_every_spelling() {
     let test = StrictInputTest::start().await;
     for case in test.body_cases() {
         for content_type in [
@@ -67,7 +67,7 @@ async fn json_is_taken_however_it_is_written() {
 
 /// 401, 415, 413, 400: each request has all that comes later wrong, too.
 #[tokio::test]
-async fn what_is_wrong_first_wins() {
+async fn errors_take_precedence_in_the_documented_order() {
     let test = StrictInputTest::start().await;
     for mut case in test.body_cases() {
         let large = vec![0xff_u8; 70_000];

@@ -98,7 +98,7 @@ fn query() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn no_request_gets_an_answer_that_is_our_fault() {
+fn no_request_gets_a_5xx_response() {
     let request = (operation(), ".{1,40}", query(), vec(header(), 0..6), body(), any::<[bool; 4]>());
     run(&request, |runtime, test, (operation, id, query, headers, body, [json, token, base64, real_id])| {
         let repeatable = &test.repeatable_requests()[operation];

@@ -154,7 +154,7 @@ fn sendable_changes() -> Vec<Changes> {
 }
 
 #[tokio::test]
-async fn what_a_client_can_send_is_answered() {
+async fn every_event_that_a_client_can_cause_gets_a_response() {
     let test = StrictInputTest::start().await;
     for repeatable in test.repeatable_requests() {
         for changes in sendable_changes() {
@@ -172,7 +172,7 @@ async fn what_a_client_can_send_is_answered() {
 }
 
 #[tokio::test]
-async fn what_no_client_can_send_ends_no_process() {
+async fn no_impossible_event_ends_a_process() {
     let test = StrictInputTest::start().await;
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     let payload_1 = json!({
@@ -290,7 +290,7 @@ pub fn without(event: &Value, place: &str) -> Value {
 
 /// A request whose path, query, headers and body are all as strange as API Gateway lets through.
 #[tokio::test]
-async fn everything_strange_at_once_is_answered() {
+async fn a_request_that_is_strange_everywhere_gets_a_response() {
     let test = StrictInputTest::start().await;
     for repeatable in test.repeatable_requests() {
         let Some((method, path)) = repeatable.event["routeKey"].as_str().and_then(|key| key.split_once(' '))

@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn requests_are_answered_when_no_line_can_be_written() {
+async fn requests_get_responses_if_no_log_can_be_written() {
     for format in [emf::JSON, ("AWS_LAMBDA_LOG_FORMAT", "Text")] {
         // At this level most is written.
         let app = TestApp::start_with(1, &[format, ("AWS_LAMBDA_LOG_LEVEL", "TRACE")]).await;
@@ -35,7 +35,7 @@ async fn requests_are_answered_when_no_line_can_be_written() {
 }
 
 #[tokio::test]
-async fn errors_are_answered_and_purges_run_when_no_line_can_be_written() {
+async fn errors_and_purges_work_if_no_log_can_be_written() {
     let app = TestApp::start_with(1, &[emf::JSON]).await;
     let broken = |operation| FunctionOptions { output: Output::Full, ..app.options(operation) };
     let purge = Function::start(broken("purge-account")).await.expect("the function starts");

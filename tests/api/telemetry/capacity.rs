@@ -50,7 +50,7 @@ async fn assert_price(app: &TestApp, what: &str, request: HttpRequest, expected:
 }
 
 #[tokio::test]
-async fn every_operation_costs_what_is_known_of_dynamodb() {
+async fn every_operation_costs_the_documented_units() {
     let app = start().await;
     operations::for_every_call(&app, async |operation, call, request| {
         let what = format!("{} {:?}", operation.name, call.body);
@@ -60,7 +60,7 @@ async fn every_operation_costs_what_is_known_of_dynamodb() {
 }
 
 #[tokio::test]
-async fn what_is_large_costs_more() {
+async fn large_items_cost_more() {
     let app = start().await;
     let ann = app.person("ann").await;
     let casts: Vec<String> = (0..40).map(|number| format!("{number:0>100}")).collect();
@@ -74,7 +74,7 @@ async fn what_is_large_costs_more() {
 
 /// DynamoDB finds that it has committed the transaction already, and charges the repetition as a read of what it wrote.
 #[tokio::test]
-async fn a_transaction_that_is_repeated_is_charged_as_a_read() {
+async fn a_repeated_transaction_is_charged_as_a_read() {
     let app = start().await;
     let ann = app.person("ann").await;
     app.proxy.inject(Rule::once(Fault::LoseResponse).on("TransactWriteItems"));
@@ -90,7 +90,7 @@ async fn a_transaction_that_is_repeated_is_charged_as_a_read() {
 }
 
 #[tokio::test]
-async fn a_request_is_charged_for_its_own_requests_only() {
+async fn capacity_is_not_carried_over_to_the_next_request() {
     let app = start().await;
     for _ in 0..3 {
         assert_price(&app, "list", get("/api/movies"), (0.5, 0.0)).await;

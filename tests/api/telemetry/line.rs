@@ -29,7 +29,7 @@ fn settled(mut line: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_read_tells_how_it_went_and_what_it_cost() {
+async fn the_line_of_a_read_has_its_status_and_capacity() {
     let app = start().await;
     let ann = app.person("ann").await;
     let path = format!("/api/movies/{}", app.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
@@ -61,7 +61,7 @@ async fn a_read_tells_how_it_went_and_what_it_cost() {
 }
 
 #[tokio::test]
-async fn a_write_tells_its_user_and_counts_under_both_sets_of_dimensions() {
+async fn the_line_of_a_write_has_its_user_and_both_dimension_sets() {
     let app = start().await;
     let ann = app.person("ann").await;
     let (response, line) = send(&app, &post("/api/movies", &movie("Alien")).bearer(&ann.token)).await;
@@ -101,7 +101,7 @@ async fn a_write_tells_its_user_and_counts_under_both_sets_of_dimensions() {
 }
 
 #[tokio::test]
-async fn a_refusal_tells_its_code_and_has_no_metrics_if_nothing_was_measured() {
+async fn the_line_of_a_refusal_has_its_code() {
     let app = start().await;
     let ann = app.person("ann").await;
     let (response, line) = send(&app, &get("/api/auth/account")).await;
@@ -127,7 +127,7 @@ async fn a_refusal_tells_its_code_and_has_no_metrics_if_nothing_was_measured() {
 }
 
 #[tokio::test]
-async fn a_fault_tells_its_cause_and_what_passes_by_itself_is_only_a_warning() {
+async fn the_line_of_a_fault_has_its_cause_and_level() {
     let app = start().await;
     for (fault, status, level, code, cause) in [
         (Fault::AccessDenied, 500, "ERROR", "internal", "DynamoDB refused the request: "),
@@ -158,7 +158,7 @@ async fn a_new_process_starts_cold() {
 }
 
 #[tokio::test]
-async fn the_user_of_one_request_is_not_that_of_the_next() {
+async fn a_user_is_not_carried_over_to_the_next_request() {
     let app = start().await;
     let ann = app.person("ann").await;
     let login = |email: &str| post("/api/auth/login", &json!({"email": email, "password": PASSWORD}));

@@ -43,7 +43,7 @@ fn login(email: &str, password: &str) -> HttpRequest {
 }
 
 #[tokio::test]
-async fn signups_and_logins_are_counted_by_how_they_ended() {
+async fn signups_and_logins_are_counted_by_outcome() {
     let app = start().await;
     let signup = |email: &str| post("/api/auth/signup", &credentials(email, PASSWORD));
     assert_outcome(&app, signup("ann@example.com"), 200, &["Signups"]).await;
@@ -64,7 +64,7 @@ async fn signups_and_logins_are_counted_by_how_they_ended() {
 }
 
 #[tokio::test]
-async fn movies_are_counted_when_they_are_created_and_nothing_else_is() {
+async fn only_created_movies_are_counted() {
     let app = start().await;
     let ann = app.person("ann").await;
     let create = |body: &Value| post("/api/movies", body).bearer(&ann.token);
@@ -96,7 +96,7 @@ async fn movies_are_counted_when_they_are_created_and_nothing_else_is() {
 }
 
 #[tokio::test]
-async fn server_errors_are_told_apart_by_whether_the_database_is_the_reason() {
+async fn server_errors_of_dynamodb_are_counted_apart() {
     let app = start().await;
     let ann = app.person("ann").await;
     let path = format!("/api/movies/{}", app.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
@@ -115,7 +115,7 @@ async fn server_errors_are_told_apart_by_whether_the_database_is_the_reason() {
 }
 
 #[tokio::test]
-async fn running_out_of_time_is_an_error_of_the_database() {
+async fn running_out_of_time_is_a_database_error() {
     let app = start().await;
     let options = FunctionOptions { timeout: Duration::from_secs(2), ..app.options("list-movies") };
     let hurried = Function::start(options).await.expect("the function starts");

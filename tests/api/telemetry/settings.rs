@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn the_line_is_written_at_every_level_and_others_are_not() {
+async fn the_completion_line_is_written_at_every_level() {
     for (level, events) in [("INFO", 1), ("ERROR", 0)] {
         let app = TestApp::start_with(1, &[emf::JSON, ("AWS_LAMBDA_LOG_LEVEL", level)]).await;
         let (response, line) = send(&app, &get("/api/auth/account").bearer("x")).await;
@@ -20,7 +20,7 @@ async fn the_line_is_written_at_every_level_and_others_are_not() {
 }
 
 #[tokio::test]
-async fn the_stage_is_that_of_the_environment() {
+async fn the_stage_comes_from_the_environment() {
     let app = TestApp::start_with(1, &[emf::JSON]).await;
     for (given, stage) in [("blue", "blue"), ("", "local")] {
         let mut options = app.options("list-movies");
@@ -33,14 +33,14 @@ async fn the_stage_is_that_of_the_environment() {
 }
 
 #[tokio::test]
-async fn the_release_is_that_of_the_environment() {
+async fn the_release_comes_from_the_environment() {
     let app = TestApp::start_with(1, &[emf::JSON, ("RELEASE", "1763845200")]).await;
     let (_, line) = send(&app, &get("/api/movies")).await;
     assert_eq!(line["release"], "1763845200");
 }
 
 #[tokio::test]
-async fn on_ones_own_machine_the_line_is_short_and_tells_the_price() {
+async fn the_text_line_is_short_and_has_the_capacity() {
     let app = TestApp::start().await;
     let (_, event) = app.event(&get("/api/movies"));
     app.send_event("list-movies", &event).await;

@@ -6,7 +6,7 @@ use crate::{consistency::assert_consistent, test_app::PASSWORD};
 const OTHERS: [&str; 4] = ["198.51.100.67", "2001:db8:0:1::66", "2001:db8:0:2::66", "10.0.0.1"];
 
 #[tokio::test]
-async fn every_address_has_waits_of_its_own_and_the_owner_gets_in_during_an_attack() {
+async fn the_owner_can_log_in_during_an_attack() {
     for endpoint in DOORS {
         let mut test = ThrottleTest::new(endpoint).await;
         test.fail_times(8, STRANGER).await;
@@ -59,7 +59,7 @@ async fn an_ipv4_address_is_one_source_in_either_form() {
 }
 
 #[tokio::test]
-async fn what_a_client_says_of_its_address_changes_nothing() {
+async fn address_headers_of_a_client_change_nothing() {
     let headers = [
         ("x-forwarded-for", OWNER),
         ("x-forwarded-for", "203.0.113.1, 203.0.113.2"),

@@ -15,7 +15,7 @@ use crate::{
 const A_MINUTE: i64 = 60_000;
 
 #[tokio::test]
-async fn five_failures_are_free_and_then_each_wait_is_twice_as_long_up_to_fifteen_minutes() {
+async fn waits_double_from_the_sixth_failure_to_15_minutes() {
     for endpoint in DOORS {
         let test = ThrottleTest::new(endpoint).await;
         for _ in 1..=4 {
@@ -53,7 +53,7 @@ async fn five_failures_are_free_and_then_each_wait_is_twice_as_long_up_to_fiftee
 }
 
 #[tokio::test]
-async fn a_blocked_try_is_told_to_wait() {
+async fn a_blocked_attempt_is_429_with_its_wait() {
     let test = ThrottleTest::new(PasswordEndpoint::Login).await;
     test.fail_times(9, STRANGER).await;
     test.block_until(now() + A_MINUTE);
@@ -73,7 +73,7 @@ async fn a_blocked_try_is_told_to_wait() {
 }
 
 #[tokio::test]
-async fn a_blocked_try_is_turned_away_even_if_it_is_right_and_until_the_wait_is_over() {
+async fn a_right_password_is_blocked_until_the_wait_is_over() {
     for endpoint in DOORS {
         let mut test = ThrottleTest::new(endpoint).await;
         test.fail_times(5, STRANGER).await;
@@ -93,7 +93,7 @@ async fn a_blocked_try_is_turned_away_even_if_it_is_right_and_until_the_wait_is_
 }
 
 #[tokio::test]
-async fn a_right_password_forgives_what_was_wrong_before() {
+async fn a_right_password_resets_the_failures() {
     for endpoint in DOORS {
         let mut test = ThrottleTest::new(endpoint).await;
         test.fail_times(7, OWNER).await;
@@ -114,7 +114,7 @@ async fn a_right_password_forgives_what_was_wrong_before() {
 }
 
 #[tokio::test]
-async fn each_door_counts_failures_of_its_own() {
+async fn each_endpoint_has_its_own_failures() {
     let mut test = ThrottleTest::new(PasswordEndpoint::Login).await;
     for _ in 0..4 {
         for endpoint in DOORS {
@@ -138,7 +138,7 @@ async fn each_door_counts_failures_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_new_password_that_cannot_be_set_is_no_try_and_tells_nothing_of_the_current_one() {
+async fn an_invalid_new_password_is_no_attempt() {
     let test = ThrottleTest::new(PasswordEndpoint::ChangePassword).await;
     let before = test.counted();
     for current in [PASSWORD, "a wrong password"] {
@@ -154,7 +154,7 @@ async fn a_new_password_that_cannot_be_set_is_no_try_and_tells_nothing_of_the_cu
 }
 
 #[tokio::test]
-async fn an_account_that_does_not_exist_is_slowed_down_like_one_that_does() {
+async fn unknown_accounts_are_slowed_down_like_known_ones() {
     let app = TestApp::start_with(1, &[crate::test_app::hashing::TELL_OF_HASHES]).await;
     let ann = app.person("ann").await;
     let test = ThrottleTest { app, endpoint: PasswordEndpoint::Login, ann };
@@ -186,7 +186,7 @@ async fn an_account_that_does_not_exist_is_slowed_down_like_one_that_does() {
 }
 
 #[tokio::test]
-async fn the_case_of_an_email_makes_no_other_account() {
+async fn emails_in_another_case_share_their_failures() {
     let test = ThrottleTest::new(PasswordEndpoint::Login).await;
     for email in
         ["ann@example.com", "Ann@example.com", "ANN@EXAMPLE.COM", "ann@Example.Com", "aNN@example.com"]
@@ -201,7 +201,7 @@ async fn the_case_of_an_email_makes_no_other_account() {
 }
 
 #[tokio::test]
-async fn who_is_logged_in_notices_nothing_of_the_guesses() {
+async fn guesses_do_not_affect_a_signed_in_user() {
     let test = ThrottleTest::new(PasswordEndpoint::Login).await;
     test.fail_times(6, STRANGER).await;
     test.set_windows(super::ACCOUNT_LIMIT, super::ACCOUNT_LIMIT);
@@ -217,7 +217,7 @@ async fn who_is_logged_in_notices_nothing_of_the_guesses() {
 }
 
 #[tokio::test]
-async fn failures_are_forgotten_when_their_time_is_over_although_the_counter_is_still_there() {
+async fn expired_counters_do_not_count() {
     for endpoint in DOORS {
         let test = ThrottleTest::new(endpoint).await;
         test.fail_times(12, STRANGER).await;

@@ -7,7 +7,7 @@ use super::{
 use crate::{consistency::assert_consistent, test_app::PASSWORD};
 
 #[tokio::test]
-async fn an_account_takes_a_hundred_failures_an_hour_from_everywhere() {
+async fn an_account_has_a_hundred_failures_an_hour() {
     for endpoint in DOORS {
         let mut test = ThrottleTest::new(endpoint).await;
         early_in_the_hour().await;
@@ -80,7 +80,7 @@ async fn an_account_gets_a_hundred_changes_of_its_password_an_hour() {
 }
 
 #[tokio::test]
-async fn a_right_password_is_let_in_while_one_more_failure_would_be() {
+async fn a_right_password_works_with_one_failure_left() {
     let mut test = ThrottleTest::new(PasswordEndpoint::Login).await;
     early_in_the_hour().await;
     test.fail(STRANGER).await;
@@ -117,7 +117,7 @@ async fn an_address_has_a_thousand_failures_an_hour_with_all_accounts() {
 }
 
 #[tokio::test]
-async fn a_full_account_is_refused_alike_whether_it_exists_or_not() {
+async fn known_and_unknown_accounts_at_the_limit_look_alike() {
     let test = ThrottleTest::new(PasswordEndpoint::Login).await;
     early_in_the_hour().await;
     let emails = [test.ann.email.as_str(), "nobody@example.com", "not an address"];

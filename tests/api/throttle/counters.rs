@@ -46,7 +46,7 @@ async fn counters_name_no_email_and_no_address() {
 }
 
 #[tokio::test]
-async fn nobody_can_tell_the_name_of_a_counter_without_the_key() {
+async fn counter_names_depend_on_the_key() {
     let names = |key: &'static str| async move {
         let app = TestApp::start_with(1, &[("JWT_SECRET_KEY", key)]).await;
         assert_eq!(app.log_in("ann@example.com", "a wrong password").await.status, 401);
@@ -62,7 +62,7 @@ async fn nobody_can_tell_the_name_of_a_counter_without_the_key() {
 }
 
 #[tokio::test]
-async fn every_counter_goes_when_it_is_not_needed_any_more() {
+async fn every_counter_expires() {
     let test = ThrottleTest::new(PasswordEndpoint::Login).await;
     let table =
         test.app.template.tables().iter().find(|table| table.name == PASSWORD_ATTEMPTS).expect("a table");
@@ -86,7 +86,7 @@ async fn every_counter_goes_when_it_is_not_needed_any_more() {
 }
 
 #[tokio::test]
-async fn a_corrupt_counter_is_our_own_fault_and_is_named_in_the_log() {
+async fn a_corrupt_counter_is_500_and_the_log_names_it() {
     let test = ThrottleTest::new(PasswordEndpoint::Login).await;
     test.fail(STRANGER).await;
     let counter = test.strict().remove(0);

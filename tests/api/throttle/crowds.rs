@@ -19,7 +19,7 @@ const PROCESSES: usize = 25;
 const GUESSES: usize = 100;
 
 #[tokio::test]
-async fn a_hundred_guesses_at_once_from_one_address_get_five_tries() {
+async fn a_hundred_concurrent_guesses_get_five_attempts() {
     for endpoint in DOORS {
         let test = crowd(endpoint, PROCESSES).await;
         // The last free try of all makes every further one wait for a minute, so the machine may be slow.
@@ -39,7 +39,7 @@ async fn a_hundred_guesses_at_once_from_one_address_get_five_tries() {
 }
 
 #[tokio::test]
-async fn free_tries_are_as_few_at_once_as_one_after_the_other() {
+async fn concurrent_guesses_get_no_more_free_attempts() {
     for endpoint in DOORS {
         let test = crowd(endpoint, PROCESSES).await;
         // Nobody may count a failure before all have come, so none of them comes after the first wait.
@@ -63,7 +63,7 @@ async fn free_tries_are_as_few_at_once_as_one_after_the_other() {
 }
 
 #[tokio::test]
-async fn a_hundred_guesses_at_once_from_a_hundred_addresses_get_what_is_left_of_the_hour() {
+async fn a_hundred_addresses_share_an_accounts_hour() {
     for endpoint in DOORS {
         let test = crowd(endpoint, PROCESSES).await;
         early_in_the_hour().await;
@@ -88,7 +88,7 @@ async fn a_hundred_guesses_at_once_from_a_hundred_addresses_get_what_is_left_of_
 }
 
 #[tokio::test]
-async fn right_logins_at_the_same_time_all_succeed_and_leave_no_failure_behind() {
+async fn concurrent_right_logins_all_succeed() {
     let test = crowd(PasswordEndpoint::Login, 4).await;
     let gate = Gate::new();
     let held = Rule { times: 4, ..Rule::once(Fault::Hold(gate.clone())) };
@@ -105,7 +105,7 @@ async fn right_logins_at_the_same_time_all_succeed_and_leave_no_failure_behind()
 }
 
 #[tokio::test]
-async fn of_changes_of_one_password_at_the_same_time_one_succeeds_and_none_is_a_failure() {
+async fn of_concurrent_password_changes_one_succeeds() {
     let test = crowd(PasswordEndpoint::ChangePassword, 4).await;
     let gate = Gate::new();
     let held = Rule { times: 4, ..Rule::once(Fault::Hold(gate.clone())) };
@@ -122,7 +122,7 @@ async fn of_changes_of_one_password_at_the_same_time_one_succeeds_and_none_is_a_
 }
 
 #[tokio::test]
-async fn an_owner_who_logs_in_amid_guesses_gets_in_and_gives_the_stranger_nothing() {
+async fn an_owners_login_gives_a_guesser_no_more_attempts() {
     let test = crowd(PasswordEndpoint::Login, PROCESSES).await;
     test.fail_times(10, STRANGER).await;
     let mut requests: Vec<HttpRequest> = (0..40).map(|_| test.guess(STRANGER)).collect();

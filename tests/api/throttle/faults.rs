@@ -76,7 +76,7 @@ fn ordinary_status(endpoint: PasswordEndpoint, right: bool) -> u16 {
 }
 
 #[tokio::test]
-async fn the_requests_of_a_try_are_these() {
+async fn an_attempt_makes_these_requests() {
     for (endpoint, right) in cases() {
         let mut test = test(endpoint).await;
         test.app.proxy.clear_calls();
@@ -95,7 +95,7 @@ async fn the_requests_of_a_try_are_these() {
 }
 
 #[tokio::test]
-async fn a_request_that_fails_once_is_sent_again_and_nothing_is_counted_twice() {
+async fn a_retried_request_counts_nothing_twice() {
     join_all(cases().map(|(endpoint, right)| async move {
         let mut test = test(endpoint).await;
         for (operation, index) in requests(endpoint, right) {
@@ -117,7 +117,7 @@ async fn a_request_that_fails_once_is_sent_again_and_nothing_is_counted_twice() 
 }
 
 #[tokio::test]
-async fn a_request_whose_answer_is_lost_blocks_nobody_and_counts_one_failure_with_the_address() {
+async fn a_lost_response_counts_at_most_one_failure() {
     join_all(cases().map(|(endpoint, right)| async move {
         let mut test = test(endpoint).await;
         for (operation, index) in requests(endpoint, right) {
@@ -142,12 +142,12 @@ async fn a_request_whose_answer_is_lost_blocks_nobody_and_counts_one_failure_wit
 }
 
 #[tokio::test]
-async fn throttling_for_ever_is_503_and_one_failure_too_many_at_worst() {
+async fn lasting_throttling_counts_at_most_one_failure() {
     lasts(Fault::Throttle).await;
 }
 
 #[tokio::test]
-async fn a_request_that_hangs_for_ever_is_503_and_one_failure_too_many_at_worst() {
+async fn a_hanging_request_counts_at_most_one_failure() {
     lasts(Fault::Stall).await;
 }
 

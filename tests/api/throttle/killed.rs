@@ -12,7 +12,7 @@ use super::{
 use crate::{consistency::assert_consistent, test_app::PASSWORD};
 
 #[tokio::test]
-async fn a_process_killed_before_any_request_of_a_try_counts_one_failure_too_many_at_worst() {
+async fn a_killed_process_counts_at_most_one_failure() {
     join_all(cases().map(|(endpoint, right)| async move {
         let mut test = test(endpoint).await;
         for (operation, index) in requests(endpoint, right) {

@@ -7,7 +7,7 @@ use super::assert_refused;
 use crate::test_app::{TestApp, delete, put};
 
 #[tokio::test]
-async fn a_token_is_taken_from_the_authorization_header_and_from_nowhere_else() {
+async fn a_token_is_read_only_from_the_authorization_header() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let id = app.movie(&ann, "Heat").await["id"].as_str().expect("an id").to_owned();
@@ -40,7 +40,7 @@ async fn a_token_is_taken_from_the_authorization_header_and_from_nowhere_else() 
 }
 
 #[tokio::test]
-async fn a_header_that_brings_no_bearer_token_is_told_apart_from_one_that_brings_a_bad_one() {
+async fn a_missing_token_and_an_invalid_one_have_their_own_codes() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let id = app.movie(&ann, "Heat").await["id"].as_str().expect("an id").to_owned();

@@ -23,7 +23,7 @@ fn faulty_requests(operation: &Operation, movie_id: &str) -> [HttpRequest; 5] {
 }
 
 #[tokio::test]
-async fn every_operation_that_needs_a_token_refuses_what_is_none() {
+async fn every_protected_operation_refuses_invalid_tokens() {
     let app = TestApp::start().await;
     let ann = app.owner("ann").await;
     let deleted = app.owner("deleted").await;
@@ -59,7 +59,7 @@ async fn every_operation_that_needs_a_token_refuses_what_is_none() {
 }
 
 #[tokio::test]
-async fn every_operation_that_needs_a_token_takes_a_good_one() {
+async fn every_protected_operation_accepts_a_valid_token() {
     let app = TestApp::start().await;
     for operation in operations::with_token() {
         let Owner { user, movie_id, .. } = app.owner(operation.name).await;
@@ -90,7 +90,7 @@ async fn every_route_that_is_not_public_asks_for_a_token() {
 
 /// `Caller` in `operations.rs` and `security` in `openapi.yaml` are written independently of each other.
 #[test]
-fn openapi_says_of_the_same_operations_that_they_need_a_token() {
+fn openapi_protects_the_same_operations() {
     for (_, _, definition) in contract::operations() {
         let name = definition["operationId"].as_str().expect("a name");
         let needs_token = definition["security"].as_array().is_none_or(|schemes| !schemes.is_empty());

@@ -42,7 +42,7 @@ async fn only_the_owner_changes_or_deletes_a_movie() {
 }
 
 #[tokio::test]
-async fn nobody_changes_or_deletes_a_movie_without_a_token() {
+async fn changing_or_deleting_a_movie_needs_a_token() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let movie = app.movie(&ann, "Alien").await;
@@ -54,7 +54,7 @@ async fn nobody_changes_or_deletes_a_movie_without_a_token() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_first_wins() {
+async fn errors_take_precedence_in_the_documented_order() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     let movie = app.movie(&ann, "Alien").await;

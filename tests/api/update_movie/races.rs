@@ -41,7 +41,7 @@ fn rename_behind(app: &TestApp, movie: &Value, old: &str, new: &str) {
 }
 
 #[tokio::test]
-async fn a_movie_that_becomes_somebody_elses_is_left_alone() {
+async fn a_movie_with_a_new_owner_is_left_alone() {
     let (app, ann) = start().await;
     let movie = app.movie(&ann, "Alien").await;
     for (body, operation) in ways() {
@@ -59,7 +59,7 @@ async fn a_movie_that_becomes_somebody_elses_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_movie_that_is_deleted_does_not_come_back() {
+async fn an_update_does_not_restore_a_deleted_movie() {
     let (app, ann) = start().await;
     for (body, operation) in ways() {
         let movie = app.movie(&ann, "Alien").await;
@@ -75,7 +75,7 @@ async fn a_movie_that_is_deleted_does_not_come_back() {
 }
 
 #[tokio::test]
-async fn a_movie_that_is_renamed_is_looked_at_again() {
+async fn a_movie_renamed_meanwhile_is_read_again() {
     for (body, operation) in ways() {
         let (app, ann) = start().await;
         let movie = app.movie(&ann, "Alien").await;
@@ -98,7 +98,7 @@ async fn a_movie_that_is_renamed_is_looked_at_again() {
 
 /// Somebody takes the name that a rename behind our back has freed. It is theirs.
 #[tokio::test]
-async fn a_freed_name_that_others_take_is_not_touched() {
+async fn a_freed_name_taken_by_others_is_not_touched() {
     let (app, ann) = start().await;
     let movie = app.movie(&ann, "Alien").await;
     let theirs = json!({"pk": {"S": "name#alien"}, "movie_id": {"S": STRANGER}});
@@ -122,7 +122,7 @@ async fn a_freed_name_that_others_take_is_not_touched() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_taken_in_between_is_told_as_taken() {
+async fn a_name_taken_meanwhile_is_a_conflict() {
     let (app, ann) = start().await;
     let movie = app.movie(&ann, "Alien").await;
     let mut meanwhile = BTreeMap::new();
@@ -140,7 +140,7 @@ async fn a_name_that_is_taken_in_between_is_told_as_taken() {
 
 /// Both reasons at once: that the movie has changed counts, and looking again then tells the truth.
 #[tokio::test]
-async fn a_taken_name_and_a_new_owner_at_once_are_told_as_not_ones_own() {
+async fn a_new_owner_is_reported_before_a_taken_name() {
     let (app, ann) = start().await;
     let movie = app.movie(&ann, "Alien").await;
     let mut meanwhile = BTreeMap::new();
@@ -162,7 +162,7 @@ async fn a_taken_name_and_a_new_owner_at_once_are_told_as_not_ones_own() {
 
 /// A change of the name writes the whole movie; a change of its cast in between must not be lost to it.
 #[tokio::test]
-async fn changes_of_different_fields_are_both_kept() {
+async fn concurrent_changes_of_different_fields_are_kept() {
     for name in ["Aliens", "ALIEN"] {
         let (app, ann) = start().await;
         let app = &app;
@@ -189,7 +189,7 @@ async fn changes_of_different_fields_are_both_kept() {
 
 /// Looking again has an end: somebody who never gets a turn is told to come back.
 #[tokio::test]
-async fn a_movie_that_never_stops_changing_is_429() {
+async fn an_update_of_an_ever_changing_movie_is_429() {
     let (app, ann) = start().await;
     let movie = app.movie(&ann, "Alien").await;
     let before = app.contents();

@@ -31,7 +31,7 @@ fn claim(name: &str, movie: &Value) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_name_is_changed_to_itself_in_other_spellings() {
+async fn a_movie_can_get_its_own_name_in_another_spelling() {
     let app = TestApp::start().await;
     let ann = app.person("ann").await;
     let movie = app.movie(&ann, "Straße").await;
@@ -68,7 +68,7 @@ async fn a_rename_takes_the_new_name_and_frees_the_old() {
 }
 
 #[tokio::test]
-async fn a_taken_name_changes_nothing() {
+async fn a_rename_to_a_taken_name_changes_nothing() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.person("ann").await, app.person("bob").await);
     let movie = app.movie(&ann, "Alien").await;
