@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     operations,
-    test_app::{PASSWORD, PASSWORD_ATTEMPTS, TestApp, post, put},
+    test_app::{NEW_PASSWORD, PASSWORD, PASSWORD_ATTEMPTS, TestApp, post, put},
 };
 
 /// A request in short, with everything that the price and the role depend on.
@@ -47,8 +47,8 @@ async fn each_operation_makes_exactly_its_requests() {
 #[tokio::test]
 async fn an_attempt_is_counted_before_the_password_is_checked() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let passwords = json!({"current_password": PASSWORD, "new_password": "a bag full of new movies"});
+    let ann = app.create_user("ann").await;
+    let passwords = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
     app.proxy.clear_calls();
     let login = json!({"email": ann.email, "password": PASSWORD});
     app.send(post("/api/auth/login", &login)).await;

@@ -40,7 +40,7 @@ const OF_SERVICES: [(&str, &str, &str); 9] = [
 
 #[tokio::test]
 async fn every_alarm_and_every_graph_has_a_metric_that_exists() {
-    let app = TestApp::start_with(1, &[emf::JSON]).await;
+    let app = TestApp::start_with_json_logs().await;
     let (alarms, graphs) = (alarms(&app.template), graphs(&app.template));
     assert!(alarms.len() >= 33, "{alarms:#?}");
     emit_everything(&app).await;
@@ -137,7 +137,7 @@ fn counted(template: &Template, route: &str, status: u16) -> BTreeSet<Watched> {
 /// Makes every metric happen once.
 async fn emit_everything(app: &TestApp) {
     policies::make_every_call(app).await;
-    let ann = app.owner("ann").await;
+    let ann = app.create_owner("ann").await;
     // One more than the failures that are free.
     for _ in 0..6 {
         app.log_in(&ann.user.email, "not the password").await;
@@ -152,8 +152,8 @@ async fn emit_everything(app: &TestApp) {
     for event in [json!({}), records] {
         assert_eq!(purge.invoke(&event).await, Outcome::Response(json!({"batchItemFailures": []})));
     }
-    app.logged_with(&["PendingAccountDeletions"]).await;
-    app.logged_with(&["LoginsThrottled"]).await;
+    app.wait_for_log_with(&["PendingAccountDeletions"]).await;
+    app.wait_for_log_with(&["LoginsThrottled"]).await;
 }
 
 /// What the alarms look at.

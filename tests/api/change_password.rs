@@ -6,40 +6,32 @@ mod guesses;
 use futures_util::future::join;
 use local::{
     fault_proxy::{Fault, Gate, Rule},
-    gateway::{HttpRequest, HttpResponse},
+    gateway::HttpRequest,
 };
 use serde_json::json;
 
 use crate::{
     consistency::assert_consistent,
-    expect::{expect_problem, whole},
-    test_app::{PASSWORD, TestApp, TestUser, USERS, put},
+    expect::{expect_problem, response_snapshot, token},
+    test_app::{NEW_PASSWORD, PASSWORD, TestApp, TestUser, USERS, put},
     tokens::decoded,
 };
 
-/// Another password that may be set.
-const NEW: &str = "a bag full of new movies";
-
 /// The request with which somebody changes their password.
-fn change(person: &TestUser, current: &str, new: &str) -> HttpRequest {
+fn change(user: &TestUser, current: &str, new: &str) -> HttpRequest {
     let body = json!({"current_password": current, "new_password": new});
-    put("/api/auth/password", &body).bearer(&person.token)
-}
-
-fn token(response: &HttpResponse) -> String {
-    assert_eq!(response.status, 200, "{}", response.body);
-    response.json()["token"].as_str().expect("a token").to_owned()
+    put("/api/auth/password", &body).bearer(&user.token)
 }
 
 #[tokio::test]
 async fn a_change_ends_every_session_but_the_new_one() {
     let app = TestApp::start().await;
-    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
-    app.movie(&ann, "Alien").await;
-    let elsewhere = app.session(&ann.email).await;
-    let mut expected = app.contents();
-    let response = app.send(change(&ann, PASSWORD, NEW)).await;
-    insta::assert_json_snapshot!(whole(&response), {".body.token" => "[token]"}, @r#"
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
+    app.create_movie(&ann, "Alien").await;
+    let elsewhere = app.new_token(&ann.email).await;
+    let mut expected = app.table_contents();
+    let response = app.send(change(&ann, PASSWORD, NEW_PASSWORD)).await;
+    insta::assert_json_snapshot!(response_snapshot(&response), {".body.token" => "[token]"}, @r#"
     {
       "body": {
         "expires_in": 604800,
@@ -56,34 +48,34 @@ async fn a_change_ends_every_session_but_the_new_one() {
     "#);
 
     let key = format!("{USERS} \"user#{}\"", ann.id);
-    let hash = app.contents()[&key]["password_hash"].clone();
+    let hash = app.table_contents()[&key]["password_hash"].clone();
     let user = expected.get_mut(&key).expect("the user");
     assert_ne!(user["password_hash"], hash);
     assert!(hash["S"].as_str().is_some_and(|hash| hash.starts_with("$2b$04$")), "{hash}");
     user["password_hash"] = hash;
     user["session_epoch"] = json!({"N": "1"});
-    assert_eq!(app.contents(), expected, "nothing else has changed");
+    assert_eq!(app.table_contents(), expected, "nothing else has changed");
 
     let fresh = token(&response);
     let claims = decoded(fresh.split('.').nth(1).expect("claims"));
     assert_eq!((&claims["sub"], &claims["epoch"]), (&json!(ann.id), &json!(1)));
-    assert_eq!(app.account(&fresh).await.json()["id"], ann.id);
+    assert_eq!(app.get_account(&fresh).await.json()["id"], ann.id);
     for earlier in [&ann.token, &elsewhere] {
-        expect_problem(&app.account(earlier).await, 401, "invalid_token");
+        expect_problem(&app.get_account(earlier).await, 401, "invalid_token");
     }
-    assert_eq!(app.account(&bob.token).await.status, 200, "nobody else is concerned");
+    assert_eq!(app.get_account(&bob.token).await.status, 200, "nobody else is concerned");
     expect_problem(&app.log_in(&ann.email, PASSWORD).await, 401, "invalid_credentials");
-    assert_eq!(app.log_in(&ann.email, NEW).await.status, 200);
+    assert_eq!(app.log_in(&ann.email, NEW_PASSWORD).await.status, 200);
     assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn a_wrong_current_password_changes_nothing_and_ends_no_session() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let before = app.contents();
-    let response = app.send(change(&ann, "a wrong password", NEW)).await;
-    insta::assert_json_snapshot!(whole(&response), {".body.request_id" => "[id]"}, @r#"
+    let ann = app.create_user("ann").await;
+    let before = app.table_contents();
+    let response = app.send(change(&ann, "a wrong password", NEW_PASSWORD)).await;
+    insta::assert_json_snapshot!(response_snapshot(&response), {".body.request_id" => "[id]"}, @r#"
     {
       "body": {
         "code": "invalid_credentials",
@@ -101,8 +93,8 @@ async fn a_wrong_current_password_changes_nothing_and_ends_no_session() {
       "status": 403
     }
     "#);
-    assert_eq!(app.contents(), before);
-    assert_eq!(app.account(&ann.token).await.status, 200);
+    assert_eq!(app.table_contents(), before);
+    assert_eq!(app.get_account(&ann.token).await.status, 200);
     assert_eq!(app.log_in(&ann.email, PASSWORD).await.status, 200);
     assert_consistent(&app);
 }
@@ -110,10 +102,10 @@ async fn a_wrong_current_password_changes_nothing_and_ends_no_session() {
 #[tokio::test]
 async fn the_token_of_a_change_can_change_the_password_again() {
     let app = TestApp::start().await;
-    let mut ann = app.person("ann").await;
-    for (current, new) in [(PASSWORD, NEW), (NEW, PASSWORD), (PASSWORD, PASSWORD)] {
+    let mut ann = app.create_user("ann").await;
+    for (current, new) in [(PASSWORD, NEW_PASSWORD), (NEW_PASSWORD, PASSWORD), (PASSWORD, PASSWORD)] {
         let fresh = token(&app.send(change(&ann, current, new)).await);
-        expect_problem(&app.account(&ann.token).await, 401, "invalid_token");
+        expect_problem(&app.get_account(&ann.token).await, 401, "invalid_token");
         ann.token = fresh;
     }
     assert_eq!(app.log_in(&ann.email, PASSWORD).await.status, 200);
@@ -124,8 +116,8 @@ async fn the_token_of_a_change_can_change_the_password_again() {
 #[tokio::test]
 async fn errors_of_a_password_change_take_precedence_in_order() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let before = app.contents();
+    let ann = app.create_user("ann").await;
+    let before = app.table_contents();
     let large = "x".repeat(65_537);
     let request = || HttpRequest::new("PUT", "/api/auth/password");
     let typed = || request().header("content-type", "application/json");
@@ -140,26 +132,26 @@ async fn errors_of_a_password_change_take_precedence_in_order() {
         // A new password that cannot be set comes before a current one that is wrong.
         (change(&ann, "a wrong password", "short"), 400, "validation_failed"),
         (change(&ann, "a wrong password", "ANN"), 400, "validation_failed"),
-        (change(&ann, "a wrong password", NEW), 403, "invalid_credentials"),
+        (change(&ann, "a wrong password", NEW_PASSWORD), 403, "invalid_credentials"),
     ] {
         expect_problem(&app.send(request).await, status, code);
-        assert_eq!(app.contents(), before);
+        assert_eq!(app.table_contents(), before);
     }
 }
 
 #[tokio::test]
 async fn a_user_deleted_after_the_read_is_401() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     let gate = Gate::new();
     let hold = Fault::Hold(gate.clone());
     app.proxy.inject(Rule::once(hold).from("change-password").after(1));
     let gone = async {
         gate.reached().await;
-        app.remove(USERS, &format!("user#{}", ann.id));
+        app.delete_item(USERS, &format!("user#{}", ann.id));
         gate.open();
     };
-    let (response, ()) = join(app.send(change(&ann, PASSWORD, NEW)), gone).await;
+    let (response, ()) = join(app.send(change(&ann, PASSWORD, NEW_PASSWORD)), gone).await;
     expect_problem(&response, 401, "invalid_token");
     assert!(app.item(USERS, &format!("user#{}", ann.id)).is_none(), "the user has come back");
 }

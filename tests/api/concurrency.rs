@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::{
     consistency::assert_consistent,
-    test_app::{MOVIES, PASSWORD, TestApp, TestUser, USERS, delete, get, movie, post, put},
+    test_app::{MOVIES, PASSWORD, TestApp, TestUser, USERS, delete, get, movie, movie_path, post, put},
 };
 
 const MANY: usize = 50;
@@ -65,7 +65,10 @@ async fn of_fifty_parallel_renames_to_one_name_one_succeeds() {
     let mut requests = Vec::new();
     for number in 0..MANY {
         let owner = &people[number % people.len()];
-        let id = app.movie(owner, &format!("Movie {number}")).await["id"].as_str().expect("an id").to_owned();
+        let id = app.create_movie(owner, &format!("Movie {number}")).await["id"]
+            .as_str()
+            .expect("an id")
+            .to_owned();
         requests.push(put(&format!("/api/movies/{id}"), &json!({"name": "Heat"})).bearer(&owner.token));
     }
     let responses = at_once(&app, "update-movie", requests).await;
@@ -88,7 +91,7 @@ async fn of_fifty_parallel_renames_to_one_name_one_succeeds() {
 #[tokio::test]
 async fn fifty_parallel_creates_by_one_user_all_succeed_and_all_count() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     // The emulator runs one transaction after the other; the real service refuses those that meet at Ann's item.
     let conflicts = Rule { times: 2 * MANY, ..Rule::once(Fault::TransactionConflict { position: 2 }) };
     app.proxy.inject(conflicts.from("create-movie").on("TransactWriteItems"));
@@ -134,7 +137,7 @@ async fn a_movie_deleted_during_its_rename_stays_deleted() {
     let (renaming, deletion) = join(renaming, deletion).await;
     assert_eq!((renaming.status, deletion.status), (404, 200), "{}", renaming.body);
     assert_eq!(app.count(MOVIES, ""), 0);
-    app.movie(&ann, "Ronin").await;
+    app.create_movie(&ann, "Ronin").await;
     assert_consistent(&app);
 }
 
@@ -161,10 +164,10 @@ async fn details_changed_during_a_rename_are_kept() {
 #[tokio::test]
 async fn two_movies_cannot_swap_their_names() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     let mut requests = Vec::new();
     for (name, wanted) in [("Heat", "Ronin"), ("Ronin", "Heat")] {
-        let id = app.movie(&ann, name).await["id"].as_str().expect("an id").to_owned();
+        let id = app.create_movie(&ann, name).await["id"].as_str().expect("an id").to_owned();
         requests.push(put(&format!("/api/movies/{id}"), &json!({"name": wanted})).bearer(&ann.token));
     }
     let responses = at_once(&app, "update-movie", requests).await;
@@ -176,7 +179,7 @@ async fn two_movies_cannot_swap_their_names() {
 #[tokio::test]
 async fn a_name_is_free_from_the_moment_of_the_rename() {
     let (app, ann, path) = one_movie().await;
-    let bob = app.person("bob").await;
+    let bob = app.create_user("bob").await;
     let gate = hold(&app, "update-movie");
     let renaming = app.send(put(&path, &json!({"name": "Ronin"})).bearer(&ann.token));
     let creates = async {
@@ -249,7 +252,7 @@ fn one_winner(code: &str) -> BTreeMap<String, usize> {
 async fn people(app: &TestApp) -> Vec<TestUser> {
     let mut people = Vec::new();
     for name in ["ann", "bob", "cem"] {
-        people.push(app.person(name).await);
+        people.push(app.create_user(name).await);
     }
     people
 }
@@ -257,8 +260,8 @@ async fn people(app: &TestApp) -> Vec<TestUser> {
 /// Somebody with a movie called Heat, and its path.
 async fn one_movie() -> (TestApp, TestUser, String) {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let path = format!("/api/movies/{}", app.movie(&ann, "Heat").await["id"].as_str().expect("an id"));
+    let ann = app.create_user("ann").await;
+    let path = movie_path(&app.create_movie(&ann, "Heat").await);
     (app, ann, path)
 }
 

@@ -7,14 +7,14 @@ mod names;
 use serde_json::json;
 
 use crate::{
-    expect::{expect_problem, whole},
-    test_app::{MOVIES, TestApp, USERS, delete, get, movie, post},
+    expect::{expect_problem, response_snapshot},
+    test_app::{MOVIES, TestApp, USERS, delete, get, movie, movie_path, post},
 };
 
 #[tokio::test]
 async fn a_new_movie_is_returned_and_stored_completely() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     let body = json!({
         "name": "  Ame\u{301}lie  from Montmartre ",
         "casts": [" Audrey Tautou ", "Audrey Tautou"],
@@ -22,7 +22,7 @@ async fn a_new_movie_is_returned_and_stored_completely() {
     });
     let response = app.send(post("/api/movies", &body).bearer(&ann.token)).await;
 
-    insta::assert_json_snapshot!(whole(&response), {
+    insta::assert_json_snapshot!(response_snapshot(&response), {
         ".headers.location" => "[location]",
         ".body.id" => "[id]",
         ".body.added_by" => "[user id]",
@@ -80,7 +80,7 @@ async fn a_new_movie_is_returned_and_stored_completely() {
 #[tokio::test]
 async fn the_location_works_at_once_and_the_list_shows_the_movie() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     let response = app.send(post("/api/movies", &movie("Alien")).bearer(&ann.token)).await;
     let location = response.header("location").expect("a location");
     assert_eq!(app.send(get(location)).await.json(), response.json());
@@ -90,14 +90,14 @@ async fn the_location_works_at_once_and_the_list_shows_the_movie() {
 #[tokio::test]
 async fn a_users_movies_are_counted() {
     let app = TestApp::start().await;
-    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
     let count =
         |id: &str| app.item(USERS, &format!("user#{id}")).expect("a user")["movie_count"]["N"].clone();
-    let first = app.movie(&ann, "Alien").await;
-    app.movie(&ann, "Aliens").await;
-    app.movie(&bob, "Alien 3").await;
+    let first = app.create_movie(&ann, "Alien").await;
+    app.create_movie(&ann, "Aliens").await;
+    app.create_movie(&bob, "Alien 3").await;
     assert_eq!((count(&ann.id), count(&bob.id)), (json!("2"), json!("1")));
-    let path = format!("/api/movies/{}", first["id"].as_str().expect("an id"));
+    let path = movie_path(&first);
     assert_eq!(app.send(delete(&path).bearer(&ann.token)).await.status, 200);
     assert_eq!((count(&ann.id), count(&bob.id)), (json!("1"), json!("1")));
 }
@@ -116,21 +116,21 @@ async fn an_account_deleted_before_the_write_adds_nothing() {
     let app = TestApp::start().await;
     let create = |token: &str, name: &str| post("/api/movies", &movie(name)).bearer(token);
 
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     let key = format!("user#{}", ann.id);
     let response = app
         .send_interrupted(create(&ann.token, "Alien"), "TransactWriteItems", || {
-            app.edit(USERS, &key, |user| user["status"]["S"] = json!("deleting"));
+            app.edit_item(USERS, &key, |user| user["status"]["S"] = json!("deleting"));
         })
         .await;
     expect_problem(&response, 401, "invalid_token");
     assert_eq!(app.count(MOVIES, ""), 0);
     assert_eq!(app.item(USERS, &key).expect("ann")["movie_count"]["N"], "0");
 
-    let bob = app.person("bob").await;
+    let bob = app.create_user("bob").await;
     let key = format!("user#{}", bob.id);
     let response = app
-        .send_interrupted(create(&bob.token, "Alien"), "TransactWriteItems", || app.remove(USERS, &key))
+        .send_interrupted(create(&bob.token, "Alien"), "TransactWriteItems", || app.delete_item(USERS, &key))
         .await;
     expect_problem(&response, 401, "invalid_token");
     assert_eq!(app.count(MOVIES, ""), 0);
@@ -140,7 +140,7 @@ async fn an_account_deleted_before_the_write_adds_nothing() {
 #[tokio::test]
 async fn a_name_taken_before_the_write_keeps_its_owner() {
     let app = TestApp::start_with(2, &[]).await;
-    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
     let holder = "019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7";
     let claim = json!({"pk": {"S": "name#alien"}, "movie_id": {"S": holder}});
     let response = app

@@ -5,13 +5,13 @@ use serde_json::json;
 
 use crate::{
     consistency::assert_consistent,
-    expect::{expect_problem, whole},
-    test_app::{ACCOUNT_DELETIONS, MOVIES, PASSWORD, TestApp, USERS, delete, get},
+    expect::{expect_problem, response_snapshot},
+    test_app::{ACCOUNT_DELETIONS, MOVIES, PASSWORD, TestApp, USERS, delete, get, movie_path},
     tokens::{forge, issued},
 };
 
 /// The request with which the user of a token leaves.
-fn leave(token: &str) -> HttpRequest {
+fn request_deletion(token: &str) -> HttpRequest {
     delete("/api/auth/account").bearer(token)
 }
 
@@ -23,12 +23,12 @@ fn aged(token: &str, seconds: i64) -> String {
 #[tokio::test]
 async fn an_account_deletion_is_requested_in_one_transaction() {
     let app = TestApp::start().await;
-    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
-    app.movie(&ann, "Alien").await;
-    let mut expected = app.contents();
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
+    app.create_movie(&ann, "Alien").await;
+    let mut expected = app.table_contents();
     app.proxy.clear_calls();
-    let response = app.send(leave(&ann.token)).await;
-    insta::assert_json_snapshot!(whole(&response), {".body.id" => "[id]"}, @r#"
+    let response = app.send(request_deletion(&ann.token)).await;
+    insta::assert_json_snapshot!(response_snapshot(&response), {".body.id" => "[id]"}, @r#"
     {
       "body": {
         "id": "[id]"
@@ -65,37 +65,37 @@ async fn an_account_deletion_is_requested_in_one_transaction() {
     user["session_epoch"] = json!({"N": "1"});
     expected.insert(format!("{ACCOUNT_DELETIONS} \"{}\"", ann.id), account_deletion);
     // The movies are still there: they are the purge's work.
-    assert_eq!(app.contents(), expected);
+    assert_eq!(app.table_contents(), expected);
     let writes: Vec<_> =
         app.proxy.calls_of("delete-account").into_iter().filter(|call| call.operation != "GetItem").collect();
     assert_eq!(writes.len(), 1);
     let items = [("Update".to_owned(), USERS.to_owned()), ("Put".to_owned(), ACCOUNT_DELETIONS.to_owned())];
     assert_eq!(writes[0].transaction_items, items);
-    assert_eq!(app.account(&bob.token).await.status, 200, "nobody else leaves");
+    assert_eq!(app.get_account(&bob.token).await.status, 200, "nobody else leaves");
     assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn after_the_request_no_login_works_and_the_email_is_taken() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let movie = app.movie(&ann, "Alien").await;
-    let elsewhere = app.session(&ann.email).await;
-    assert_eq!(app.send(leave(&ann.token)).await.status, 202);
-    let after = app.contents();
+    let ann = app.create_user("ann").await;
+    let movie = app.create_movie(&ann, "Alien").await;
+    let elsewhere = app.new_token(&ann.email).await;
+    assert_eq!(app.send(request_deletion(&ann.token)).await.status, 202);
+    let after = app.table_contents();
     for token in [&ann.token, &elsewhere] {
-        expect_problem(&app.account(token).await, 401, "invalid_token");
-        expect_problem(&app.send(leave(token)).await, 401, "invalid_token");
+        expect_problem(&app.get_account(token).await, 401, "invalid_token");
+        expect_problem(&app.send(request_deletion(token)).await, 401, "invalid_token");
     }
     // Not even a token of the epoch that the user has now.
     let forged = forge(&ann.token, &json!({}), &json!({"epoch": 1}));
-    expect_problem(&app.send(leave(&forged)).await, 401, "invalid_token");
+    expect_problem(&app.send(request_deletion(&forged)).await, 401, "invalid_token");
     for email in [&ann.email, &ann.email.to_uppercase()] {
         expect_problem(&app.log_in(email, PASSWORD).await, 401, "invalid_credentials");
         expect_problem(&app.sign_up(email).await, 409, "email_taken");
     }
-    assert_eq!(app.contents(), after);
-    let path = format!("/api/movies/{}", movie["id"].as_str().expect("an id"));
+    assert_eq!(app.table_contents(), after);
+    let path = movie_path(&movie);
     assert_eq!(app.send(get(&path)).await.json(), movie, "until the purge has come to it");
     assert_eq!(app.count(MOVIES, "movie#"), 1);
     assert_consistent(&app);
@@ -105,11 +105,11 @@ async fn after_the_request_no_login_works_and_the_email_is_taken() {
 #[tokio::test]
 async fn a_token_older_than_ten_minutes_is_not_fresh_enough() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let before = app.contents();
+    let ann = app.create_user("ann").await;
+    let before = app.table_contents();
     let old = aged(&ann.token, 601);
-    let response = app.send(leave(&old)).await;
-    insta::assert_json_snapshot!(whole(&response), {".body.request_id" => "[id]"}, @r#"
+    let response = app.send(request_deletion(&old)).await;
+    insta::assert_json_snapshot!(response_snapshot(&response), {".body.request_id" => "[id]"}, @r#"
     {
       "body": {
         "code": "fresh_login_required",
@@ -128,25 +128,29 @@ async fn a_token_older_than_ten_minutes_is_not_fresh_enough() {
     }
     "#);
     for seconds in [660, 3_600, 6 * 24 * 3_600] {
-        expect_problem(&app.send(leave(&aged(&ann.token, seconds))).await, 403, "fresh_login_required");
+        expect_problem(
+            &app.send(request_deletion(&aged(&ann.token, seconds))).await,
+            403,
+            "fresh_login_required",
+        );
     }
-    assert_eq!(app.contents(), before);
-    assert_eq!(app.account(&old).await.status, 200, "for everything else the token is good");
+    assert_eq!(app.table_contents(), before);
+    assert_eq!(app.get_account(&old).await.status, 200, "for everything else the token is good");
     // The rest of the ten minutes is for the test itself.
-    assert_eq!(app.send(leave(&aged(&ann.token, 540))).await.status, 202);
+    assert_eq!(app.send(request_deletion(&aged(&ann.token, 540))).await.status, 202);
     assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn a_token_of_exactly_ten_minutes_is_accepted() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     // An answer says something only if the clock did not move on meanwhile.
     let mut refused = 0;
     loop {
         let before = shared::runtime::CLOCK.now().unix_seconds();
         let token = aged(&ann.token, issued(&ann.token) - before + 600);
-        let response = app.send(leave(&token)).await;
+        let response = app.send(request_deletion(&token)).await;
         if response.status == 202 {
             return;
         }
@@ -160,24 +164,25 @@ async fn a_token_of_exactly_ten_minutes_is_accepted() {
 #[tokio::test]
 async fn an_invalid_token_is_reported_before_its_age() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let before = app.contents();
+    let ann = app.create_user("ann").await;
+    let before = app.table_contents();
     expect_problem(&app.send(delete("/api/auth/account")).await, 401, "missing_token");
     let revoked = forge(&ann.token, &json!({}), &json!({"epoch": 1, "iat": issued(&ann.token) - 3_600}));
-    expect_problem(&app.send(leave(&revoked)).await, 401, "invalid_token");
-    assert_eq!(app.contents(), before);
+    expect_problem(&app.send(request_deletion(&revoked)).await, 401, "invalid_token");
+    assert_eq!(app.table_contents(), before);
 }
 
 #[tokio::test]
 async fn an_account_deletion_of_an_active_user_is_500() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     let stray = json!({"user_id": {"S": ann.id}, "requested_at": {"S": "2025-11-04T00:56:02.080Z"}, "run_count": {"N": "0"}});
     app.database.put_item(ACCOUNT_DELETIONS, stray).expect("an item");
-    let before = app.contents();
-    let response = app.send(leave(&ann.token)).await;
+    let before = app.table_contents();
+    let response = app.send(request_deletion(&ann.token)).await;
     expect_problem(&response, 500, "internal");
-    let line = app.logged_with(&[response.json()["request_id"].as_str().expect("an id"), "corrupt"]).await;
+    let line =
+        app.wait_for_log_with(&[response.json()["request_id"].as_str().expect("an id"), "corrupt"]).await;
     assert!(line.contains(&format!("user#{}", ann.id)), "{line}");
-    assert_eq!(app.contents(), before);
+    assert_eq!(app.table_contents(), before);
 }

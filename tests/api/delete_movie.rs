@@ -5,19 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::{
-    expect::{expect_problem, whole},
-    test_app::{MOVIES, TestApp, USERS, delete, get, put},
+    expect::{expect_problem, response_snapshot},
+    test_app::{MOVIES, TestApp, USERS, delete, get, movie_key, movie_path, put},
 };
 
 const STRANGER: &str = "019a4c5d-1f20-7e4b-8a96-3c7d52e0b18f";
-
-fn path(movie: &Value) -> String {
-    format!("/api/movies/{}", movie["id"].as_str().expect("an id"))
-}
-
-fn key(movie: &Value) -> String {
-    format!("movie#{}", movie["id"].as_str().expect("an id"))
-}
 
 fn count(app: &TestApp, user: &str) -> Value {
     app.item(USERS, &format!("user#{user}")).expect("a user")["movie_count"]["N"].clone()
@@ -26,13 +18,13 @@ fn count(app: &TestApp, user: &str) -> Value {
 #[tokio::test]
 async fn a_deleted_movie_is_gone_and_its_name_free() {
     let app = TestApp::start().await;
-    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
-    let other = app.movie(&ann, "Brazil").await;
-    let without = app.contents();
-    let movie = app.movie(&ann, "Alien").await;
-    let response = app.send(delete(&path(&movie)).bearer(&ann.token)).await;
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
+    let other = app.create_movie(&ann, "Brazil").await;
+    let without = app.table_contents();
+    let movie = app.create_movie(&ann, "Alien").await;
+    let response = app.send(delete(&movie_path(&movie)).bearer(&ann.token)).await;
     assert_eq!(response.json()["id"], movie["id"]);
-    insta::assert_json_snapshot!(whole(&response), {".body.id" => "[id]"}, @r#"
+    insta::assert_json_snapshot!(response_snapshot(&response), {".body.id" => "[id]"}, @r#"
     {
       "body": {
         "id": "[id]"
@@ -45,16 +37,16 @@ async fn a_deleted_movie_is_gone_and_its_name_free() {
       "status": 200
     }
     "#);
-    assert_eq!(app.contents(), without, "movie, claim and count are as if it had never been");
-    expect_problem(&app.send(get(&path(&movie))).await, 404, "movie_not_found");
+    assert_eq!(app.table_contents(), without, "movie, claim and count are as if it had never been");
+    expect_problem(&app.send(get(&movie_path(&movie))).await, 404, "movie_not_found");
     assert_eq!(app.send(get("/api/movies")).await.json(), json!([other]));
 
-    for request in [delete(&path(&movie)), put(&path(&movie), &json!({"name": "Alien"}))] {
+    for request in [delete(&movie_path(&movie)), put(&movie_path(&movie), &json!({"name": "Alien"}))] {
         let response = app.send(request.bearer(&ann.token)).await;
         expect_problem(&response, 404, "movie_not_found");
-        assert_eq!(app.contents(), without);
+        assert_eq!(app.table_contents(), without);
     }
-    let again = app.movie(&bob, "ALIEN").await;
+    let again = app.create_movie(&bob, "ALIEN").await;
     assert_ne!(again["id"], movie["id"]);
     assert_eq!((count(&app, &ann.id), count(&app, &bob.id)), (json!("1"), json!("1")));
 }
@@ -62,36 +54,36 @@ async fn a_deleted_movie_is_gone_and_its_name_free() {
 #[tokio::test]
 async fn a_renamed_movie_frees_the_name_it_has_now() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let without = app.contents();
-    let movie = app.movie(&ann, "Alien").await;
-    let renamed = app.send(put(&path(&movie), &json!({"name": "Aliens"})).bearer(&ann.token)).await;
+    let ann = app.create_user("ann").await;
+    let without = app.table_contents();
+    let movie = app.create_movie(&ann, "Alien").await;
+    let renamed = app.send(put(&movie_path(&movie), &json!({"name": "Aliens"})).bearer(&ann.token)).await;
     assert_eq!(renamed.status, 200);
-    assert_eq!(app.send(delete(&path(&movie)).bearer(&ann.token)).await.status, 200);
-    assert_eq!(app.contents(), without);
+    assert_eq!(app.send(delete(&movie_path(&movie)).bearer(&ann.token)).await.status, 200);
+    assert_eq!(app.table_contents(), without);
 }
 
 /// The claim is found by the stored canonical name, also where today's rules would make another one.
 #[tokio::test]
 async fn a_claim_of_older_rules_is_freed() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let without = app.contents();
-    let movie = app.movie(&ann, "Alien").await;
-    app.edit(MOVIES, &key(&movie), |item| item["name_key"]["S"] = json!("a l i e n"));
-    app.remove(MOVIES, "name#alien");
+    let ann = app.create_user("ann").await;
+    let without = app.table_contents();
+    let movie = app.create_movie(&ann, "Alien").await;
+    app.edit_item(MOVIES, &movie_key(&movie), |item| item["name_key"]["S"] = json!("a l i e n"));
+    app.delete_item(MOVIES, "name#alien");
     let claim = json!({"pk": {"S": "name#a l i e n"}, "movie_id": {"S": movie["id"]}});
     app.database.put_item(MOVIES, claim).expect("a claim");
-    assert_eq!(app.send(delete(&path(&movie)).bearer(&ann.token)).await.status, 200);
-    assert_eq!(app.contents(), without);
+    assert_eq!(app.send(delete(&movie_path(&movie)).bearer(&ann.token)).await.status, 200);
+    assert_eq!(app.table_contents(), without);
 }
 
 #[tokio::test]
 async fn a_body_of_a_deletion_is_ignored() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let movie = app.movie(&ann, "Alien").await;
-    let response = app.send(delete(&path(&movie)).bearer(&ann.token).body("{not JSON")).await;
+    let ann = app.create_user("ann").await;
+    let movie = app.create_movie(&ann, "Alien").await;
+    let response = app.send(delete(&movie_path(&movie)).bearer(&ann.token).body("{not JSON")).await;
     assert_eq!(response.status, 200);
     assert_eq!(app.count(MOVIES, ""), 0);
 }
@@ -99,31 +91,31 @@ async fn a_body_of_a_deletion_is_ignored() {
 #[tokio::test]
 async fn a_movie_with_a_new_owner_is_left_alone() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let movie = app.movie(&ann, "Alien").await;
+    let ann = app.create_user("ann").await;
+    let movie = app.create_movie(&ann, "Alien").await;
     let mut meanwhile = BTreeMap::new();
     let response = app
-        .send_interrupted(delete(&path(&movie)).bearer(&ann.token), "TransactWriteItems", || {
-            app.edit(MOVIES, &key(&movie), |item| item["added_by"]["S"] = json!(STRANGER));
-            meanwhile = app.contents();
+        .send_interrupted(delete(&movie_path(&movie)).bearer(&ann.token), "TransactWriteItems", || {
+            app.edit_item(MOVIES, &movie_key(&movie), |item| item["added_by"]["S"] = json!(STRANGER));
+            meanwhile = app.table_contents();
         })
         .await;
     expect_problem(&response, 403, "not_owner");
-    assert_eq!(app.contents(), meanwhile);
+    assert_eq!(app.table_contents(), meanwhile);
 }
 
 #[tokio::test]
 async fn a_movie_deleted_twice_is_counted_off_once() {
     let app = TestApp::start_with(2, &[]).await;
-    let ann = app.person("ann").await;
-    let movie = app.movie(&ann, "Alien").await;
-    app.movie(&ann, "Brazil").await;
+    let ann = app.create_user("ann").await;
+    let movie = app.create_movie(&ann, "Alien").await;
+    app.create_movie(&ann, "Brazil").await;
     let key_of_ann = format!("user#{}", ann.id);
     let response = app
-        .send_interrupted(delete(&path(&movie)).bearer(&ann.token), "TransactWriteItems", || {
-            app.remove(MOVIES, &key(&movie));
-            app.remove(MOVIES, "name#alien");
-            app.edit(USERS, &key_of_ann, |user| user["movie_count"]["N"] = json!("1"));
+        .send_interrupted(delete(&movie_path(&movie)).bearer(&ann.token), "TransactWriteItems", || {
+            app.delete_item(MOVIES, &movie_key(&movie));
+            app.delete_item(MOVIES, "name#alien");
+            app.edit_item(USERS, &key_of_ann, |user| user["movie_count"]["N"] = json!("1"));
         })
         .await;
     expect_problem(&response, 404, "movie_not_found");
@@ -134,28 +126,30 @@ async fn a_movie_deleted_twice_is_counted_off_once() {
 #[tokio::test]
 async fn a_movie_changed_meanwhile_is_still_deleted() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let without = app.contents();
-    let movie = app.movie(&ann, "Alien").await;
+    let ann = app.create_user("ann").await;
+    let without = app.table_contents();
+    let movie = app.create_movie(&ann, "Alien").await;
     let response = app
-        .send_interrupted(delete(&path(&movie)).bearer(&ann.token), "TransactWriteItems", || {
-            app.edit(MOVIES, &key(&movie), |item| item["genres"] = json!({"L": [{"S": "Horror"}]}));
+        .send_interrupted(delete(&movie_path(&movie)).bearer(&ann.token), "TransactWriteItems", || {
+            app.edit_item(MOVIES, &movie_key(&movie), |item| {
+                item["genres"] = json!({"L": [{"S": "Horror"}]});
+            });
         })
         .await;
     assert_eq!(response.status, 200, "{}", response.body);
-    assert_eq!(app.contents(), without);
+    assert_eq!(app.table_contents(), without);
 }
 
 /// The old name is somebody else's by the time of the write, and stays theirs.
 #[tokio::test]
 async fn a_movie_renamed_meanwhile_frees_only_its_own_claim() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let movie = app.movie(&ann, "Alien").await;
+    let ann = app.create_user("ann").await;
+    let movie = app.create_movie(&ann, "Alien").await;
     let theirs = json!({"pk": {"S": "name#alien"}, "movie_id": {"S": STRANGER}});
     let response = app
-        .send_interrupted(delete(&path(&movie)).bearer(&ann.token), "TransactWriteItems", || {
-            app.edit(MOVIES, &key(&movie), |item| item["name_key"]["S"] = json!("aliens"));
+        .send_interrupted(delete(&movie_path(&movie)).bearer(&ann.token), "TransactWriteItems", || {
+            app.edit_item(MOVIES, &movie_key(&movie), |item| item["name_key"]["S"] = json!("aliens"));
             let mine = json!({"pk": {"S": "name#aliens"}, "movie_id": {"S": movie["id"]}});
             app.database.put_item(MOVIES, mine).expect("a claim");
             app.database.put_item(MOVIES, theirs.clone()).expect("a claim");

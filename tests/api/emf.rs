@@ -87,7 +87,7 @@ pub async fn send(app: &TestApp, request: &HttpRequest) -> (HttpResponse, Value)
     let (operation, event) = app.event(request);
     let response = app.send_event(&operation, &event).await;
     let id = event["requestContext"]["requestId"].as_str().expect("an id");
-    let line = app.logged_with(&[id, "request completed"]).await;
+    let line = app.wait_for_log_with(&[id, "request completed"]).await;
     document(&line);
     (response, serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")))
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     contract,
-    expect::expect_problem,
+    expect::{expect_problem, token},
     operations,
     test_app::{MOVIES, PASSWORD, TestApp, TestUser},
 };
@@ -23,9 +23,9 @@ async fn handle(app: &TestApp, operation: &str, event: &Value) -> HttpResponse {
 }
 
 /// The event as this person would have sent it.
-fn with_token(operation: &str, person: &TestUser) -> Value {
+fn with_token(operation: &str, user: &TestUser) -> Value {
     let mut event = event(operation);
-    event["headers"]["authorization"] = json!(format!("Bearer {}", person.token));
+    event["headers"]["authorization"] = json!(format!("Bearer {}", user.token));
     event
 }
 
@@ -58,7 +58,7 @@ async fn events_of_protected_operations_need_a_token() {
 #[tokio::test]
 async fn the_events_of_accounts_work_in_order() {
     let app = TestApp::start().await;
-    let mut alice = TestUser { email: "alice@example.com".to_owned(), ..app.person("somebody").await };
+    let mut alice = TestUser { email: "alice@example.com".to_owned(), ..app.create_user("somebody").await };
     assert_eq!(handle(&app, "signup", &event("signup")).await.status, 200);
     alice.token = token(&handle(&app, "login", &event("login")).await);
     let account = handle(&app, "get-account", &with_token("get-account", &alice)).await;
@@ -74,17 +74,13 @@ async fn the_events_of_accounts_work_in_order() {
     let new = new.expect("JSON")["new_password"].as_str().expect("a password").to_owned();
     alice.token = token(&app.log_in(&alice.email, &new).await);
     assert_eq!(handle(&app, "delete-account", &with_token("delete-account", &alice)).await.status, 202);
-    expect_problem(&app.account(&alice.token).await, 401, "invalid_token");
-}
-
-fn token(response: &HttpResponse) -> String {
-    response.json()["token"].as_str().unwrap_or_else(|| panic!("no token: {}", response.body)).to_owned()
+    expect_problem(&app.get_account(&alice.token).await, 401, "invalid_token");
 }
 
 #[tokio::test]
 async fn the_events_of_movies_work_once_their_movie_exists() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     let list = handle(&app, "list-movies", &event("list-movies")).await;
     assert_eq!((list.status, list.json()), (200, json!([])));
     expect_problem(&handle(&app, "get-movie", &event("get-movie")).await, 404, "movie_not_found");
@@ -112,10 +108,10 @@ async fn the_events_of_movies_work_once_their_movie_exists() {
 fn give_id(app: &TestApp, movie: &Value, id: &Value) {
     let key = format!("movie#{}", movie["id"].as_str().expect("an id"));
     let mut item = app.item(MOVIES, &key).expect("the movie");
-    app.remove(MOVIES, &key);
+    app.delete_item(MOVIES, &key);
     item["pk"]["S"] = json!(format!("movie#{}", id.as_str().expect("an id")));
     item["id"]["S"] = id.clone();
     app.database.put_item(MOVIES, item).expect("the movie");
     let claim = app.items(MOVIES, "name#")[0]["pk"]["S"].as_str().expect("a key").to_owned();
-    app.edit(MOVIES, &claim, |claim| claim["movie_id"]["S"] = id.clone());
+    app.edit_item(MOVIES, &claim, |claim| claim["movie_id"]["S"] = id.clone());
 }

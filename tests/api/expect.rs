@@ -4,19 +4,25 @@ use local::gateway::HttpResponse;
 use serde_json::{Value, json};
 
 /// The whole of a response, for snapshots.
-pub fn whole(response: &HttpResponse) -> Value {
+pub fn response_snapshot(response: &HttpResponse) -> Value {
     json!({"status": response.status, "headers": response.headers, "body": response.json()})
 }
 
 /// The status and the code of a refusal.
-pub fn refusal(response: &HttpResponse) -> (u16, String) {
+pub fn status_and_code(response: &HttpResponse) -> (u16, String) {
     (response.status, response.json()["code"].as_str().unwrap_or_default().to_owned())
+}
+
+/// Returns the token of the session that a response begins.
+pub fn token(response: &HttpResponse) -> String {
+    assert_eq!(response.status, 200, "{}", response.body);
+    response.json()["token"].as_str().unwrap_or_else(|| panic!("no token: {}", response.body)).to_owned()
 }
 
 /// Panics unless the response is this error.
 #[track_caller]
 pub fn expect_problem(response: &HttpResponse, status: u16, code: &str) {
-    assert_eq!(refusal(response), (status, code.to_owned()), "{}", response.body);
+    assert_eq!(status_and_code(response), (status, code.to_owned()), "{}", response.body);
 }
 
 /// Panics unless the response names exactly these fields, each with what is wrong with it.

@@ -18,11 +18,11 @@ use serde_json::{Value, json};
 
 use crate::{
     operations,
-    test_app::{ACCOUNT_DELETIONS, Owner, PASSWORD, TestApp, TestUser, delete, get, movie, post, put},
+    test_app::{
+        ACCOUNT_DELETIONS, NEW_PASSWORD, Owner, PASSWORD, TestApp, TestUser, delete, get, movie, movie_path,
+        post, put,
+    },
 };
-
-/// The password that a change sets.
-const NEW_PASSWORD: &str = "a bag full of new movies";
 
 /// A way through an operation that makes requests of DynamoDB of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,7 +157,7 @@ struct Case {
     number: usize,
     request: HttpRequest,
     /// Who sends it.
-    person: TestUser,
+    user: TestUser,
     /// The movie's, if there is one before.
     url: String,
 }
@@ -165,28 +165,29 @@ struct Case {
 impl FaultTest {
     async fn new(scenario: Scenario) -> Self {
         let app = TestApp::start().await;
-        let ann = app.person("ann").await;
+        let ann = app.create_user("ann").await;
         Self { app, scenario, ann }
     }
 
     /// The next case. What it needs is in the tables already.
     async fn case(&self, number: usize) -> Case {
         if let Scenario::Read(name) = self.scenario {
-            let (operation, owner) = (operations::find(name), self.app.owner(&format!("case{number}")).await);
+            let (operation, owner) =
+                (operations::find(name), self.app.create_owner(&format!("case{number}")).await);
             let request = operation.request(&owner, &(operation.calls)(&owner)[0]);
-            return Case { number, request, url: owner.movie_path(), person: owner.user };
+            return Case { number, request, url: owner.movie_path(), user: owner.user };
         }
         let mut url = String::new();
-        let person = if self.scenario.is_of_account() {
-            self.app.person(&format!("case{number}")).await
+        let user = if self.scenario.is_of_account() {
+            self.app.create_user(&format!("case{number}")).await
         } else {
             self.ann.clone()
         };
         if !matches!(self.scenario, Scenario::Signup | Scenario::Login | Scenario::CreateMovie)
             && !self.scenario.is_of_account()
         {
-            let movie = self.app.movie(&self.ann, &format!("Old {number}")).await;
-            url = format!("/api/movies/{}", movie["id"].as_str().expect("an id"));
+            let movie = self.app.create_movie(&self.ann, &format!("Old {number}")).await;
+            url = movie_path(&movie);
         }
         let request = match self.scenario {
             Scenario::Signup => {
@@ -211,9 +212,9 @@ impl FaultTest {
         };
         let request = match self.scenario {
             Scenario::Signup | Scenario::Login => request,
-            _ => request.bearer(&person.token),
+            _ => request.bearer(&user.token),
         };
-        Case { number, request, person, url }
+        Case { number, request, user, url }
     }
 
     async fn send(&self, case: &Case) -> HttpResponse {
@@ -259,14 +260,14 @@ impl FaultTest {
             Scenario::RespellMovie => shown().await["name"] == format!("OLD {}", case.number),
             Scenario::UpdateDetails => shown().await["genres"] == json!(["Thriller"]),
             Scenario::DeleteMovie => shown().await["code"] == "movie_not_found",
-            Scenario::ChangePassword => self.app.log_in(&case.person.email, NEW_PASSWORD).await.status == 200,
-            Scenario::Logout => self.app.account(&case.person.token).await.status == 401,
+            Scenario::ChangePassword => self.app.log_in(&case.user.email, NEW_PASSWORD).await.status == 200,
+            Scenario::Logout => self.app.get_account(&case.user.token).await.status == 401,
             Scenario::DeleteAccount => {
                 let account_deletions = self.app.database.items(ACCOUNT_DELETIONS).expect("items");
                 account_deletions
                     .iter()
-                    .any(|account_deletion| account_deletion["user_id"]["S"] == case.person.id)
-                    && self.app.account(&case.person.token).await.status == 401
+                    .any(|account_deletion| account_deletion["user_id"]["S"] == case.user.id)
+                    && self.app.get_account(&case.user.token).await.status == 401
             }
             Scenario::Login | Scenario::Read(_) => true,
         }

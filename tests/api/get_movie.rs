@@ -3,19 +3,19 @@
 use serde_json::json;
 
 use crate::{
-    expect::{expect_problem, whole},
-    test_app::{MOVIES, TestApp, get},
+    expect::{expect_problem, response_snapshot},
+    test_app::{MOVIES, TestApp, get, movie_path},
 };
 
 #[tokio::test]
 async fn a_movie_is_shown_without_a_token() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let created = app.movie(&ann, "Alien").await;
-    let path = format!("/api/movies/{}", created["id"].as_str().expect("an id"));
+    let ann = app.create_user("ann").await;
+    let created = app.create_movie(&ann, "Alien").await;
+    let path = movie_path(&created);
     let response = app.send(get(&path)).await;
     assert_eq!(response.json(), created);
-    insta::assert_json_snapshot!(whole(&response), {
+    insta::assert_json_snapshot!(response_snapshot(&response), {
         ".body.id" => "[id]",
         ".body.added_by" => "[user id]",
         ".body.created_at" => "[time]",
@@ -52,7 +52,7 @@ async fn a_movie_is_shown_without_a_token() {
 async fn an_unknown_movie_is_not_found() {
     let app = TestApp::start().await;
     let response = app.send(get("/api/movies/019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7")).await;
-    insta::assert_json_snapshot!(whole(&response), {".body.request_id" => "[request id]"}, @r#"
+    insta::assert_json_snapshot!(response_snapshot(&response), {".body.request_id" => "[request id]"}, @r#"
     {
       "body": {
         "code": "movie_not_found",
@@ -76,11 +76,11 @@ async fn an_unknown_movie_is_not_found() {
 #[tokio::test]
 async fn a_corrupt_movie_is_500_and_the_log_names_it() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let created = app.movie(&ann, "Alien").await;
+    let ann = app.create_user("ann").await;
+    let created = app.create_movie(&ann, "Alien").await;
     let id = created["id"].as_str().expect("an id");
-    app.edit(MOVIES, &format!("movie#{id}"), |item| item["casts"] = json!({"S": "nobody"}));
+    app.edit_item(MOVIES, &format!("movie#{id}"), |item| item["casts"] = json!({"S": "nobody"}));
     let response = app.send(get(&format!("/api/movies/{id}"))).await;
     expect_problem(&response, 500, "internal");
-    app.logged(&format!("movie#{id}")).await;
+    app.wait_for_log(&format!("movie#{id}")).await;
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     emf,
     list_movies::walking::copies,
-    test_app::{MOVIES, TestApp, TestUser, delete, get, post, put},
+    test_app::{MOVIES, TestApp, TestUser, delete, get, movie_path, post, put},
 };
 
 /// What one partition of DynamoDB gives in a second, as its developer guide says under "Best practices for designing and
@@ -75,7 +75,7 @@ fn rate(route: &str) -> f64 {
 #[tokio::test]
 async fn the_largest_movie_is_as_large_as_documented() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     largest_movie(&app, &ann).await;
     let bytes = size(&app.items(MOVIES, "movie#")[0]);
     assert!((7_169..=INDEX_WRITE_UNITS * 1_024).contains(&bytes), "{bytes} bytes");
@@ -83,8 +83,8 @@ async fn the_largest_movie_is_as_large_as_documented() {
 
 #[tokio::test]
 async fn a_page_of_the_largest_movies_costs_what_is_documented() {
-    let app = TestApp::start_with(1, &[emf::JSON]).await;
-    let ann = app.person("ann").await;
+    let app = TestApp::start_with_json_logs().await;
+    let ann = app.create_user("ann").await;
     largest_movie(&app, &ann).await;
     copies(&app, 200, |number| largest(&format!("{number:04}"))["name"].as_str().expect("a name").to_owned());
     let (response, line) = emf::send(&app, &get("/api/movies?limit=500")).await;
@@ -100,8 +100,8 @@ async fn a_page_of_the_largest_movies_costs_what_is_documented() {
 
 #[tokio::test]
 async fn writing_the_largest_movie_costs_what_is_documented() {
-    let app = TestApp::start_with(1, &[emf::JSON]).await;
-    let ann = app.person("ann").await;
+    let app = TestApp::start_with_json_logs().await;
+    let ann = app.create_user("ann").await;
     let units = async |request| {
         let (response, line) = emf::send(&app, &request).await;
         assert_eq!(response.status, 200, "{}", response.body);
@@ -110,7 +110,7 @@ async fn writing_the_largest_movie_costs_what_is_documented() {
     // A transaction takes two units for each KB of an item in the base table: 16 for the movie, 2 for a claim, 2 for the
     // user's count. The index `owner` takes 1 for a movie that comes or goes, and the index of the list what is left.
     let (created, create) = units(post("/api/movies", &largest("0000")).bearer(&ann.token)).await;
-    let path = format!("/api/movies/{}", created.json()["id"].as_str().expect("an id"));
+    let path = movie_path(&created.json());
     let (_, change) = units(put(&path, &json!({"genres": texts(20, 1_024, "ê")})).bearer(&ann.token)).await;
     let (_, rename) = units(put(&path, &json!({"name": largest("1111")["name"]})).bearer(&ann.token)).await;
     let (_, remove) = units(delete(&path).bearer(&ann.token)).await;

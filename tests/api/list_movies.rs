@@ -7,7 +7,7 @@ pub mod walking;
 use serde_json::{Value, json};
 
 use crate::{
-    expect::whole,
+    expect::response_snapshot,
     test_app::{MOVIES, TestApp, TestUser, get},
 };
 use walking::{copies, next, walk};
@@ -34,7 +34,7 @@ const TRICKY: [&str; 16] = [
 
 async fn movies(app: &TestApp, owner: &TestUser, names: &[&str]) {
     for name in names {
-        app.movie(owner, name).await;
+        app.create_movie(owner, name).await;
     }
 }
 
@@ -48,7 +48,7 @@ fn names(movies: &[Value]) -> Vec<&str> {
 #[tokio::test]
 async fn without_movies_the_list_is_an_empty_array() {
     let app = TestApp::start().await;
-    insta::assert_json_snapshot!(whole(&app.send(get("/api/movies")).await), @r#"
+    insta::assert_json_snapshot!(response_snapshot(&app.send(get("/api/movies")).await), @r#"
     {
       "body": [],
       "headers": {
@@ -64,18 +64,18 @@ async fn without_movies_the_list_is_an_empty_array() {
 #[tokio::test]
 async fn movies_are_listed_in_the_order_of_canonical_names() {
     let app = TestApp::start().await;
-    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
     let mut expected = Vec::new();
     for (owner, name) in
         [(&bob, "brazil"), (&ann, "ALIEN 2"), (&ann, "Zulu"), (&bob, "alien 10"), (&ann, "Émile")]
     {
-        expected.push(app.movie(owner, name).await);
+        expected.push(app.create_movie(owner, name).await);
     }
     let [brazil, alien_2, zulu, alien_10, emile] = <[Value; 5]>::try_from(expected).expect("five movies");
     let response = app.send(get("/api/movies")).await;
     assert_eq!(response.json(), json!([alien_10, alien_2, brazil, zulu, emile]));
     assert_eq!(next(&response), None);
-    insta::assert_json_snapshot!(whole(&app.send(get("/api/movies?limit=1")).await), {
+    insta::assert_json_snapshot!(response_snapshot(&app.send(get("/api/movies?limit=1")).await), {
         ".headers.link" => insta::dynamic_redaction(|link, _| {
             let link = link.as_str().expect("a text").to_owned();
             let cursor = link.split(['=', '>']).nth(2).expect("a cursor").to_owned();
@@ -117,8 +117,8 @@ async fn movies_are_listed_in_the_order_of_canonical_names() {
 #[tokio::test]
 async fn a_page_has_100_movies_unless_another_limit_is_given() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    app.movie(&ann, "0").await;
+    let ann = app.create_user("ann").await;
+    app.create_movie(&ann, "0").await;
     copies(&app, 501, |number| format!("{number:04}"));
     let total = 502;
     for (query, expected) in
@@ -138,7 +138,7 @@ async fn a_page_has_100_movies_unless_another_limit_is_given() {
 #[tokio::test]
 async fn a_page_has_a_link_exactly_if_more_follows() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     movies(&app, &ann, &["a", "b", "c", "d", "e", "f"]).await;
     for (limit, sizes) in [
         (1, &[1, 1, 1, 1, 1, 1][..]),
@@ -159,7 +159,7 @@ async fn a_page_has_a_link_exactly_if_more_follows() {
 #[tokio::test]
 async fn pages_keep_tricky_names_in_order() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     movies(&app, &ann, &TRICKY).await;
     let longest = ["a".repeat(200), format!("{}b", "a".repeat(199)), "🎬".repeat(200), "\u{fdfa}".repeat(30)];
     movies(&app, &ann, &longest.each_ref().map(String::as_str)).await;
@@ -177,7 +177,7 @@ async fn pages_keep_tricky_names_in_order() {
 #[tokio::test]
 async fn a_page_of_large_movies_ends_early_with_a_link() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     let large = json!({"name": "0", "casts": vec!["🎬".repeat(100); 10], "genres": ["Epic"]});
     let response = app.send(crate::test_app::post("/api/movies", &large).bearer(&ann.token)).await;
     assert_eq!(response.status, 200, "{}", response.body);
@@ -197,7 +197,7 @@ async fn a_page_of_large_movies_ends_early_with_a_link() {
 #[tokio::test]
 async fn a_corrupt_movie_is_logged_and_the_rest_is_served() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     movies(&app, &ann, &["a", "b", "c", "d", "e", "f"]).await;
     let corruptions: [(&str, Corruption); 4] = [
         ("b", |item| item["casts"] = json!({"S": "nobody"})),
@@ -209,7 +209,7 @@ async fn a_corrupt_movie_is_logged_and_the_rest_is_served() {
     for (name, corrupt) in corruptions {
         let item = app.items(MOVIES, "movie#").into_iter().find(|item| item["name"]["S"] == name);
         let key = item.expect("the movie")["pk"]["S"].as_str().expect("a key").to_owned();
-        app.edit(MOVIES, &key, corrupt);
+        app.edit_item(MOVIES, &key, corrupt);
         keys.push(key);
     }
     for (limit, sizes) in
@@ -224,7 +224,7 @@ async fn a_corrupt_movie_is_logged_and_the_rest_is_served() {
         assert_eq!(walked.requests, sizes.len());
     }
     for key in keys {
-        let line = app.logged(&key).await;
+        let line = app.wait_for_log(&key).await;
         assert!(line.contains("ERROR") && line.contains("left out"), "{line}");
     }
 }

@@ -25,8 +25,8 @@ fn report(limit: usize, walked: &Walk) {
 #[tokio::test]
 async fn ten_thousand_movies_are_listed_once_and_in_order() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    app.movie(&ann, "0").await;
+    let ann = app.create_user("ann").await;
+    app.create_movie(&ann, "0").await;
     // The order of the names is not the order in which they are written, nor that of the ids.
     copies(&app, MOVIES - 1, |number| format!("{:05}", number * 7919 % 10_007 + 10_000));
 

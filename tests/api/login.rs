@@ -4,12 +4,11 @@ mod refusals;
 mod renewal;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use local::gateway::HttpResponse;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    expect::refusal,
+    expect::{status_and_code, token},
     test_app::{PASSWORD, PASSWORD_ATTEMPTS, TestApp, USERS, post},
 };
 
@@ -24,11 +23,6 @@ fn parts(token: &str) -> (Value, Value) {
         })
         .collect();
     (parts[0].clone(), parts[1].clone())
-}
-
-fn token(response: &HttpResponse) -> String {
-    assert_eq!(response.status, 200, "{}", response.body);
-    response.json()["token"].as_str().expect("a token").to_owned()
 }
 
 /// The time in an id, in milliseconds.
@@ -75,7 +69,7 @@ async fn a_login_gives_a_token_for_seven_days() {
 #[tokio::test]
 async fn every_login_gives_a_new_token_of_the_current_epoch() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     let again = token(&app.log_in(&ann.email, PASSWORD).await);
     let (first, second) = (parts(&ann.token).1, parts(&again).1);
     assert_ne!(first["jti"], second["jti"]);
@@ -109,7 +103,7 @@ async fn login_checks_only_the_type_and_size_of_credentials() {
         for (field, body) in [("email", credentials(&value, &good)), ("password", credentials(&good, &value))]
         {
             let response = app.send(post("/api/auth/login", &body)).await;
-            assert_eq!(refusal(&response), (400, "validation_failed".to_owned()), "{body}");
+            assert_eq!(status_and_code(&response), (400, "validation_failed".to_owned()), "{body}");
             assert_eq!(response.json()["errors"], json!([{"field": field, "message": message}]));
             assert_eq!(response.header("cache-control"), Some("no-store"));
         }
@@ -124,7 +118,7 @@ async fn login_checks_only_the_type_and_size_of_credentials() {
     ]);
     assert_eq!(errors, expected);
     for request in [post("/api/auth/login", &json!([])), post("/api/auth/login", &json!("x"))] {
-        assert_eq!(refusal(&app.send(request).await), (400, "malformed_json".to_owned()));
+        assert_eq!(status_and_code(&app.send(request).await), (400, "malformed_json".to_owned()));
     }
     assert!(app.proxy.calls().is_empty(), "the database was asked for what could not be read");
 }
@@ -160,14 +154,14 @@ async fn a_login_changes_no_user_and_leaves_no_failure() {
 #[tokio::test]
 async fn a_corrupt_user_is_500_and_the_log_shows_no_secrets() {
     let app = TestApp::start().await;
-    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
     for corrupt in
         ["", "not a hash", "$2b$04$short", "$2b$99$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuvwxyzabcde"]
     {
         app.edit_user(&ann.id, |user| user["password_hash"] = json!({"S": corrupt}));
         let response = app.log_in(&ann.email, PASSWORD).await;
-        assert_eq!(refusal(&response), (500, "internal".to_owned()), "{corrupt:?}");
-        let line = app.logged(response.json()["request_id"].as_str().expect("an id")).await;
+        assert_eq!(status_and_code(&response), (500, "internal".to_owned()), "{corrupt:?}");
+        let line = app.wait_for_log(response.json()["request_id"].as_str().expect("an id")).await;
         assert!(line.contains("password hashing failed"), "{line}");
         assert!(corrupt.is_empty() || !line.contains(corrupt), "{line}");
     }
@@ -180,8 +174,8 @@ async fn a_corrupt_user_is_500_and_the_log_shows_no_secrets() {
         let stored = app.items(USERS, &format!("user#{}", bob.id)).remove(0);
         app.edit_user(&bob.id, |user| user[attribute] = value);
         let response = app.log_in(&bob.email, PASSWORD).await;
-        assert_eq!(refusal(&response), (500, "internal".to_owned()), "{attribute}");
-        let line = app.logged(response.json()["request_id"].as_str().expect("an id")).await;
+        assert_eq!(status_and_code(&response), (500, "internal".to_owned()), "{attribute}");
+        let line = app.wait_for_log(response.json()["request_id"].as_str().expect("an id")).await;
         assert!(line.contains(&format!("user#{}", bob.id)) && line.contains("corrupt"), "{line}");
         app.database.put_item(USERS, stored).expect("an item");
     }
@@ -191,11 +185,11 @@ async fn a_corrupt_user_is_500_and_the_log_shows_no_secrets() {
 #[tokio::test]
 async fn a_corrupt_claim_is_logged_without_its_email() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     let claim = json!({"pk": {"S": format!("email#{}", ann.email)}, "user_id": {"S": "not an id"}});
     app.database.put_item(USERS, claim).expect("an item");
     let response = app.log_in(&ann.email, PASSWORD).await;
-    assert_eq!(refusal(&response), (500, "internal".to_owned()));
-    let line = app.logged(response.json()["request_id"].as_str().expect("an id")).await;
+    assert_eq!(status_and_code(&response), (500, "internal".to_owned()));
+    let line = app.wait_for_log(response.json()["request_id"].as_str().expect("an id")).await;
     assert!(line.contains("corrupt") && !line.contains(&ann.email), "{line}");
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     consistency::assert_consistent,
-    expect::{expect_problem, whole},
+    expect::{expect_problem, response_snapshot},
     test_app::{TestApp, USERS, post},
 };
 
@@ -17,12 +17,12 @@ fn logout() -> HttpRequest {
 #[tokio::test]
 async fn a_logout_ends_every_session_and_changes_nothing_else() {
     let app = TestApp::start().await;
-    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
-    app.movie(&ann, "Alien").await;
-    let elsewhere = app.session(&ann.email).await;
-    let mut expected = app.contents();
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
+    app.create_movie(&ann, "Alien").await;
+    let elsewhere = app.new_token(&ann.email).await;
+    let mut expected = app.table_contents();
     let response = app.send(logout().bearer(&ann.token)).await;
-    insta::assert_json_snapshot!(whole(&response), @r#"
+    insta::assert_json_snapshot!(response_snapshot(&response), @r#"
     {
       "body": {},
       "headers": {
@@ -35,36 +35,36 @@ async fn a_logout_ends_every_session_and_changes_nothing_else() {
     "#);
     let user = expected.get_mut(&format!("{USERS} \"user#{}\"", ann.id)).expect("the user");
     user["session_epoch"] = json!({"N": "1"});
-    assert_eq!(app.contents(), expected);
+    assert_eq!(app.table_contents(), expected);
     for token in [&ann.token, &elsewhere] {
-        expect_problem(&app.account(token).await, 401, "invalid_token");
+        expect_problem(&app.get_account(token).await, 401, "invalid_token");
     }
-    assert_eq!(app.account(&bob.token).await.status, 200, "nobody else is logged out");
+    assert_eq!(app.get_account(&bob.token).await.status, 200, "nobody else is logged out");
     assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn after_a_logout_the_user_can_log_in_again() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     assert_eq!(app.send(logout().bearer(&ann.token)).await.status, 200);
-    let again = app.session(&ann.email).await;
-    assert_eq!(app.account(&again).await.status, 200);
-    expect_problem(&app.account(&ann.token).await, 401, "invalid_token");
+    let again = app.new_token(&ann.email).await;
+    assert_eq!(app.get_account(&again).await.status, 200);
+    expect_problem(&app.get_account(&ann.token).await, 401, "invalid_token");
     assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn an_ended_session_cannot_end_others() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     assert_eq!(app.send(logout().bearer(&ann.token)).await.status, 200);
-    let again = app.session(&ann.email).await;
-    let before = app.contents();
+    let again = app.new_token(&ann.email).await;
+    let before = app.table_contents();
     expect_problem(&app.send(logout().bearer(&ann.token)).await, 401, "invalid_token");
     expect_problem(&app.send(logout()).await, 401, "missing_token");
-    assert_eq!(app.contents(), before);
-    assert_eq!(app.account(&again).await.status, 200);
+    assert_eq!(app.table_contents(), before);
+    assert_eq!(app.get_account(&again).await.status, 200);
 }
 
 #[tokio::test]
@@ -78,8 +78,8 @@ async fn a_logout_ignores_its_body() {
     .into_iter()
     .enumerate()
     {
-        let person = app.person(&format!("person{number}")).await;
-        assert_eq!(app.send(request.bearer(&person.token)).await.status, 200);
-        expect_problem(&app.account(&person.token).await, 401, "invalid_token");
+        let user = app.create_user(&format!("user{number}")).await;
+        assert_eq!(app.send(request.bearer(&user.token)).await.status, 200);
+        expect_problem(&app.get_account(&user.token).await, 401, "invalid_token");
     }
 }

@@ -63,17 +63,17 @@ fn requests(path: &str, token: &str) -> [HttpRequest; 3] {
 #[tokio::test]
 async fn a_malformed_id_is_not_found_like_an_unknown_one() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let created = app.movie(&ann, "Alien").await;
+    let ann = app.create_user("ann").await;
+    let created = app.create_movie(&ann, "Alien").await;
     let id = created["id"].as_str().expect("an id");
-    let before = app.contents();
+    let before = app.table_contents();
     let mut texts = malformed(id);
     texts.push("019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7".to_owned());
     for text in &texts {
         app.proxy.clear_calls();
         for request in requests(&format!("/api/movies/{}", segment(text)), &ann.token) {
             expect_problem(&app.send(request).await, 404, "movie_not_found");
-            assert_eq!(app.contents(), before, "{text:?}");
+            assert_eq!(app.table_contents(), before, "{text:?}");
         }
         // What is no id never becomes a key.
         let asked = app.proxy.calls().iter().filter(|call| call.tables == [MOVIES]).count();
@@ -92,9 +92,9 @@ async fn a_malformed_id_is_not_found_like_an_unknown_one() {
 #[tokio::test]
 async fn an_absent_or_empty_id_is_not_found() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    app.movie(&ann, "Alien").await;
-    let before = app.contents();
+    let ann = app.create_user("ann").await;
+    app.create_movie(&ann, "Alien").await;
+    let before = app.table_contents();
     let gateway = local::gateway::Gateway::new(&app.template);
     assert_eq!(gateway.event(&get("/api/movies/")), None);
     for request in requests("/api/movies/x", &ann.token) {
@@ -107,5 +107,5 @@ async fn an_absent_or_empty_id_is_not_found() {
             expect_problem(&app.invoke(&operation, &event).await, 404, "movie_not_found");
         }
     }
-    assert_eq!(app.contents(), before);
+    assert_eq!(app.table_contents(), before);
 }

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use crate::{
     access::{self, ALL, Access, MOVIE_ATTRIBUTES, SESSION_ATTRIBUTES, USER_ATTRIBUTES},
     test_app::{
-        ACCOUNT_DELETIONS, MOVIES, Owner, PASSWORD, PASSWORD_ATTEMPTS, USERS, delete, get, movie, post, put,
+        ACCOUNT_DELETIONS, MOVIES, NEW_PASSWORD, Owner, PASSWORD, PASSWORD_ATTEMPTS, USERS, delete, get,
+        movie, post, put,
     },
 };
 
@@ -75,8 +76,6 @@ const PUT_ATTEMPTS: &str = "PutItem PasswordAttemptsTable";
 const COUNT_ATTEMPTS: &str = "UpdateItem PasswordAttemptsTable";
 const DELETE_ATTEMPTS: &str = "DeleteItem PasswordAttemptsTable";
 
-/// A password that a user changes to.
-const NEW_PASSWORD: &str = "a bag full of new movies";
 /// A request with this token is refused before it can end a session.
 const BAD_TOKEN: &str = "no.good.token";
 /// An id that no movie has.

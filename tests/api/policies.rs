@@ -150,7 +150,7 @@ pub fn assert_allowed(template: &Template, calls: &[RecordedCall]) {
 pub async fn use_everything(app: &mut TestApp) {
     make_every_call(app).await;
     // A hash of another cost is renewed.
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     app.redeploy(&["login"], &[("BCRYPT_COST", "5")]).await;
     assert_eq!(app.log_in(&ann.email, PASSWORD).await.status, 200);
     purge(app).await;

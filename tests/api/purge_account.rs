@@ -11,7 +11,7 @@ mod stuck;
 mod telemetry;
 mod time;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use local::{runtime_api::Outcome, streams::StreamReader};
 use serde_json::{Value, json};
@@ -28,31 +28,33 @@ const PURGE: &str = "purge-account";
 #[tokio::test]
 async fn a_purge_deletes_the_account_and_nothing_of_others() {
     let app = TestApp::start().await;
-    let bob = app.person("bob").await;
+    let bob = app.create_user("bob").await;
     for name in ["Heat", "Ronin"] {
-        app.movie(&bob, name).await;
+        app.create_movie(&bob, name).await;
     }
-    let before = state(&app);
-    let ann = app.person("ann").await;
-    give_movies(&app, &ann, 60).await;
+    let before = app.table_contents();
+    let ann = app.create_user("ann").await;
+    create_movies(&app, &ann, 60).await;
     for name in ["Alien", "ＡＬＩＥＮＳ", "Straße"] {
-        app.movie(&ann, name).await;
+        app.create_movie(&ann, name).await;
     }
-    let record = leave(&app, &ann).await;
+    let record = request_deletion(&app, &ann).await;
     assert_eq!(record["eventName"], "INSERT");
     assert_consistent(&app);
 
     assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
-    assert_eq!(state(&app), before, "the tables are as if Ann had never been here");
+    assert_eq!(app.table_contents(), before, "the tables are as if Ann had never been here");
     assert_gone(&app, &ann);
     assert_consistent(&app);
-    app.logged(&format!("\"account_deletion_progress\" user_id={} movies=49 finished=false", ann.id)).await;
-    app.logged(&format!("\"account_deletion_progress\" user_id={} movies=0 finished=true", ann.id)).await;
+    app.wait_for_log(&format!("\"account_deletion_progress\" user_id={} movies=49 finished=false", ann.id))
+        .await;
+    app.wait_for_log(&format!("\"account_deletion_progress\" user_id={} movies=0 finished=true", ann.id))
+        .await;
 
     // Names and email are free again.
-    app.movie(&bob, "aliens").await;
-    app.movie(&bob, "STRASSE").await;
-    let again = app.person("ann").await;
+    app.create_movie(&bob, "aliens").await;
+    app.create_movie(&bob, "STRASSE").await;
+    let again = app.create_user("ann").await;
     assert_ne!(again.id, ann.id);
     assert_consistent(&app);
 }
@@ -60,10 +62,10 @@ async fn a_purge_deletes_the_account_and_nothing_of_others() {
 #[tokio::test]
 async fn movies_stay_until_the_purge_but_no_token_works() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    app.movie(&ann, "Heat").await;
-    leave(&app, &ann).await;
-    let before = state(&app);
+    let ann = app.create_user("ann").await;
+    app.create_movie(&ann, "Heat").await;
+    request_deletion(&app, &ann).await;
+    let before = app.table_contents();
     expect_problem(
         &app.send(post("/api/movies", &movie("Ronin")).bearer(&ann.token)).await,
         401,
@@ -72,7 +74,7 @@ async fn movies_stay_until_the_purge_but_no_token_works() {
     expect_problem(&app.log_in(&ann.email, PASSWORD).await, 401, "invalid_credentials");
     expect_problem(&app.sign_up(&ann.email).await, 409, "email_taken");
     expect_problem(&app.send(delete("/api/auth/account").bearer(&ann.token)).await, 401, "invalid_token");
-    assert_eq!(state(&app), before);
+    assert_eq!(app.table_contents(), before);
     assert_consistent(&app);
 }
 
@@ -92,9 +94,9 @@ async fn a_purge_makes_the_documented_requests() {
         (49, [movies(49).to_vec(), empty.clone()].concat()),
         (120, [movies(49), movies(49), movies(22)].concat()),
     ] {
-        let ann = app.person(&format!("ann{number}")).await;
-        give_movies(&app, &ann, number).await;
-        let record = leave(&app, &ann).await;
+        let ann = app.create_user(&format!("ann{number}")).await;
+        create_movies(&app, &ann, number).await;
+        let record = request_deletion(&app, &ann).await;
         app.proxy.clear_calls();
         assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
         let start = vec!["GetItem AccountDeletionsTable".to_owned()];
@@ -104,38 +106,29 @@ async fn a_purge_makes_the_documented_requests() {
     assert_consistent(&app);
 }
 
-/// Everything in the tables but the counters of failed tries, which end by themselves.
-fn state(app: &TestApp) -> BTreeMap<String, Value> {
-    let mut state = app.contents();
-    for account_deletion in account_deletions(app) {
-        state.insert(format!("{ACCOUNT_DELETIONS} {}", account_deletion["user_id"]["S"]), account_deletion);
-    }
-    state
-}
-
 fn account_deletions(app: &TestApp) -> Vec<Value> {
     app.database.items(ACCOUNT_DELETIONS).expect("items")
 }
 
-fn account_deletion(app: &TestApp, person: &TestUser) -> Option<Value> {
-    account_deletions(app).into_iter().find(|account_deletion| account_deletion["user_id"]["S"] == person.id)
+fn account_deletion(app: &TestApp, user: &TestUser) -> Option<Value> {
+    account_deletions(app).into_iter().find(|account_deletion| account_deletion["user_id"]["S"] == user.id)
 }
 
 /// Panics if any item still names a user, or the user's email.
-fn assert_gone(app: &TestApp, person: &TestUser) {
-    for (key, item) in state(app) {
+fn assert_gone(app: &TestApp, user: &TestUser) {
+    for (key, item) in app.table_contents() {
         let text = format!("{key} {item}");
-        assert!(!text.contains(&person.id) && !text.contains(&person.email), "left behind: {text}");
+        assert!(!text.contains(&user.id) && !text.contains(&user.email), "left behind: {text}");
     }
 }
 
 /// Gives somebody so many movies: one that is really created, and copies of it.
-async fn give_movies(app: &TestApp, owner: &TestUser, number: usize) {
+async fn create_movies(app: &TestApp, owner: &TestUser, number: usize) {
     if number == 0 {
         return;
     }
     let name = name_of(owner, 0);
-    let created = app.movie(owner, &name).await;
+    let created = app.create_movie(owner, &name).await;
     let id = Uuid::try_parse(created["id"].as_str().expect("an id")).expect("a UUID").as_u128();
     let original = app.item(MOVIES, &format!("movie#{}", Uuid::from_u128(id))).expect("a movie");
     let original_claim = app.item(MOVIES, &format!("name#{name}")).expect("a claim");
@@ -162,10 +155,10 @@ fn name_of(owner: &TestUser, number: usize) -> String {
 }
 
 /// Somebody leaves. The record of it in the stream.
-async fn leave(app: &TestApp, person: &TestUser) -> Value {
-    let response = app.send(delete("/api/auth/account").bearer(&person.token)).await;
-    assert_eq!((response.status, response.json()), (202, json!({"id": person.id})), "{}", response.body);
-    let of_them = |record: &Value| record["dynamodb"]["Keys"] == json!({"user_id": {"S": person.id}});
+async fn request_deletion(app: &TestApp, user: &TestUser) -> Value {
+    let response = app.send(delete("/api/auth/account").bearer(&user.token)).await;
+    assert_eq!((response.status, response.json()), (202, json!({"id": user.id})), "{}", response.body);
+    let of_them = |record: &Value| record["dynamodb"]["Keys"] == json!({"user_id": {"S": user.id}});
     stream(app).into_iter().find(of_them).expect("a record")
 }
 
@@ -189,7 +182,7 @@ fn failures(outcome: Outcome) -> Vec<String> {
 }
 
 /// Waits for an error in the log with this text.
-async fn logged_error(app: &TestApp, text: &str) -> String {
+async fn wait_for_error(app: &TestApp, text: &str) -> String {
     let found = async {
         loop {
             let lines = app.logs();
@@ -219,6 +212,6 @@ fn requests(app: &TestApp) -> Vec<String> {
         .collect()
 }
 
-fn user_item(app: &TestApp, person: &TestUser) -> Option<Value> {
-    app.item(USERS, &format!("user#{}", person.id))
+fn user_item(app: &TestApp, user: &TestUser) -> Option<Value> {
+    app.item(USERS, &format!("user#{}", user.id))
 }

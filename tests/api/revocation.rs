@@ -8,30 +8,28 @@ use serde_json::json;
 
 use crate::{
     consistency::assert_consistent,
+    expect::token,
     operations::{self, Operation},
-    test_app::{Owner, PASSWORD, TestApp, USERS, delete, post, put},
+    test_app::{NEW_PASSWORD, Owner, PASSWORD, TestApp, USERS, delete, post, put},
     tokens::{assert_refused, forge, issued},
 };
-
-/// Another password that may be set.
-const NEW: &str = "a bag full of new movies";
 
 /// What ends every session of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
     Logout,
     ChangePassword,
-    Leaving,
+    DeleteAccount,
 }
 
-const ENDINGS: [Ending; 3] = [Ending::Logout, Ending::ChangePassword, Ending::Leaving];
+const ENDINGS: [Ending; 3] = [Ending::Logout, Ending::ChangePassword, Ending::DeleteAccount];
 
 impl Ending {
     fn operation(self) -> &'static str {
         match self {
             Self::Logout => "logout",
             Self::ChangePassword => "change-password",
-            Self::Leaving => "delete-account",
+            Self::DeleteAccount => "delete-account",
         }
     }
 
@@ -39,44 +37,40 @@ impl Ending {
     fn request(self, token: &str) -> HttpRequest {
         let request = match self {
             Self::Logout => post("/api/auth/logout", &json!({})),
-            Self::ChangePassword => {
-                put("/api/auth/password", &json!({"current_password": PASSWORD, "new_password": NEW}))
-            }
-            Self::Leaving => delete("/api/auth/account"),
+            Self::ChangePassword => put(
+                "/api/auth/password",
+                &json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD}),
+            ),
+            Self::DeleteAccount => delete("/api/auth/account"),
         };
         request.bearer(token)
     }
 
     /// Ends the sessions.
-    async fn happen(self, app: &TestApp, token: &str) -> HttpResponse {
+    async fn perform(self, app: &TestApp, token: &str) -> HttpResponse {
         let response = app.send(self.request(token)).await;
         assert_eq!(response.status, self.success(), "{self:?}: {}", response.body);
         response
     }
 
     fn success(self) -> u16 {
-        if self == Self::Leaving { 202 } else { 200 }
+        operations::find(self.operation()).success()
     }
 
     /// The password of the user afterwards.
     fn password(self) -> &'static str {
-        if self == Self::ChangePassword { NEW } else { PASSWORD }
+        if self == Self::ChangePassword { NEW_PASSWORD } else { PASSWORD }
     }
-}
-
-/// The token of a session that a response begins.
-fn token(response: &HttpResponse) -> String {
-    response.json()["token"].as_str().unwrap_or_else(|| panic!("no token: {}", response.body)).to_owned()
 }
 
 /// Refused on every operation of `openapi.yaml` that needs a token, and nothing changes.
 async fn assert_dead(app: &TestApp, token: &str, movie_id: &str, why: &str) {
-    let before = app.contents();
+    let before = app.table_contents();
     for operation in operations::with_token() {
         let response = app.send(operation.example_request(movie_id).bearer(token)).await;
         assert_refused(&response, "invalid_token", &format!("{} after {why}", operation.name));
     }
-    assert_eq!(app.contents(), before, "{why}");
+    assert_eq!(app.table_contents(), before, "{why}");
 }
 
 /// Panics unless every operation that needs a token accepts this one. Deletions come last, because the operations before
@@ -111,17 +105,17 @@ async fn every_earlier_token_is_refused_at_once_on_every_route() {
     let count = operations::with_token().count();
     assert!(count >= 7, "operations that need a token: {count}");
     for ending in ENDINGS {
-        let Owner { user: person, movie_id, .. } = app.owner(ending.operation()).await;
-        let elsewhere = app.session(&person.email).await;
+        let Owner { user, movie_id, .. } = app.create_owner(ending.operation()).await;
+        let elsewhere = app.new_token(&user.email).await;
         // The last thing before it, as a rule in the same second.
-        let last = app.session(&person.email).await;
-        ending.happen(&app, &person.token).await;
-        for token in [&person.token, &elsewhere, &last] {
+        let last = app.new_token(&user.email).await;
+        ending.perform(&app, &user.token).await;
+        for token in [&user.token, &elsewhere, &last] {
             assert_dead(&app, token, &movie_id, ending.operation()).await;
         }
         // Whatever the second: it is no time that decides. The clocks of two machines may differ by five seconds.
         for seconds in [0, 1, 4] {
-            let later = forge(&person.token, &json!({}), &json!({"iat": issued(&last) + seconds}));
+            let later = forge(&user.token, &json!({}), &json!({"iat": issued(&last) + seconds}));
             assert_dead(&app, &later, &movie_id, ending.operation()).await;
         }
         assert_consistent(&app);
@@ -132,21 +126,21 @@ async fn every_earlier_token_is_refused_at_once_on_every_route() {
 async fn a_token_issued_afterwards_works_on_every_route() {
     for ending in [Ending::Logout, Ending::ChangePassword] {
         let app = TestApp::start().await;
-        let Owner { user: mut person, movie_id, .. } = app.owner("ann").await;
-        ending.happen(&app, &person.token).await;
-        let response = app.log_in(&person.email, ending.password()).await;
-        person.token = token(&response);
-        assert_alive(&app, &person.token, &movie_id, ending.operation()).await;
+        let Owner { mut user, movie_id, .. } = app.create_owner("ann").await;
+        ending.perform(&app, &user.token).await;
+        let response = app.log_in(&user.email, ending.password()).await;
+        user.token = token(&response);
+        assert_alive(&app, &user.token, &movie_id, ending.operation()).await;
         assert_consistent(&app);
     }
     // These end the session that they are tried with.
     for ending in [Ending::Logout, Ending::ChangePassword] {
         for again in [Ending::Logout, Ending::ChangePassword] {
             let app = TestApp::start().await;
-            let person = app.person("ann").await;
-            ending.happen(&app, &person.token).await;
-            app.edit_user(&person.id, |user| user["password_hash"] = json!({"S": hash_of(PASSWORD)}));
-            again.happen(&app, &app.session(&person.email).await).await;
+            let user = app.create_user("ann").await;
+            ending.perform(&app, &user.token).await;
+            app.edit_user(&user.id, |user| user["password_hash"] = json!({"S": hash_of(PASSWORD)}));
+            again.perform(&app, &app.new_token(&user.email).await).await;
         }
     }
 }
@@ -154,8 +148,8 @@ async fn a_token_issued_afterwards_works_on_every_route() {
 #[tokio::test]
 async fn the_token_of_a_password_change_works_on_every_route() {
     let app = TestApp::start().await;
-    let Owner { user: person, movie_id, .. } = app.owner("ann").await;
-    let returned = token(&Ending::ChangePassword.happen(&app, &person.token).await);
+    let Owner { user, movie_id, .. } = app.create_owner("ann").await;
+    let returned = token(&Ending::ChangePassword.perform(&app, &user.token).await);
     assert_alive(&app, &returned, &movie_id, "the change that returned it").await;
     assert_dead(&app, &returned, &movie_id, "deleting").await;
     assert_consistent(&app);
@@ -164,13 +158,13 @@ async fn the_token_of_a_password_change_works_on_every_route() {
 #[tokio::test]
 async fn after_a_deletion_request_no_token_is_issued() {
     let app = TestApp::start().await;
-    let Owner { user: person, movie_id, .. } = app.owner("ann").await;
-    Ending::Leaving.happen(&app, &person.token).await;
-    assert_eq!(app.log_in(&person.email, PASSWORD).await.status, 401);
+    let Owner { user, movie_id, .. } = app.create_owner("ann").await;
+    Ending::DeleteAccount.perform(&app, &user.token).await;
+    assert_eq!(app.log_in(&user.email, PASSWORD).await.status, 401);
     // Not even one that is signed with our own key for the epoch that the user has now.
-    let forged = forge(&person.token, &json!({}), &json!({"epoch": 1}));
+    let forged = forge(&user.token, &json!({}), &json!({"epoch": 1}));
     assert_dead(&app, &forged, &movie_id, "deleting").await;
-    assert_eq!(app.item(USERS, &format!("user#{}", person.id)).expect("the user")["session_epoch"]["N"], "1");
+    assert_eq!(app.item(USERS, &format!("user#{}", user.id)).expect("the user")["session_epoch"]["N"], "1");
 }
 
 /// A quick hash of a password.

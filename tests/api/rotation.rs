@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     consistency::assert_consistent,
     operations,
-    test_app::{Owner, PASSWORD, TestApp, movie, post, put},
+    test_app::{NEW_PASSWORD, Owner, PASSWORD, TestApp, movie, post, put},
     tokens::{Algorithm, assert_refused, decoded, forge_with},
 };
 
@@ -42,21 +42,21 @@ fn key_id(token: &str) -> Value {
 
 /// Refused as signed with no key that is configured.
 async fn assert_unknown(app: &TestApp, token: &str) {
-    let response = app.account(token).await;
+    let response = app.get_account(token).await;
     assert_refused(&response, "invalid_token", "its key is gone");
     let request_id = response.json()["request_id"].as_str().expect("an id").to_owned();
-    app.logged_with(&[&request_id, "reason=unknown_key"]).await;
+    app.wait_for_log_with(&[&request_id, "reason=unknown_key"]).await;
 }
 
 #[tokio::test]
 async fn tokens_of_both_keys_are_accepted_on_every_route() {
     let mut app = system(OLD, "").await;
-    let Owner { user: ann, movie_id: anns_movie, .. } = app.owner("ann").await;
-    let Owner { user: bob, movie_id: bobs_movie, .. } = app.owner("bob").await;
+    let Owner { user: ann, movie_id: anns_movie, .. } = app.create_owner("ann").await;
+    let Owner { user: bob, movie_id: bobs_movie, .. } = app.create_owner("bob").await;
     let all = with_keys(&app);
     assert!(all.len() >= 8, "{all:?}");
     deploy(&mut app, &all, NEXT, OLD).await;
-    let new = app.session(&bob.email).await;
+    let new = app.new_token(&bob.email).await;
     assert_ne!(key_id(&new), key_id(&ann.token));
     assert_eq!(key_id(&bob.token), key_id(&ann.token));
     for (token, movie_id) in [(&ann.token, &anns_movie), (&new, &bobs_movie)] {
@@ -71,22 +71,22 @@ async fn tokens_of_both_keys_are_accepted_on_every_route() {
         }
     }
     // The change of the password begins a session of the new key, and the other two end all, whatever their key.
-    let body = json!({"current_password": PASSWORD, "new_password": "a bag full of new movies"});
+    let body = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
     let changed = app.send(put("/api/auth/password", &body).bearer(&ann.token)).await;
     let fresh = changed.json()["token"].as_str().expect("a token").to_owned();
     assert_eq!(key_id(&fresh), key_id(&new));
-    assert_refused(&app.account(&ann.token).await, "invalid_token", "the password was changed");
+    assert_refused(&app.get_account(&ann.token).await, "invalid_token", "the password was changed");
     assert_eq!(app.send(post("/api/auth/logout", &json!({})).bearer(&bob.token)).await.status, 200);
-    assert_refused(&app.account(&new).await, "invalid_token", "the user logged out");
+    assert_refused(&app.get_account(&new).await, "invalid_token", "the user logged out");
     assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn without_the_previous_key_its_tokens_are_refused() {
     let mut app = system(OLD, "").await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     let all = with_keys(&app);
-    let before = app.contents();
+    let before = app.table_contents();
     // The second is what a deployment's secret says.
     for no_key in ["", "none"] {
         deploy(&mut app, &all, NEXT, no_key).await;
@@ -94,18 +94,18 @@ async fn without_the_previous_key_its_tokens_are_refused() {
     }
     let create = post("/api/movies", &movie("Alien")).bearer(&ann.token);
     assert_refused(&app.send(create).await, "invalid_token", "its key is gone");
-    assert_eq!(app.contents(), before);
-    assert_eq!(app.account(&app.session(&ann.email).await).await.status, 200);
+    assert_eq!(app.table_contents(), before);
+    assert_eq!(app.get_account(&app.new_token(&ann.email).await).await.status, 200);
 }
 
 #[tokio::test]
 async fn a_token_is_verified_only_with_the_key_it_names() {
     let mut app = system(OLD, "").await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     let all = with_keys(&app);
     deploy(&mut app, &all, NEXT, OLD).await;
-    let new = app.session(&ann.email).await;
-    let before = app.contents();
+    let new = app.new_token(&ann.email).await;
+    let before = app.table_contents();
     let signed = |secret: &str, token: &str, kid: Value| {
         forge_with(secret, Algorithm::Hs256, token, &json!({"kid": kid}), &json!({}))
     };
@@ -120,25 +120,25 @@ async fn a_token_is_verified_only_with_the_key_it_names() {
             (NEXT, &Value::Null, Some("reason=unknown_key")),
             (NEXT, &json!("AAAAAAAAAAA"), Some("reason=unknown_key")),
         ] {
-            let response = app.account(&signed(secret, token, kid.clone())).await;
+            let response = app.get_account(&signed(secret, token, kid.clone())).await;
             match reason {
                 None => assert_eq!(response.status, 200, "{}", response.body),
                 Some(reason) => {
                     assert_refused(&response, "invalid_token", reason);
                     let request_id = response.json()["request_id"].as_str().expect("an id").to_owned();
-                    app.logged_with(&[&request_id, reason]).await;
+                    app.wait_for_log_with(&[&request_id, reason]).await;
                 }
             }
         }
     }
-    assert_eq!(app.contents(), before);
+    assert_eq!(app.table_contents(), before);
 }
 
 /// Step by step. In each step somebody works on with the session that they have, whatever has been deployed already.
 #[tokio::test]
 async fn the_runbook_changes_the_key_without_ending_a_session() {
     let mut app = system(OLD, "").await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     let all = with_keys(&app);
     deploy(&mut app, &all, OLD, "").await;
     let (some, others) = all.split_at(all.len() / 2);
@@ -170,7 +170,7 @@ async fn the_runbook_changes_the_key_without_ending_a_session() {
 
 /// A new session begins, and it and all earlier ones are taken by functions that were deployed early and late.
 async fn everybody_works_on(app: &TestApp, email: &str, sessions: &mut Vec<String>) {
-    sessions.push(app.session(email).await);
+    sessions.push(app.new_token(email).await);
     for token in sessions.iter() {
         for operation in operations::with_token().filter(|operation| !operation.ends_sessions) {
             let unknown = "019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7";
@@ -184,15 +184,15 @@ async fn everybody_works_on(app: &TestApp, email: &str, sessions: &mut Vec<Strin
 #[tokio::test]
 async fn a_leaked_key_is_useless_after_one_deployment() {
     let mut app = system(OLD, "").await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     let all = with_keys(&app);
     deploy(&mut app, &all, NEXT, "").await;
     let forged = forge_with(OLD, Algorithm::Hs256, &ann.token, &json!({}), &json!({"epoch": 0}));
     for token in [&ann.token, &forged] {
         assert_unknown(&app, token).await;
     }
-    let new = app.session(&ann.email).await;
-    assert_eq!(app.account(&new).await.status, 200);
+    let new = app.new_token(&ann.email).await;
+    assert_eq!(app.get_account(&new).await.status, 200);
     let forged = forge_with(OLD, Algorithm::Hs256, &new, &json!({}), &json!({}));
-    assert_refused(&app.account(&forged).await, "invalid_token", "signed with the old key");
+    assert_refused(&app.get_account(&forged).await, "invalid_token", "signed with the old key");
 }

@@ -53,9 +53,9 @@ async fn no_response_and_no_log_line_holds_a_secret() {
         .filter_map(|response| Some(response.json()["request_id"].as_str()?.to_owned()))
         .collect();
     for request_id in &problems {
-        app.logged(request_id).await;
+        app.wait_for_log(request_id).await;
     }
-    app.logged(&format!("user_id={id}")).await;
+    app.wait_for_log(&format!("user_id={id}")).await;
     let upper = email.to_uppercase();
     let payload = token.split('.').nth(1).expect("a payload");
     let secrets = [

@@ -7,21 +7,16 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::{
-    contract, emf,
-    test_app::{PASSWORD, PASSWORD_ATTEMPTS, TOKEN_KEY, TestApp, USERS, delete, get, movie, post, put},
+    contract,
+    test_app::{
+        NEW_PASSWORD, PASSWORD, PASSWORD_ATTEMPTS, TOKEN_KEY, TestApp, USERS, delete, get, movie, movie_path,
+        post, put,
+    },
     tokens::{
         Algorithm::{Hs256, Hs512},
         forge, forge_with, issued,
     },
 };
-
-/// Another password that may be set.
-const NEW: &str = "a bag full of new movies";
-
-/// A system that logs as it does on Lambda.
-async fn start() -> TestApp {
-    TestApp::start_with(1, &[emf::JSON]).await
-}
 
 /// Sends a request and gives its lines of the log: the event of the security log, if there is one, and the end.
 async fn logged(app: &TestApp, request: &HttpRequest) -> (HttpResponse, Option<Value>, Value) {
@@ -29,7 +24,7 @@ async fn logged(app: &TestApp, request: &HttpRequest) -> (HttpResponse, Option<V
     let response = app.send_event(&operation, &event).await;
     let id = event["requestContext"]["requestId"].as_str().expect("an id");
     // It comes after all others of the request.
-    app.logged_with(&[id, "request completed"]).await;
+    app.wait_for_log_with(&[id, "request completed"]).await;
     let lines = app.logs().into_iter().filter(|line| line.contains(id));
     let lines =
         lines.map(|line| serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")));
@@ -85,14 +80,16 @@ fn block(app: &TestApp) {
     {
         let key = counter["pk"]["S"].as_str().expect("a key");
         let end = shared::runtime::CLOCK.now().unix_milliseconds() + 3_600_000;
-        app.edit(PASSWORD_ATTEMPTS, key, |counter| counter["blocked_until"] = json!({"N": end.to_string()}));
+        app.edit_item(PASSWORD_ATTEMPTS, key, |counter| {
+            counter["blocked_until"] = json!({"N": end.to_string()});
+        });
     }
 }
 
 #[tokio::test]
 async fn logins_are_logged_with_the_user_if_known() {
-    let app = start().await;
-    let ann = app.person("ann").await;
+    let app = TestApp::start_with_json_logs().await;
+    let ann = app.create_user("ann").await;
     let event = |name: &str| json!({"security_event": name});
     let id = Some(ann.id.as_str());
     assert_event(&app, login(&ann.email, PASSWORD), 200, &event("logged_in"), id).await;
@@ -108,38 +105,39 @@ async fn logins_are_logged_with_the_user_if_known() {
 
 #[tokio::test]
 async fn account_events_are_logged_with_the_users_id() {
-    let app = start().await;
-    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    let app = TestApp::start_with_json_logs().await;
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
     let event = |name: &str| json!({"security_event": name});
     let id = Some(ann.id.as_str());
-    let wrong = change("a wrong password", NEW).bearer(&ann.token);
+    let wrong = change("a wrong password", NEW_PASSWORD).bearer(&ann.token);
     assert_event(&app, wrong.clone(), 403, &event("password_check_failed"), id).await;
     block(&app);
     assert_event(&app, wrong, 429, &event("attempt_blocked"), id).await;
-    app.forget_attempts();
-    let right = change(PASSWORD, NEW).bearer(&ann.token);
+    app.reset_password_attempts();
+    let right = change(PASSWORD, NEW_PASSWORD).bearer(&ann.token);
     assert_event(&app, right, 200, &event("password_changed"), id).await;
 
     let id = Some(bob.id.as_str());
     let logout = post("/api/auth/logout", &json!({})).bearer(&bob.token);
     assert_event(&app, logout, 200, &event("logged_out"), id).await;
-    let session = app.session(&bob.email).await;
+    let session = app.new_token(&bob.email).await;
     let not_fresh = forge(&session, &json!({}), &json!({"iat": issued(&session) - 700}));
     let refused = json!({"security_event": "token_refused", "reason": "not_fresh"});
-    let leave = |token: &str| delete("/api/auth/account").bearer(token);
-    assert_event(&app, leave(&not_fresh), 403, &refused, id).await;
-    assert_event(&app, leave(&session), 202, &event("account_deletion_requested"), id).await;
+    let request_deletion = |token: &str| delete("/api/auth/account").bearer(token);
+    assert_event(&app, request_deletion(&not_fresh), 403, &refused, id).await;
+    assert_event(&app, request_deletion(&session), 202, &event("account_deletion_requested"), id).await;
 }
 
 #[tokio::test]
 async fn a_refused_token_is_logged_with_its_reason() {
-    let app = start().await;
-    let (ann, gone, out) = (app.person("ann").await, app.person("gone").await, app.person("out").await);
+    let app = TestApp::start_with_json_logs().await;
+    let (ann, gone, out) =
+        (app.create_user("ann").await, app.create_user("gone").await, app.create_user("out").await);
     let (token, none, now) = (ann.token.as_str(), json!({}), issued(&ann.token));
     let with_header = |changes: Value| forge(token, &changes, &none);
     let with_claims = |changes: Value| forge(token, &none, &changes);
     let other_key = "another key, which is long enough to be one";
-    app.remove(USERS, &format!("user#{}", gone.id));
+    app.delete_item(USERS, &format!("user#{}", gone.id));
     app.edit_user(&out.id, |user| user["session_epoch"] = json!({"N": "1"}));
     let nobody = Uuid::from_u128(7).to_string();
     for (token, reason, user) in [
@@ -167,9 +165,9 @@ async fn a_refused_token_is_logged_with_its_reason() {
 
 #[tokio::test]
 async fn a_forbidden_write_is_logged_with_its_user() {
-    let app = start().await;
-    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
-    let id = app.movie(&ann, "Alien").await["id"].as_str().expect("an id").to_owned();
+    let app = TestApp::start_with_json_logs().await;
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
+    let id = app.create_movie(&ann, "Alien").await["id"].as_str().expect("an id").to_owned();
     let path = format!("/api/movies/{id}");
     let event = json!({"security_event": "write_forbidden"});
     for request in
@@ -181,9 +179,9 @@ async fn a_forbidden_write_is_logged_with_its_user() {
 
 #[tokio::test]
 async fn other_errors_are_not_security_events() {
-    let app = start().await;
-    let ann = app.person("ann").await;
-    let path = format!("/api/movies/{}", app.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
+    let app = TestApp::start_with_json_logs().await;
+    let ann = app.create_user("ann").await;
+    let path = movie_path(&app.create_movie(&ann, "Alien").await);
     let unknown = "/api/movies/019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7";
     for (request, status, user) in [
         (get("/api/movies"), 200, false),
@@ -212,7 +210,7 @@ async fn other_errors_are_not_security_events() {
 /// Whatever operation a token is refused at, the log tells it in the same way.
 #[tokio::test]
 async fn every_protected_operation_logs_a_missing_token() {
-    let app = start().await;
+    let app = TestApp::start_with_json_logs().await;
     let mut operations = 0;
     for (method, path, definition) in contract::operations() {
         if definition["security"].as_array().is_some_and(Vec::is_empty) {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    expect::refusal,
+    expect::status_and_code,
     test_app::{MOVIES, PASSWORD, TestApp, USERS, post},
 };
 
@@ -72,7 +72,7 @@ async fn a_new_user_is_stored_with_an_id_and_an_email_claim() {
     "#);
     assert_eq!((&users[0]["id"]["S"], &users[0]["pk"]["S"]), (&json!(id), &json!(format!("user#{id}"))));
     assert_eq!(claims, [json!({"pk": {"S": "email#ann@example.com"}, "user_id": {"S": id}})]);
-    assert_eq!(app.contents().len(), 2);
+    assert_eq!(app.table_contents().len(), 2);
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn the_password_is_stored_as_a_salted_bcrypt_hash() {
 async fn an_email_can_be_used_once_without_regard_to_case() {
     let app = TestApp::start().await;
     app.sign_up("Ann@Example.com").await;
-    let before = app.contents();
+    let before = app.table_contents();
     let response = app.sign_up("ann@example.com").await;
     insta::assert_json_snapshot!(response.json(), {".request_id" => "[id]"}, @r#"
     {
@@ -125,8 +125,8 @@ async fn an_email_can_be_used_once_without_regard_to_case() {
     "#);
     assert_eq!(response.header("cache-control"), Some("no-store"));
     for same in ["Ann@Example.com", "ann@example.com", "ANN@EXAMPLE.COM", "ann@EXAMPLE.com"] {
-        assert_eq!(refusal(&app.sign_up(same).await), (409, "email_taken".to_owned()), "{same}");
-        assert_eq!(app.contents(), before);
+        assert_eq!(status_and_code(&app.sign_up(same).await), (409, "email_taken".to_owned()), "{same}");
+        assert_eq!(app.table_contents(), before);
     }
     for other in ["ann1@example.com", "ann@example.org"] {
         assert_eq!(app.sign_up(other).await.status, 200, "{other}");
@@ -153,7 +153,7 @@ async fn only_email_and_password_can_be_set() {
         let response =
             sign_up_with(&app, &json!({"email": "ann@example.com", "password": PASSWORD, name: "deleting"}))
                 .await;
-        assert_eq!(refusal(&response), (400, "validation_failed".to_owned()), "{name}");
+        assert_eq!(status_and_code(&response), (400, "validation_failed".to_owned()), "{name}");
         let expected = json!([{"field": name, "message": "is not a known field"}]);
         assert_eq!(response.json()["errors"], expected);
     }

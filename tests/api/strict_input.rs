@@ -32,11 +32,21 @@ struct BodyCase {
 }
 
 impl StrictInputTest {
+    /// Starts the system for every operation that has a route.
     async fn start() -> Self {
+        Self::start_for(operations::with_route()).await
+    }
+
+    /// Starts the system for every operation that takes a body.
+    async fn start_for_bodies() -> Self {
+        Self::start_for(operations::with_body()).await
+    }
+
+    async fn start_for(operations: impl Iterator<Item = &'static Operation>) -> Self {
         let app = TestApp::start().await;
         let mut owners = BTreeMap::new();
-        for operation in operations::with_route() {
-            owners.insert(operation.name, app.owner(operation.name).await);
+        for operation in operations {
+            owners.insert(operation.name, app.create_owner(operation.name).await);
         }
         Self { app, owners }
     }
@@ -65,10 +75,10 @@ impl StrictInputTest {
         status: u16,
         code: &str,
     ) -> HttpResponse {
-        let before = self.app.contents();
+        let before = self.app.table_contents();
         let response = self.app.send(request).await;
         expect_problem(&response, status, code);
-        assert_eq!(self.app.contents(), before, "{} has changed something", case.operation.name);
+        assert_eq!(self.app.table_contents(), before, "{} has changed something", case.operation.name);
         // A process that ends is not replaced, so this is still the one that answered before.
         assert_eq!(self.app.function(case.operation.name).await.running_instances(), 1);
         response

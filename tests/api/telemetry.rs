@@ -8,13 +8,6 @@ mod settings;
 
 use local::gateway::HttpResponse;
 
-use crate::{emf, test_app::TestApp};
-
-/// A system that logs as it does on Lambda.
-async fn start() -> TestApp {
-    TestApp::start_with(1, &[emf::JSON]).await
-}
-
 /// A text of a response's JSON.
 fn text(response: &HttpResponse, name: &str) -> String {
     response.json()[name].as_str().unwrap_or_else(|| panic!("no {name} in {}", response.body)).to_owned()

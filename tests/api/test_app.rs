@@ -23,15 +23,18 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 pub use functions::{binary, usual_value};
-pub use request_builders::{delete, get, movie, post, put, segment};
+pub use request_builders::{delete, get, movie, movie_key, movie_path, post, put, segment};
 
-use crate::contract;
+use crate::{contract, emf};
 
 /// The key that the functions under test sign with.
 pub const TOKEN_KEY: &str = "a key for tests alone, which is long enough";
 
 /// A password that may be set.
 pub const PASSWORD: &str = "a bag full of old movies";
+
+/// Another password that may be set.
+pub const NEW_PASSWORD: &str = "a bag full of new movies";
 
 /// The tables of the template, as they are called on one machine.
 pub const USERS: &str = "UsersTable";
@@ -83,6 +86,11 @@ impl TestApp {
     /// A system with one instance of each function.
     pub async fn start() -> Self {
         Self::start_with(1, &[]).await
+    }
+
+    /// A system whose functions log as they do on Lambda.
+    pub async fn start_with_json_logs() -> Self {
+        Self::start_with(1, &[emf::JSON]).await
     }
 
     /// A system with this many instances of each function, and some environment variables other than usual.
@@ -173,7 +181,7 @@ impl TestApp {
 
     /// Sends what [`TestApp::event`] made of a request.
     pub async fn send_event(&self, operation: &str, event: &Value) -> HttpResponse {
-        self.note_secrets(event);
+        self.record_secrets(event);
         let response = self.invoke(operation, event).await;
         contract::check(operation, &response);
         response
@@ -188,7 +196,7 @@ impl TestApp {
             assert!(!response.body.contains(secret), "{operation} shows a secret: {}", response.body);
         }
         if let Some(token) = response.json()["token"].as_str() {
-            self.note_secret(token);
+            self.record_secret(token);
         }
         response
     }
@@ -204,34 +212,34 @@ impl TestApp {
     }
 
     /// The token of a new session.
-    pub async fn session(&self, email: &str) -> String {
+    pub async fn new_token(&self, email: &str) -> String {
         let response = self.log_in(email, PASSWORD).await;
         response.json()["token"].as_str().unwrap_or_else(|| panic!("no token: {}", response.body)).to_owned()
     }
 
     /// What the account of this token is.
-    pub async fn account(&self, token: &str) -> HttpResponse {
+    pub async fn get_account(&self, token: &str) -> HttpResponse {
         self.send(get("/api/auth/account").bearer(token)).await
     }
 
     /// Somebody new, signed up and logged in.
-    pub async fn person(&self, name: &str) -> TestUser {
+    pub async fn create_user(&self, name: &str) -> TestUser {
         let email = format!("{name}@example.com");
         let id = self.sign_up(&email).await.json()["id"].as_str().expect("an id").to_owned();
-        let token = self.session(&email).await;
+        let token = self.new_token(&email).await;
         TestUser { id, email, token }
     }
 
     /// Creates a user with a movie. Both have names made of this one.
-    pub async fn owner(&self, name: &str) -> Owner {
-        let user = self.person(name).await;
+    pub async fn create_owner(&self, name: &str) -> Owner {
+        let user = self.create_user(name).await;
         let movie_name = format!("The movie of {name}");
-        let movie_id = self.movie(&user, &movie_name).await["id"].as_str().expect("an id").to_owned();
+        let movie_id = self.create_movie(&user, &movie_name).await["id"].as_str().expect("an id").to_owned();
         Owner { user, movie_id, movie_name }
     }
 
     /// A movie of somebody's, with this name.
-    pub async fn movie(&self, owner: &TestUser, name: &str) -> Value {
+    pub async fn create_movie(&self, owner: &TestUser, name: &str) -> Value {
         let response = self.send(post("/api/movies", &movie(name)).bearer(&owner.token)).await;
         assert_eq!(response.status, 200, "{}", response.body);
         response.json()
@@ -276,12 +284,12 @@ impl TestApp {
     }
 
     /// Waits for a log line with this text: it may arrive a moment after the response.
-    pub async fn logged(&self, text: &str) -> String {
-        self.logged_with(&[text]).await
+    pub async fn wait_for_log(&self, text: &str) -> String {
+        self.wait_for_log_with(&[text]).await
     }
 
     /// Waits for a log line with all of these texts.
-    pub async fn logged_with(&self, texts: &[&str]) -> String {
+    pub async fn wait_for_log_with(&self, texts: &[&str]) -> String {
         let found = async {
             loop {
                 let fits = |line: &String| texts.iter().all(|text| line.contains(text));

@@ -16,7 +16,7 @@ use local::gateway::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 use crate::test_app::{
-    MOVIES, PASSWORD, PASSWORD_ATTEMPTS, TestApp, TestUser, USERS, hashing::TELL_OF_HASHES, post, put,
+    MOVIES, PASSWORD, PASSWORD_ATTEMPTS, TestApp, TestUser, USERS, hashing::LOG_HASHES, post, put,
 };
 
 /// An address that guesses come from, and that of the account's owner.
@@ -34,7 +34,7 @@ enum PasswordEndpoint {
     ChangePassword,
 }
 
-const DOORS: [PasswordEndpoint; 2] = [PasswordEndpoint::Login, PasswordEndpoint::ChangePassword];
+const PASSWORD_ENDPOINTS: [PasswordEndpoint; 2] = [PasswordEndpoint::Login, PasswordEndpoint::ChangePassword];
 
 impl PasswordEndpoint {
     fn operation(self) -> &'static str {
@@ -70,8 +70,8 @@ struct ThrottleTest {
 
 impl ThrottleTest {
     async fn new(endpoint: PasswordEndpoint) -> Self {
-        let app = TestApp::start_with(1, &[TELL_OF_HASHES]).await;
-        let ann = app.person("ann").await;
+        let app = TestApp::start_with(1, &[LOG_HASHES]).await;
+        let ann = app.create_user("ann").await;
         Self { app, endpoint, ann }
     }
 
@@ -112,7 +112,7 @@ impl ThrottleTest {
         let before = self.counted();
         let response = self.app.send(request).await;
         expect_blocked(&response);
-        assert_eq!(self.app.rounds(&response).await, 0, "{:?}: a blocked try was hashed", self.endpoint);
+        assert_eq!(self.app.hash_rounds(&response).await, 0, "{:?}: a blocked try was hashed", self.endpoint);
         assert_eq!(self.counted(), before, "{:?}: a blocked try was counted", self.endpoint);
         response
     }
@@ -157,7 +157,7 @@ impl ThrottleTest {
     /// Lets every account wait, with every address that it has failures from, until this time.
     fn block_until(&self, milliseconds: i64) {
         for counter in self.strict() {
-            self.app.edit(PASSWORD_ATTEMPTS, key(&counter), |counter| {
+            self.app.edit_item(PASSWORD_ATTEMPTS, key(&counter), |counter| {
                 counter["blocked_until"] = json!({"N": milliseconds.to_string()});
             });
         }
@@ -180,7 +180,7 @@ impl ThrottleTest {
     /// Says how many failures the counters of this hour that have this limit have.
     fn set_windows(&self, limit: u64, count: u64) {
         for counter in self.windows(limit) {
-            self.app.edit(PASSWORD_ATTEMPTS, key(&counter), |counter| {
+            self.app.edit_item(PASSWORD_ATTEMPTS, key(&counter), |counter| {
                 counter["failures"] = json!({"N": count.to_string()});
             });
         }
@@ -189,7 +189,7 @@ impl ThrottleTest {
     /// Lets the hour end: the counters of the next one have other keys.
     fn let_the_hour_pass(&self) {
         for counter in [self.windows(ACCOUNT_LIMIT), self.windows(SOURCE_LIMIT)].concat() {
-            self.app.remove(PASSWORD_ATTEMPTS, key(&counter));
+            self.app.delete_item(PASSWORD_ATTEMPTS, key(&counter));
         }
     }
 }

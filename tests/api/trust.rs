@@ -14,10 +14,7 @@ use tokio_rustls::{
     rustls::{ServerConfig, crypto, pki_types::PrivatePkcs8KeyDer},
 };
 
-use crate::{
-    emf,
-    test_app::{TestApp, get},
-};
+use crate::test_app::{TestApp, get};
 
 /// An authority, and a server with a certificate of it in front of the database of a system.
 struct TlsDatabase {
@@ -89,7 +86,7 @@ async fn status(app: &TestApp, function: &Function) -> u64 {
 
 #[tokio::test]
 async fn exactly_the_given_roots_are_trusted() {
-    let app = TestApp::start_with(1, &[emf::JSON]).await;
+    let app = TestApp::start_with_json_logs().await;
     let (database, other) =
         (TlsDatabase::start(&app, "list-movies").await, TlsDatabase::start(&app, "list-movies").await);
     let folder = tempfile::tempdir().expect("a folder");

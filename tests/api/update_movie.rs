@@ -8,25 +8,16 @@ use serde_json::{Value, json};
 
 use crate::{
     consistency::assert_consistent,
-    expect::{expect_faults, expect_problem, whole},
-    test_app::{MOVIES, TestApp, TestUser, USERS, get, post, put},
+    expect::{expect_faults, expect_problem, response_snapshot},
+    test_app::{MOVIES, TestApp, TestUser, USERS, get, movie_key, movie_path, post, put},
 };
 
 /// The path of a movie that was answered.
-fn path(movie: &Value) -> String {
-    format!("/api/movies/{}", movie["id"].as_str().expect("an id"))
-}
-
-/// The key of the item of a movie that was answered.
-fn key(movie: &Value) -> String {
-    format!("movie#{}", movie["id"].as_str().expect("an id"))
-}
-
 /// A movie of somebody's that has been there for a while.
 async fn old_movie(app: &TestApp, owner: &TestUser, name: &str) -> Value {
-    let mut movie = app.movie(owner, name).await;
+    let mut movie = app.create_movie(owner, name).await;
     let long_ago = json!("2020-02-29T23:59:59.999Z");
-    app.edit(MOVIES, &key(&movie), |item| {
+    app.edit_item(MOVIES, &movie_key(&movie), |item| {
         item["created_at"]["S"] = long_ago.clone();
         item["updated_at"]["S"] = long_ago.clone();
     });
@@ -38,7 +29,7 @@ async fn old_movie(app: &TestApp, owner: &TestUser, name: &str) -> Value {
 #[tokio::test]
 async fn every_subset_of_the_fields_changes_just_those() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     for subset in 1..8_usize {
         let old = old_movie(&app, &ann, &format!("Alien {subset}")).await;
         let (mut body, mut expected) = (json!({}), old.clone());
@@ -53,15 +44,15 @@ async fn every_subset_of_the_fields_changes_just_those() {
                 expected[field] = kept;
             }
         }
-        let response = app.send(put(&path(&old), &body).bearer(&ann.token)).await;
+        let response = app.send(put(&movie_path(&old), &body).bearer(&ann.token)).await;
         assert_eq!(response.status, 200, "{body}: {}", response.body);
         let new = response.json();
         assert!(new["updated_at"].as_str() > old["updated_at"].as_str(), "{new}");
         expected["updated_at"] = new["updated_at"].clone();
         assert_eq!(new, expected, "{body}");
-        assert_eq!(app.send(get(&path(&old))).await.json(), new, "read your own write");
+        assert_eq!(app.send(get(&movie_path(&old))).await.json(), new, "read your own write");
 
-        let item = app.item(MOVIES, &key(&old)).expect("the movie");
+        let item = app.item(MOVIES, &movie_key(&old)).expect("the movie");
         let name_key = new["name"].as_str().expect("a name").to_lowercase();
         assert_eq!(item["name_key"]["S"], name_key);
         let claim = app.item(MOVIES, &format!("name#{name_key}")).expect("the claim");
@@ -76,11 +67,11 @@ async fn every_subset_of_the_fields_changes_just_those() {
 #[tokio::test]
 async fn the_changed_movie_is_returned_completely() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     let old = old_movie(&app, &ann, "Alien").await;
     let body = json!({"name": "Aliens", "genres": ["Action"]});
-    let response = app.send(put(&path(&old), &body).bearer(&ann.token)).await;
-    insta::assert_json_snapshot!(whole(&response), {
+    let response = app.send(put(&movie_path(&old), &body).bearer(&ann.token)).await;
+    insta::assert_json_snapshot!(response_snapshot(&response), {
         ".body.id" => "[id]",
         ".body.added_by" => "[user id]",
         ".body.updated_at" => "[time]",
@@ -110,7 +101,7 @@ async fn the_changed_movie_is_returned_completely() {
     "#);
     let new = response.json();
     let stored = json!({
-        "pk": {"S": key(&old)},
+        "pk": {"S": movie_key(&old)},
         "id": {"S": old["id"]},
         "name": {"S": "Aliens"},
         "name_key": {"S": "aliens"},
@@ -129,9 +120,9 @@ async fn the_changed_movie_is_returned_completely() {
 #[tokio::test]
 async fn faulty_bodies_change_nothing() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let movie = app.movie(&ann, "Alien").await;
-    let before = app.contents();
+    let ann = app.create_user("ann").await;
+    let movie = app.create_movie(&ann, "Alien").await;
+    let before = app.table_contents();
     let least = ("body", "must have at least one of name, casts, genres");
     let unknown = "is not a known field";
     for (body, faults) in [
@@ -171,20 +162,20 @@ async fn faulty_bodies_change_nothing() {
             ],
         ),
     ] {
-        let response = app.send(put(&path(&movie), &body).bearer(&ann.token)).await;
+        let response = app.send(put(&movie_path(&movie), &body).bearer(&ann.token)).await;
         expect_faults(&response, faults);
-        assert_eq!(app.contents(), before, "{body}");
+        assert_eq!(app.table_contents(), before, "{body}");
     }
 }
 
 #[tokio::test]
 async fn a_response_can_be_sent_back_as_an_update() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     let body = json!({"name": "e\u{301}".repeat(100), "casts": ["\"\\"], "genres": ["🎬".repeat(50)]});
     let mut movie = app.send(post("/api/movies", &body).bearer(&ann.token)).await.json();
     let back = json!({"name": movie["name"], "casts": movie["casts"], "genres": movie["genres"]});
-    let response = app.send(put(&path(&movie), &back).bearer(&ann.token)).await;
+    let response = app.send(put(&movie_path(&movie), &back).bearer(&ann.token)).await;
     movie["updated_at"] = response.json()["updated_at"].clone();
     assert_eq!((response.status, response.json()), (200, movie));
     expect_problem(&app.send(put("/api/movies/x", &back).bearer(&ann.token)).await, 404, "movie_not_found");
@@ -196,12 +187,12 @@ async fn updated_at_never_moves_back() {
     const AHEAD: &str = "2099-01-01T00:00:00.000Z";
     for body in [json!({"genres": ["Horror"]}), json!({"name": "ALIEN"}), json!({"name": "Aliens"})] {
         let app = TestApp::start().await;
-        let ann = app.person("ann").await;
-        let movie = app.movie(&ann, "Alien").await;
-        app.edit(MOVIES, &key(&movie), |item| item["updated_at"]["S"] = json!(AHEAD));
-        let response = app.send(put(&path(&movie), &body).bearer(&ann.token)).await;
+        let ann = app.create_user("ann").await;
+        let movie = app.create_movie(&ann, "Alien").await;
+        app.edit_item(MOVIES, &movie_key(&movie), |item| item["updated_at"]["S"] = json!(AHEAD));
+        let response = app.send(put(&movie_path(&movie), &body).bearer(&ann.token)).await;
         assert_eq!((response.status, &response.json()["updated_at"]), (200, &json!(AHEAD)), "{body}");
-        assert_eq!(app.send(get(&path(&movie))).await.json(), response.json(), "{body}");
+        assert_eq!(app.send(get(&movie_path(&movie))).await.json(), response.json(), "{body}");
         assert_consistent(&app);
     }
 }

@@ -127,7 +127,7 @@ fn rollouts_watch_every_function_and_our_500s_only() {
 async fn conflicting_writes_of_one_user_roll_nothing_back() {
     let mut watch = Watch::new();
     let app = TestApp::start_with(6, &[emf::JSON]).await;
-    let (app, ann) = (&app, &app.person("ann").await);
+    let (app, ann) = (&app, &app.create_user("ann").await);
     app.proxy.inject(Rule::always(Fault::TransactionConflict { position: 2 }).from("create-movie"));
     let creates = (0..12).map(|number| async move {
         let create = post("/api/movies", &movie(&format!("Alien {number}"))).bearer(&ann.token);
@@ -147,7 +147,7 @@ async fn conflicting_writes_of_one_user_roll_nothing_back() {
 #[tokio::test]
 async fn a_throttling_database_alarms_but_rolls_nothing_back() {
     let mut watch = Watch::new();
-    let app = TestApp::start_with(1, &[emf::JSON]).await;
+    let app = TestApp::start_with_json_logs().await;
     app.proxy.inject(Rule::always(Fault::Throttle));
     let (response, _) = emf::send(&app, &get("/api/movies")).await;
     assert_eq!(response.status, 503);
@@ -218,7 +218,7 @@ async fn a_release_whose_function_runs_out_of_time_is_rolled_back() {
 #[tokio::test]
 async fn a_release_that_answers_500_is_rolled_back() {
     let mut watch = Watch::new();
-    let app = TestApp::start_with(1, &[emf::JSON]).await;
+    let app = TestApp::start_with_json_logs().await;
     app.proxy.inject(Rule::always(Fault::AccessDenied));
     for _ in 0..3 {
         let (response, _) = emf::send(&app, &get("/api/movies")).await;

@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::{NEW, change, token};
+use super::change;
 use crate::{
     consistency::assert_consistent,
-    expect::{expect_faults, expect_problem},
-    test_app::{PASSWORD, PASSWORD_ATTEMPTS, TestApp, put},
+    expect::{expect_faults, expect_problem, token},
+    test_app::{NEW_PASSWORD, PASSWORD, PASSWORD_ATTEMPTS, TestApp, put},
 };
 
 #[tokio::test]
 async fn a_new_password_has_8_to_72_bytes_and_is_kept_as_sent() {
     let app = TestApp::start().await;
-    let mut ann = app.person("ann").await;
+    let mut ann = app.create_user("ann").await;
     let mut current = PASSWORD.to_owned();
     for new in [
         "a2345f78".to_owned(),
@@ -26,7 +26,7 @@ async fn a_new_password_has_8_to_72_bytes_and_is_kept_as_sent() {
     ] {
         ann.token = token(&app.send(change(&ann, &current, &new)).await);
         assert_eq!(app.log_in(&ann.email, &new).await.status, 200, "{new}");
-        app.forget_attempts();
+        app.reset_password_attempts();
         current = new;
     }
     for other in ["ééé", "e\u{301}e\u{301}e\u{301} "] {
@@ -38,8 +38,8 @@ async fn a_new_password_has_8_to_72_bytes_and_is_kept_as_sent() {
 #[tokio::test]
 async fn an_unusable_or_well_known_new_password_is_refused() {
     let app = TestApp::start().await;
-    let ann = app.person("Moviefan77").await;
-    let before = app.contents();
+    let ann = app.create_user("Moviefan77").await;
+    let before = app.table_contents();
     let (short, long) = ("must have at least 8 bytes", "must have at most 72 bytes");
     let (nul, common) = ("must not contain a NUL character", "is one of the most common passwords");
     let name = "must not be the name part of the email";
@@ -63,9 +63,9 @@ async fn an_unusable_or_well_known_new_password_is_refused() {
         let response = app.send(change(&ann, PASSWORD, new)).await;
         expect_faults(&response, &[("new_password", message)]);
         assert_eq!(response.header("cache-control"), Some("no-store"));
-        assert_eq!(app.contents(), before, "{new}");
+        assert_eq!(app.table_contents(), before, "{new}");
     }
-    assert_eq!(app.account(&ann.token).await.status, 200);
+    assert_eq!(app.get_account(&ann.token).await.status, 200);
     assert!(strict_counters(&app).is_empty(), "a password that cannot be set was counted as a wrong one");
 }
 
@@ -78,8 +78,8 @@ fn strict_counters(app: &TestApp) -> Vec<Value> {
 #[tokio::test]
 async fn only_type_and_size_of_the_current_password_are_checked() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let before = app.contents();
+    let ann = app.create_user("ann").await;
+    let before = app.table_contents();
     let impossible = [
         String::new(),
         "short".to_owned(),
@@ -95,9 +95,9 @@ async fn only_type_and_size_of_the_current_password_are_checked() {
         "é".repeat(512),
     ];
     for current in impossible {
-        expect_problem(&app.send(change(&ann, &current, NEW)).await, 403, "invalid_credentials");
-        assert_eq!(app.contents(), before, "{current}");
-        app.forget_attempts();
+        expect_problem(&app.send(change(&ann, &current, NEW_PASSWORD)).await, 403, "invalid_credentials");
+        assert_eq!(app.table_contents(), before, "{current}");
+        app.reset_password_attempts();
     }
     let size = "must have at most 1024 bytes";
     for (current, message) in [
@@ -108,10 +108,10 @@ async fn only_type_and_size_of_the_current_password_are_checked() {
         (json!([PASSWORD]), "must be a string"),
         (json!({"S": PASSWORD}), "must be a string"),
     ] {
-        let body = json!({"current_password": current, "new_password": NEW});
+        let body = json!({"current_password": current, "new_password": NEW_PASSWORD});
         let response = app.send(put("/api/auth/password", &body).bearer(&ann.token)).await;
         expect_faults(&response, &[("current_password", message)]);
-        assert_eq!(app.contents(), before);
+        assert_eq!(app.table_contents(), before);
     }
     assert_eq!(app.count(PASSWORD_ATTEMPTS, ""), 0, "what could not be read was counted as a wrong password");
 }
@@ -119,15 +119,15 @@ async fn only_type_and_size_of_the_current_password_are_checked() {
 #[tokio::test]
 async fn all_faulty_fields_are_reported_at_once() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let before = app.contents();
+    let ann = app.create_user("ann").await;
+    let before = app.table_contents();
     let required = "is required";
     for (body, faults) in [
         (json!({}), vec![("current_password", required), ("new_password", required)]),
         (json!({"current_password": PASSWORD}), vec![("new_password", required)]),
-        (json!({"new_password": NEW}), vec![("current_password", required)]),
+        (json!({"new_password": NEW_PASSWORD}), vec![("current_password", required)]),
         (
-            json!({"current_password": 7, "new_password": "short", "password": NEW, "session_epoch": 9}),
+            json!({"current_password": 7, "new_password": "short", "password": NEW_PASSWORD, "session_epoch": 9}),
             vec![
                 ("current_password", "must be a string"),
                 ("new_password", "must have at least 8 bytes"),
@@ -136,24 +136,24 @@ async fn all_faulty_fields_are_reported_at_once() {
             ],
         ),
         (
-            json!({"current_password": PASSWORD, "new_password": NEW, "id": ann.id, "email": ann.email}),
+            json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD, "id": ann.id, "email": ann.email}),
             vec![("email", "is not a known field"), ("id", "is not a known field")],
         ),
     ] {
         let response = app.send(put("/api/auth/password", &body).bearer(&ann.token)).await;
         expect_faults(&response, &faults);
-        assert_eq!(app.contents(), before);
+        assert_eq!(app.table_contents(), before);
     }
 }
 
 #[tokio::test]
 async fn a_longer_text_with_the_same_72_bytes_is_a_wrong_password() {
     let app = TestApp::start().await;
-    let mut ann = app.person("ann").await;
+    let mut ann = app.create_user("ann").await;
     let longest = "0123456789ab".repeat(6);
     ann.token = token(&app.send(change(&ann, PASSWORD, &longest)).await);
     for wrong in [format!("{longest}x"), format!("{longest}\0"), longest[..71].to_owned()] {
-        expect_problem(&app.send(change(&ann, &wrong, NEW)).await, 403, "invalid_credentials");
+        expect_problem(&app.send(change(&ann, &wrong, NEW_PASSWORD)).await, 403, "invalid_credentials");
     }
-    token(&app.send(change(&ann, &longest, NEW)).await);
+    token(&app.send(change(&ann, &longest, NEW_PASSWORD)).await);
 }

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{NEW, change, token};
+use super::change;
 use crate::{
-    expect::{expect_problem, whole},
-    test_app::{PASSWORD, PASSWORD_ATTEMPTS, TestApp, post},
+    expect::{expect_problem, response_snapshot, token},
+    test_app::{NEW_PASSWORD, PASSWORD, PASSWORD_ATTEMPTS, TestApp, post},
 };
 
 /// The one counter of an account with an address.
@@ -20,22 +20,28 @@ fn strict_counter(app: &TestApp) -> Value {
 fn move_wait(app: &TestApp, milliseconds: i64) {
     let key = strict_counter(app)["pk"]["S"].as_str().expect("a key").to_owned();
     let end = shared::runtime::CLOCK.now().unix_milliseconds() + milliseconds;
-    app.edit(PASSWORD_ATTEMPTS, &key, |counter| counter["blocked_until"] = json!({"N": end.to_string()}));
+    app.edit_item(PASSWORD_ATTEMPTS, &key, |counter| {
+        counter["blocked_until"] = json!({"N": end.to_string()});
+    });
 }
 
 #[tokio::test]
 async fn five_wrong_attempts_make_the_next_one_wait() {
     let app = TestApp::start().await;
-    let mut ann = app.person("ann").await;
-    let before = app.contents();
+    let mut ann = app.create_user("ann").await;
+    let before = app.table_contents();
     for _ in 0..5 {
-        expect_problem(&app.send(change(&ann, "a wrong password", NEW)).await, 403, "invalid_credentials");
+        expect_problem(
+            &app.send(change(&ann, "a wrong password", NEW_PASSWORD)).await,
+            403,
+            "invalid_credentials",
+        );
     }
     let hour = 3_600_000;
     move_wait(&app, hour);
     app.proxy.clear_calls();
-    let response = app.send(change(&ann, PASSWORD, NEW)).await;
-    insta::assert_json_snapshot!(whole(&response), {
+    let response = app.send(change(&ann, PASSWORD, NEW_PASSWORD)).await;
+    insta::assert_json_snapshot!(response_snapshot(&response), {
         ".body.request_id" => "[id]", ".headers[\"retry-after\"]" => "[seconds]",
     }, @r#"
     {
@@ -62,12 +68,12 @@ async fn five_wrong_attempts_make_the_next_one_wait() {
         app.proxy.calls_of("change-password").iter().all(|call| call.operation == "GetItem"),
         "a try that has to wait counts, too"
     );
-    assert_eq!(app.contents(), before);
-    assert_eq!(app.account(&ann.token).await.status, 200, "live sessions are not affected");
+    assert_eq!(app.table_contents(), before);
+    assert_eq!(app.get_account(&ann.token).await.status, 200, "live sessions are not affected");
 
     // The wait is over.
     move_wait(&app, -1);
-    ann.token = token(&app.send(change(&ann, PASSWORD, NEW)).await);
+    ann.token = token(&app.send(change(&ann, PASSWORD, NEW_PASSWORD)).await);
     let mut counters = app.items(PASSWORD_ATTEMPTS, "");
     assert!(!counters.iter().any(|counter| counter["blocked_until"].is_object()), "a right one forgives");
     // But the account and the address have had six tries in this hour, or in this and the one before.
@@ -78,18 +84,18 @@ async fn five_wrong_attempts_make_the_next_one_wait() {
 #[tokio::test]
 async fn guesses_at_a_change_block_no_login_and_no_other_address() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     for _ in 0..6 {
-        app.send(change(&ann, "a wrong password", NEW)).await;
+        app.send(change(&ann, "a wrong password", NEW_PASSWORD)).await;
         move_wait(&app, -1);
     }
     assert_eq!(strict_counter(&app)["failures"]["N"], "6");
     move_wait(&app, 3_600_000);
     assert_eq!(app.log_in(&ann.email, PASSWORD).await.status, 200);
-    expect_problem(&app.send(change(&ann, PASSWORD, NEW)).await, 429, "too_many_attempts");
+    expect_problem(&app.send(change(&ann, PASSWORD, NEW_PASSWORD)).await, 429, "too_many_attempts");
     // Another address has counters of its own.
     let login = post("/api/auth/login", &json!({"email": ann.email, "password": PASSWORD}));
     assert_eq!(app.send(login.source_ip("198.51.100.7")).await.status, 200);
-    let elsewhere = change(&ann, PASSWORD, NEW).source_ip("198.51.100.7");
+    let elsewhere = change(&ann, PASSWORD, NEW_PASSWORD).source_ip("198.51.100.7");
     token(&app.send(elsewhere.header("x-forwarded-for", "203.0.113.10")).await);
 }

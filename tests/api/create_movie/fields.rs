@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    expect::{expect_faults, expect_problem, whole},
+    expect::{expect_faults, expect_problem, response_snapshot},
     test_app::{MOVIES, TestApp, movie, post},
 };
 
@@ -21,7 +21,7 @@ fn texts(count: usize, text: &str) -> Value {
 #[tokio::test]
 async fn values_at_their_bounds_are_taken() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     let cases = [
         with("name", json!("a")),
         with("name", json!("🎬".repeat(200))),
@@ -59,8 +59,8 @@ fn trimmed(value: &Value) -> Value {
 #[tokio::test]
 async fn values_beyond_their_bounds_are_refused() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let before = app.contents();
+    let ann = app.create_user("ann").await;
+    let before = app.table_contents();
     let control = "must not contain control characters";
     let direction = "must not contain bidirectional formatting characters";
     let invisible = "must contain a visible character";
@@ -105,14 +105,14 @@ async fn values_beyond_their_bounds_are_refused() {
     ] {
         let response = app.send(post("/api/movies", &with(field, value.clone())).bearer(&ann.token)).await;
         expect_faults(&response, &[fault]);
-        assert_eq!(app.contents(), before, "{field}: {value}");
+        assert_eq!(app.table_contents(), before, "{field}: {value}");
     }
 }
 
 #[tokio::test]
 async fn every_field_is_required() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     for field in ["name", "casts", "genres"] {
         let mut body = movie("Alien");
         body.as_object_mut().expect("an object").remove(field);
@@ -125,8 +125,8 @@ async fn every_field_is_required() {
 #[tokio::test]
 async fn fields_that_the_server_sets_cannot_be_sent() {
     let app = TestApp::start().await;
-    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
-    let before = app.contents();
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
+    let before = app.table_contents();
     for (field, value) in [
         ("id", json!("019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7")),
         ("added_by", json!(bob.id)),
@@ -143,20 +143,20 @@ async fn fields_that_the_server_sets_cannot_be_sent() {
     ] {
         let response = app.send(post("/api/movies", &with(field, value)).bearer(&ann.token)).await;
         expect_faults(&response, &[(field, "is not a known field")]);
-        assert_eq!(app.contents(), before, "{field}");
+        assert_eq!(app.table_contents(), before, "{field}");
     }
 }
 
 #[tokio::test]
 async fn all_faults_of_a_movie_are_reported_at_once() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     let body = json!({
         "id": 1, "added_by": "me", "name": " ",
         "casts": ["ok", 7, "", "a\u{1}", "é".repeat(101)], "genres": texts(21, "Drama"),
     });
     let response = app.send(post("/api/movies", &body).bearer(&ann.token)).await;
-    insta::assert_json_snapshot!(whole(&response), {".body.request_id" => "[request id]"}, @r#"
+    insta::assert_json_snapshot!(response_snapshot(&response), {".body.request_id" => "[request id]"}, @r#"
     {
       "body": {
         "code": "validation_failed",
@@ -214,12 +214,12 @@ async fn all_faults_of_a_movie_are_reported_at_once() {
 #[tokio::test]
 async fn a_taken_name_is_a_conflict() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let taken = app.movie(&ann, "Alien").await;
+    let ann = app.create_user("ann").await;
+    let taken = app.create_movie(&ann, "Alien").await;
     let response = app.send(post("/api/movies", &movie("alien")).bearer(&ann.token)).await;
     expect_problem(&response, 409, "movie_name_taken");
     assert_eq!(response.json()["movie_id"], taken["id"]);
-    insta::assert_json_snapshot!(whole(&response), {
+    insta::assert_json_snapshot!(response_snapshot(&response), {
         ".body.movie_id" => "[movie id]",
         ".body.request_id" => "[request id]",
     }, @r#"

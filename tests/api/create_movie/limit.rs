@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     consistency::assert_consistent,
-    expect::{expect_problem, refusal, whole},
+    expect::{expect_problem, response_snapshot, status_and_code},
     test_app::{MOVIES, TestApp, USERS, delete, movie, post},
 };
 
@@ -14,7 +14,7 @@ use crate::{
 async fn the_movie_after_the_thousandth_is_refused() {
     const LIMIT: usize = 1_000;
     let app = TestApp::start_with(4, &[]).await;
-    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
     let create =
         |number: usize| app.send(post("/api/movies", &movie(&format!("Movie {number}"))).bearer(&ann.token));
     for first in (0..LIMIT).step_by(4) {
@@ -24,7 +24,7 @@ async fn the_movie_after_the_thousandth_is_refused() {
     }
     app.proxy.clear_calls();
     let response = create(LIMIT).await;
-    insta::assert_json_snapshot!(whole(&response), {".body.request_id" => "[request id]"}, @r#"
+    insta::assert_json_snapshot!(response_snapshot(&response), {".body.request_id" => "[request id]"}, @r#"
     {
       "body": {
         "code": "movie_limit_reached",
@@ -44,9 +44,9 @@ async fn the_movie_after_the_thousandth_is_refused() {
     "#);
     assert_eq!(app.proxy.calls().len(), 3, "the session, the transaction, and the reason of its failure");
     expect_problem(&create(7).await, 403, "movie_limit_reached");
-    let account = app.account(&ann.token).await.json();
+    let account = app.get_account(&ann.token).await.json();
     assert_eq!((&account["movie_count"], &account["movie_limit"]), (&json!(LIMIT), &json!(LIMIT)));
-    app.movie(&bob, "One of Bob's").await;
+    app.create_movie(&bob, "One of Bob's").await;
     assert_eq!(app.count(MOVIES, "movie#"), LIMIT + 1);
 
     let own = app.items(MOVIES, "movie#").into_iter().find(|movie| movie["added_by"]["S"] == ann.id);
@@ -61,9 +61,9 @@ async fn the_movie_after_the_thousandth_is_refused() {
 async fn of_fifty_creates_with_one_place_left_one_succeeds() {
     const MANY: usize = 50;
     let mut app = TestApp::start_with(1, &[("MOVIES_PER_USER", "3")]).await;
-    let ann = app.person("ann").await;
-    app.movie(&ann, "Movie A").await;
-    app.movie(&ann, "Movie B").await;
+    let ann = app.create_user("ann").await;
+    app.create_movie(&ann, "Movie A").await;
+    app.create_movie(&ann, "Movie B").await;
     app.kill("create-movie").await;
     app.start_many("create-movie", MANY).await;
     let gate = Gate::new();
@@ -76,8 +76,9 @@ async fn of_fifty_creates_with_one_place_left_one_succeeds() {
         gate.open();
     };
     let (responses, ()) = join(join_all(creates), opened).await;
-    let refused =
-        responses.iter().filter(|response| refusal(response) == (403, "movie_limit_reached".to_owned()));
+    let refused = responses
+        .iter()
+        .filter(|response| status_and_code(response) == (403, "movie_limit_reached".to_owned()));
     assert_eq!(refused.count(), MANY - 1, "all but one are refused");
     assert_eq!(responses.iter().filter(|response| response.status == 200).count(), 1);
     assert_eq!(app.item(USERS, &format!("user#{}", ann.id)).expect("ann")["movie_count"]["N"], "3");
@@ -88,14 +89,14 @@ async fn of_fifty_creates_with_one_place_left_one_succeeds() {
 #[tokio::test]
 async fn a_lowered_limit_refuses_new_movies_only() {
     let mut app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     for name in ["Alien", "Brazil", "Cabaret"] {
-        app.movie(&ann, name).await;
+        app.create_movie(&ann, name).await;
     }
     app.redeploy(&["create-movie", "get-account"], &[("MOVIES_PER_USER", "2")]).await;
     let response = app.send(post("/api/movies", &movie("Dune")).bearer(&ann.token)).await;
     expect_problem(&response, 403, "movie_limit_reached");
-    let account = app.account(&ann.token).await.json();
+    let account = app.get_account(&ann.token).await.json();
     assert_eq!((&account["movie_count"], &account["movie_limit"]), (&json!(3), &json!(2)));
     assert_consistent(&app);
 }
@@ -104,8 +105,8 @@ async fn a_lowered_limit_refuses_new_movies_only() {
 #[tokio::test]
 async fn an_account_deleted_at_the_limit_is_401() {
     let app = TestApp::start_with(1, &[("MOVIES_PER_USER", "1")]).await;
-    let ann = app.person("ann").await;
-    app.movie(&ann, "Alien").await;
+    let ann = app.create_user("ann").await;
+    app.create_movie(&ann, "Alien").await;
     let create = post("/api/movies", &movie("Brazil")).bearer(&ann.token);
     let leave = || app.edit_user(&ann.id, |user| user["status"] = json!({"S": "deleting"}));
     let response = app.send_interrupted(create, "TransactWriteItems", leave).await;

@@ -10,7 +10,7 @@ use crate::{
 #[tokio::test]
 async fn a_taken_name_is_refused_in_every_spelling() {
     let app = TestApp::start().await;
-    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
     for (name, spellings) in [
         (
             "The Matrix",
@@ -32,13 +32,13 @@ async fn a_taken_name_is_refused_in_every_spelling() {
         ("Film ﬁve²", &["FILM FIVE2"]),
         ("ｶﾞﾒﾗ", &["ガメラ"]),
     ] {
-        app.movie(&ann, name).await;
-        let before = app.contents();
+        app.create_movie(&ann, name).await;
+        let before = app.table_contents();
         for spelling in spellings {
-            for person in [&ann, &bob] {
-                let response = app.send(post("/api/movies", &movie(spelling)).bearer(&person.token)).await;
+            for user in [&ann, &bob] {
+                let response = app.send(post("/api/movies", &movie(spelling)).bearer(&user.token)).await;
                 expect_problem(&response, 409, "movie_name_taken");
-                assert_eq!(app.contents(), before, "{spelling:?}");
+                assert_eq!(app.table_contents(), before, "{spelling:?}");
             }
         }
     }
@@ -47,10 +47,10 @@ async fn a_taken_name_is_refused_in_every_spelling() {
 #[tokio::test]
 async fn similar_names_are_different() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     let names = ["Alien", "Aliens", "Alién", "A lien", "Alien!", "Аlien", "Alien 3", "movie#1", "name#alien"];
     for name in names {
-        app.movie(&ann, name).await;
+        app.create_movie(&ann, name).await;
     }
     assert_eq!((app.count(MOVIES, "movie#"), app.count(MOVIES, "name#")), (names.len(), names.len()));
 }
@@ -58,20 +58,20 @@ async fn similar_names_are_different() {
 #[tokio::test]
 async fn a_canonical_name_has_at_most_1000_bytes() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let before = app.contents();
+    let ann = app.create_user("ann").await;
+    let before = app.table_contents();
     // This one character is written out as 18 letters in 33 bytes.
     let fits = format!("{}{}", "\u{fdfa}".repeat(30), "a".repeat(10));
     let response = app.send(post("/api/movies", &movie(&format!("{fits}a"))).bearer(&ann.token)).await;
     expect_faults(&response, &[("name", "is too long once its characters are written out")]);
-    assert_eq!(app.contents(), before);
+    assert_eq!(app.table_contents(), before);
 
-    let created = app.movie(&ann, &fits).await;
+    let created = app.create_movie(&ann, &fits).await;
     assert_eq!(created["name"], fits);
     assert_eq!(app.items(MOVIES, "movie#")[0]["name_key"]["S"].as_str().map(str::len), Some(1000));
     // It must also survive in the list and its cursors.
-    app.movie(&ann, "a").await;
-    app.movie(&ann, "\u{10ffff}").await;
+    app.create_movie(&ann, "a").await;
+    app.create_movie(&ann, "\u{10ffff}").await;
     let mut target = "/api/movies?limit=1".to_owned();
     let mut names = Vec::new();
     loop {
@@ -86,11 +86,11 @@ async fn a_canonical_name_has_at_most_1000_bytes() {
 #[tokio::test]
 async fn a_name_without_a_visible_character_is_refused() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let before = app.contents();
+    let ann = app.create_user("ann").await;
+    let before = app.table_contents();
     for name in ["\u{200b}", "\u{ad}\u{200d}", "\u{2060} \u{feff}", "\u{fe0f}"] {
         let response = app.send(post("/api/movies", &movie(name)).bearer(&ann.token)).await;
         expect_faults(&response, &[("name", "must contain a visible character")]);
-        assert_eq!(app.contents(), before, "{name:?}");
+        assert_eq!(app.table_contents(), before, "{name:?}");
     }
 }

@@ -14,11 +14,11 @@ async fn killed_before_a_request_it_changes_nothing() {
         let mut test = FaultTest::new(scenario).await;
         for index in scenario.places() {
             let case = test.case(index).await;
-            let before = test.app.contents();
+            let before = test.app.table_contents();
             kill_at(&mut test, &case, index).await;
 
             let name = format!("{} killed before request {index}", test.name());
-            assert_eq!(test.app.contents(), before, "{name}");
+            assert_eq!(test.app.table_contents(), before, "{name}");
             let response = test.send(&case).await;
             assert_eq!(response.status, scenario.success(), "{name}: {}", response.body);
             assert!(test.took_effect(&case).await, "{name}");
@@ -33,14 +33,14 @@ async fn killed_after_its_write_the_new_state_stays() {
     join_all(scenarios().into_iter().filter(|scenario| scenario.writes()).map(|scenario| async move {
         let mut test = FaultTest::new(scenario).await;
         let case = test.case(1).await;
-        let before = test.app.contents();
+        let before = test.app.table_contents();
         // The write is done, but the process does not hear of it; it is killed when it tries again.
         let write = scenario.requests().len() - 1;
         test.inject(Fault::LoseResponse, write, 1);
         kill_at(&mut test, &case, write).await;
 
         let name = format!("{} killed after its write", test.name());
-        let after = test.app.contents();
+        let after = test.app.table_contents();
         assert_ne!(after, before, "{name}");
         assert!(test.took_effect(&case).await, "{name}");
         assert_consistent(&test.app);
@@ -54,7 +54,7 @@ async fn killed_after_its_write_the_new_state_stays() {
         };
         assert_eq!(response.status, expected, "{name}: {}", response.body);
         assert_eq!(
-            test.app.contents().keys().collect::<Vec<_>>(),
+            test.app.table_contents().keys().collect::<Vec<_>>(),
             after.keys().collect::<Vec<_>>(),
             "{name}"
         );

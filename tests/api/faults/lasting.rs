@@ -126,10 +126,10 @@ async fn ends_in_503(test: &FaultTest, case: &Case) -> usize {
 /// The client gets this error, nothing has changed, and the same process works as soon as the fault is over.
 /// Returns the number of requests that it took to give up.
 async fn ends_in(test: &FaultTest, case: &Case, status: u16, code: &str) -> usize {
-    let before = test.app.contents();
+    let before = test.app.table_contents();
     let response = test.send(case).await;
     assert_problem(&response, status, code);
-    assert_eq!(test.app.contents(), before, "{}", test.name());
+    assert_eq!(test.app.table_contents(), before, "{}", test.name());
     assert_consistent(&test.app);
 
     let requests = test.requests().len();

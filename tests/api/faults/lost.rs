@@ -17,7 +17,7 @@ async fn loses_the_answer(scenario: Scenario) {
     let name = test.name();
     let case = test.case(1).await;
     test.app.proxy.clear_calls();
-    let before = test.app.contents();
+    let before = test.app.table_contents();
     let write = scenario.requests().len() - 1;
     test.inject(Fault::LoseResponse, write, 1);
     let response = test.send(&case).await;
@@ -34,7 +34,7 @@ async fn loses_the_answer(scenario: Scenario) {
         assert_eq!(second.status, 200, "{name} met itself");
         assert_eq!(calls.len(), write + 2, "{name}");
     }
-    let added = test.app.contents().len().cast_signed() - before.len().cast_signed();
+    let added = test.app.table_contents().len().cast_signed() - before.len().cast_signed();
     let expected = match scenario {
         Scenario::Signup | Scenario::CreateMovie => 2,
         Scenario::DeleteMovie => -2,
@@ -53,10 +53,10 @@ async fn a_second_request_of_a_client_is_not_a_retry() {
         let test = FaultTest::new(scenario).await;
         let case = test.case(1).await;
         assert_eq!(test.send(&case).await.status, 200, "{}", test.name());
-        let before = test.app.contents();
+        let before = test.app.table_contents();
         let response = test.send(&case).await;
         assert_eq!(response.status, status, "{}: {}", test.name(), response.body);
-        assert_eq!(test.app.contents(), before, "{}", test.name());
+        assert_eq!(test.app.table_contents(), before, "{}", test.name());
         let tokens: Vec<Value> = test
             .app
             .proxy

@@ -20,7 +20,7 @@ async fn fails_once(scenario: Scenario) {
         for fault in faults(scenario, request) {
             number += 1;
             let case = test.case(number).await;
-            let before = test.app.contents();
+            let before = test.app.table_contents();
             test.app.proxy.clear_calls();
             test.inject(fault.clone(), index, 1);
             let response = test.send(&case).await;
@@ -28,7 +28,7 @@ async fn fails_once(scenario: Scenario) {
             let what = format!("{name}, {fault:?} at request {index}");
             assert_eq!(response.status, scenario.success(), "{what}: {}", response.body);
             assert_eq!(test.requests(), test.expected_requests(Some(index)), "{what}");
-            assert_eq!(test.app.contents() != before, scenario.writes(), "{what}");
+            assert_eq!(test.app.table_contents() != before, scenario.writes(), "{what}");
             assert!(test.took_effect(&case).await, "{what}");
             assert_consistent(&test.app);
         }

@@ -20,7 +20,7 @@ const NONE: &str = "None";
 async fn cancelled(scenario: Scenario, reasons: &[&'static str]) -> (FaultTest, HttpResponse, usize) {
     let test = FaultTest::new(scenario).await;
     let case = test.case(1).await;
-    let before = test.app.contents();
+    let before = test.app.table_contents();
     test.app.proxy.clear_calls();
     test.app.proxy.inject(
         Rule::once(Fault::CancellationReasons(reasons.to_vec()))
@@ -29,7 +29,7 @@ async fn cancelled(scenario: Scenario, reasons: &[&'static str]) -> (FaultTest, 
     );
     let response = test.send(&case).await;
     if response.status != 200 {
-        assert_eq!(test.app.contents(), before, "{} {reasons:?}", test.name());
+        assert_eq!(test.app.table_contents(), before, "{} {reasons:?}", test.name());
     }
     assert_consistent(&test.app);
     let transactions = test.requests().iter().filter(|request| *request == "TransactWriteItems").count();
@@ -49,10 +49,10 @@ async fn the_movie_limit_is_reported_before_a_taken_name() {
 #[tokio::test]
 async fn a_deleted_creator_is_reported_before_a_taken_name() {
     let test = FaultTest::new(Scenario::CreateMovie).await;
-    test.app.movie(&test.ann, "New 1").await;
+    test.app.create_movie(&test.ann, "New 1").await;
     let case = test.case(1).await;
     let key = format!("user#{}", test.ann.id);
-    let leave = || test.app.edit(USERS, &key, |user| user["status"] = json!({"S": "deleting"}));
+    let leave = || test.app.edit_item(USERS, &key, |user| user["status"] = json!({"S": "deleting"}));
     let response = test.app.send_interrupted(case.request, "TransactWriteItems", leave).await;
     assert_problem(&response, 401, "invalid_token");
 }
@@ -114,8 +114,8 @@ async fn an_outdated_movie_is_read_again_before_an_error() {
 async fn an_outdated_rename_still_reports_a_taken_name() {
     let test = FaultTest::new(Scenario::RenameMovie).await;
     let case = test.case(1).await;
-    test.app.movie(&test.ann, "Taken").await;
-    let before = test.app.contents();
+    test.app.create_movie(&test.ann, "Taken").await;
+    let before = test.app.table_contents();
     test.app.proxy.inject(
         Rule::once(Fault::CancellationReasons(vec![FAILED, NONE, FAILED]))
             .from("update-movie")
@@ -123,7 +123,7 @@ async fn an_outdated_rename_still_reports_a_taken_name() {
     );
     let request = put(&case.url, &json!({"name": "Taken"})).bearer(&test.ann.token);
     assert_problem(&test.app.send(request).await, 409, "movie_name_taken");
-    assert_eq!(test.app.contents(), before);
+    assert_eq!(test.app.table_contents(), before);
 }
 
 #[tokio::test]
@@ -150,8 +150,8 @@ async fn a_movie_whose_claim_is_gone_is_500() {
         let test = FaultTest::new(scenario).await;
         let case = test.case(1).await;
         test.app.database.delete_item(MOVIES, json!({"pk": {"S": "name#old 1"}})).expect("deleted");
-        let before = test.app.contents();
+        let before = test.app.table_contents();
         assert_problem(&test.send(&case).await, 500, "internal");
-        assert_eq!(test.app.contents(), before);
+        assert_eq!(test.app.table_contents(), before);
     }
 }

@@ -31,7 +31,7 @@ async fn is_refused(scenario: Scenario, fault: Fault, exception: &str) {
     for index in scenario.places() {
         let name = format!("{} at request {index}", test.name());
         let case = test.case(index).await;
-        let before = test.app.contents();
+        let before = test.app.table_contents();
         let function = test.app.function(scenario.operation()).await;
         let logged = function.logs().len();
         test.app.proxy.clear_calls();
@@ -65,7 +65,7 @@ async fn is_refused(scenario: Scenario, fault: Fault, exception: &str) {
         if !matches!(scenario, Scenario::Login | Scenario::ChangePassword) {
             assert_eq!(test.requests(), scenario.requests()[..=index], "{name}");
         }
-        assert_eq!(test.app.contents(), before, "{name}");
+        assert_eq!(test.app.table_contents(), before, "{name}");
 
         test.app.proxy.clear_rules();
         assert_eq!(test.send(&case).await.status, scenario.success(), "{name}");

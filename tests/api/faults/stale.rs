@@ -77,7 +77,7 @@ async fn a_movie_with_a_new_owner_before_the_write_is_unchanged() {
         [Scenario::RenameMovie, Scenario::RespellMovie, Scenario::UpdateDetails, Scenario::DeleteMovie]
     {
         let (test, case) = test(scenario).await;
-        let bob = test.app.person("bob").await;
+        let bob = test.app.create_user("bob").await;
         let write = scenario.requests().len() - 1;
         let gate = Gate::new();
         test.inject(Fault::Hold(gate.clone()), write, 1);

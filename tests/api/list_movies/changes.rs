@@ -4,17 +4,17 @@ use local::gateway::HttpRequest;
 use serde_json::{Value, json};
 
 use super::{movies, names, next, walk};
-use crate::test_app::{TestApp, delete, get, put};
+use crate::test_app::{TestApp, delete, get, movie_path, put};
 
 fn path(movies: &[Value], name: &str) -> String {
     let movie = movies.iter().find(|movie| movie["name"] == name).expect("the movie");
-    format!("/api/movies/{}", movie["id"].as_str().expect("an id"))
+    movie_path(movie)
 }
 
 #[tokio::test]
 async fn a_walk_survives_created_deleted_and_renamed_movies() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     movies(&app, &ann, &["b", "d", "f", "h", "j", "l", "n"]).await;
     let all = walk(&app, "/api/movies").await.movies;
     let change = async |request: HttpRequest| {
@@ -47,7 +47,7 @@ async fn a_walk_survives_created_deleted_and_renamed_movies() {
 #[tokio::test]
 async fn a_walk_ends_if_all_later_movies_are_deleted() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     movies(&app, &ann, &["a", "b", "c"]).await;
     let all = walk(&app, "/api/movies").await.movies;
     let page = app.send(get("/api/movies?limit=1")).await;
@@ -62,7 +62,7 @@ async fn a_walk_ends_if_all_later_movies_are_deleted() {
 #[tokio::test]
 async fn a_cursor_can_be_used_again_and_with_another_limit() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     movies(&app, &ann, &["a", "b", "c", "d", "e"]).await;
     let page = app.send(get("/api/movies?limit=2")).await;
     let target = next(&page).expect("a link");

@@ -5,7 +5,7 @@ use local::gateway::HttpResponse;
 
 use super::{TRICKY, movies, next};
 use crate::{
-    expect::{expect_faults, expect_problem, whole},
+    expect::{expect_faults, expect_problem, response_snapshot},
     test_app::{TestApp, get},
 };
 
@@ -57,7 +57,7 @@ async fn all_faulty_parameters_are_reported_at_once() {
     }
     assert_eq!(app.proxy.calls().len(), 0, "a faulty request costs no read");
     let response = list(&app, "limit=0&sort=year").await;
-    insta::assert_json_snapshot!(whole(&response), {".body.request_id" => "[request id]"}, @r#"
+    insta::assert_json_snapshot!(response_snapshot(&response), {".body.request_id" => "[request id]"}, @r#"
     {
       "body": {
         "code": "validation_failed",
@@ -112,7 +112,7 @@ async fn unknown_and_empty_parameters_are_ignored() {
 
 /// The cursor of a page of one movie with a name that is not ASCII.
 async fn cursor(app: &TestApp) -> String {
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     movies(app, &ann, &TRICKY[6..9]).await;
     let target = next(&app.send(get("/api/movies?limit=1")).await).expect("a link");
     target.split("cursor=").nth(1).expect("a cursor").to_owned()
@@ -175,7 +175,7 @@ async fn a_cursor_that_was_not_given_out_is_refused() {
         assert_eq!(list(&app, &format!("cursor={accepted}")).await.status, 200, "{accepted}");
     }
     let response = list(&app, "cursor=garbage").await;
-    insta::assert_json_snapshot!(whole(&response), {".body.request_id" => "[request id]"}, @r#"
+    insta::assert_json_snapshot!(response_snapshot(&response), {".body.request_id" => "[request id]"}, @r#"
     {
       "body": {
         "code": "invalid_cursor",

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::renewal::hash_of_cost;
 use crate::{
     consistency::assert_consistent,
-    test_app::{PASSWORD, TestApp, USERS, hashing::TELL_OF_HASHES, post, put},
+    test_app::{PASSWORD, TestApp, USERS, hashing::LOG_HASHES, post, put},
 };
 
 /// Everything a client sees of a response, but for the id of the request.
@@ -33,39 +33,39 @@ async fn refusals_take_the_same_work_at_every_cost() {
         ("6", "6", ["4", "5", "6"]),
         ("6", "", ["4", "5", "6"]),
     ] {
-        let settings = [("BCRYPT_COST", cost), ("BCRYPT_COST_CEILING", ceiling), TELL_OF_HASHES];
+        let settings = [("BCRYPT_COST", cost), ("BCRYPT_COST_CEILING", ceiling), LOG_HASHES];
         let app = TestApp::start_with(1, &settings).await;
         let mut works = BTreeSet::new();
         for (number, stored) in stored.into_iter().enumerate() {
-            let person = app.person(&format!("person{number}")).await;
+            let user = app.create_user(&format!("user{number}")).await;
             let hash = hash_of_cost(stored).await;
-            app.edit_user(&person.id, |user| user["password_hash"] = hash);
+            app.edit_user(&user.id, |user| user["password_hash"] = hash);
             for password in ["a wrong password", "", &"x".repeat(73)] {
-                let refusal = app.send(login(&person.email, password, works.len() + number)).await;
+                let refusal = app.send(login(&user.email, password, works.len() + number)).await;
                 assert_eq!(refusal.status, 401);
-                works.insert(app.rounds(&refusal).await);
+                works.insert(app.hash_rounds(&refusal).await);
             }
             let body = json!({"current_password": "a wrong password", "new_password": PASSWORD});
-            let refusal = app.send(put("/api/auth/password", &body).bearer(&person.token)).await;
+            let refusal = app.send(put("/api/auth/password", &body).bearer(&user.token)).await;
             assert_eq!(refusal.status, 403);
-            works.insert(app.rounds(&refusal).await);
+            works.insert(app.hash_rounds(&refusal).await);
         }
         let unknown = app.send(login("unknown@example.com", "a wrong password", 99)).await;
         assert_eq!(unknown.status, 401);
-        works.insert(app.rounds(&unknown).await);
+        works.insert(app.hash_rounds(&unknown).await);
         assert_eq!(works, BTreeSet::from([64]), "cost {cost}, ceiling {ceiling:?}: the rounds of cost 6");
     }
 }
 
 #[tokio::test]
 async fn a_refused_login_hides_whether_the_email_exists() {
-    let app = TestApp::start_with(1, &[("BCRYPT_COST", "6"), TELL_OF_HASHES]).await;
-    let (ann, eve) = (app.person("ann").await, app.person("eve").await);
+    let app = TestApp::start_with(1, &[("BCRYPT_COST", "6"), LOG_HASHES]).await;
+    let (ann, eve) = (app.create_user("ann").await, app.create_user("eve").await);
     app.edit_user(&eve.id, |user| user["status"] = json!({"S": "deleting"}));
-    let (old, older) = (app.person("old").await, app.person("older").await);
-    for (person, cost) in [(&old, "5"), (&older, "4")] {
+    let (old, older) = (app.create_user("old").await, app.create_user("older").await);
+    for (user, cost) in [(&old, "5"), (&older, "4")] {
         let hash = hash_of_cost(cost).await;
-        app.edit_user(&person.id, |user| user["password_hash"] = hash);
+        app.edit_user(&user.id, |user| user["password_hash"] = hash);
     }
     // A claim whose user is gone.
     let orphan =
@@ -88,7 +88,7 @@ async fn a_refused_login_hides_whether_the_email_exists() {
     assert_eq!(reference.header("www-authenticate"), Some("Bearer realm=\"movie-bag\""));
     let longest = "x".repeat(1024);
     let repeated = format!("{PASSWORD}\0{PASSWORD}");
-    let mut works = BTreeSet::from([app.rounds(&reference).await]);
+    let mut works = BTreeSet::from([app.hash_rounds(&reference).await]);
     for (number, (email, password)) in [
         (ann.email.as_str(), ""),
         (&ann.email, "short"),
@@ -127,7 +127,7 @@ async fn a_refused_login_hides_whether_the_email_exists() {
     {
         let response = app.send(login(email, password, number + 1)).await;
         assert_eq!(without_request_id(&response), without_request_id(&reference), "{email:?} {password:?}");
-        works.insert(app.rounds(&response).await);
+        works.insert(app.hash_rounds(&response).await);
     }
     assert_eq!(works, BTreeSet::from([64]), "the rounds of one hash of cost 6");
     assert_eq!(users(), before);
@@ -135,7 +135,7 @@ async fn a_refused_login_hides_whether_the_email_exists() {
         assert_eq!(app.log_in(email, PASSWORD).await.status, 200);
     }
     for key in ["email#nobody@example.com", &format!("email#{}", eve.email), &format!("user#{}", eve.id)] {
-        app.remove(USERS, key);
+        app.delete_item(USERS, key);
     }
     assert_consistent(&app);
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     consistency::assert_consistent,
     expect::expect_problem,
-    test_app::{PASSWORD, TestApp, TestUser, USERS, get, put},
+    test_app::{NEW_PASSWORD, PASSWORD, TestApp, TestUser, USERS, get, put},
 };
 
 /// What the functions of these tests hash at.
@@ -34,7 +34,7 @@ fn has_cost(hash: &Value, cost: &str) -> bool {
 /// A system that hashes at [`COST`], and a user with this hash.
 async fn user_with(hash: &Value) -> (TestApp, TestUser) {
     let app = TestApp::start_with(1, &[("BCRYPT_COST", COST)]).await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     app.edit_user(&ann.id, |user| user["password_hash"] = hash.clone());
     (app, ann)
 }
@@ -92,7 +92,6 @@ async fn conflicts_of_the_renewal_fail_no_login() {
 
 #[tokio::test]
 async fn a_password_changed_meanwhile_wins_over_the_renewal() {
-    const NEW_PASSWORD: &str = "a bag full of new movies";
     let (app, ann) = user_with(&hash_of_cost("4").await).await;
     let gate = held_renewal(&app);
     let changed = OnceLock::new();
@@ -121,8 +120,8 @@ async fn a_renewal_does_not_restore_a_deleted_user() {
     let gate = held_renewal(&app);
     let leaving = async {
         gate.reached().await;
-        app.remove(USERS, &format!("user#{}", ann.id));
-        app.remove(USERS, &format!("email#{}", ann.email));
+        app.delete_item(USERS, &format!("user#{}", ann.id));
+        app.delete_item(USERS, &format!("email#{}", ann.email));
         gate.open();
     };
     join(app.log_in(&ann.email, PASSWORD), leaving).await;

@@ -36,7 +36,7 @@ pub fn with_body() -> impl Iterator<Item = &'static Operation> {
 pub async fn for_every_call(app: &TestApp, mut send: impl AsyncFnMut(&'static Operation, Call, HttpRequest)) {
     for operation in &OPERATIONS {
         for index in 0..(operation.calls)(&Owner::default()).len() {
-            let owner = app.owner(&format!("{}-{index}", operation.name)).await;
+            let owner = app.create_owner(&format!("{}-{index}", operation.name)).await;
             let call = (operation.calls)(&owner).swap_remove(index);
             let request = operation.request(&owner, &call);
             send(operation, call, request).await;

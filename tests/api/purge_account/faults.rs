@@ -8,8 +8,8 @@ use local::{
 use serde_json::{Value, json};
 
 use super::{
-    PURGE, account_deletion, account_deletions, assert_gone, deliver, give_movies, leave, logged_error,
-    requests, sequence_number, state,
+    PURGE, account_deletion, account_deletions, assert_gone, create_movies, deliver, request_deletion,
+    requests, sequence_number, wait_for_error,
 };
 use crate::{
     consistency::assert_consistent,
@@ -23,9 +23,9 @@ const REQUESTS: [&str; 6] =
 #[tokio::test]
 async fn a_passing_fault_of_any_request_is_retried() {
     let app = TestApp::start().await;
-    let bob = app.person("bob").await;
-    give_movies(&app, &bob, 2).await;
-    let before = state(&app);
+    let bob = app.create_user("bob").await;
+    create_movies(&app, &bob, 2).await;
+    let before = app.table_contents();
     let faults = [
         Fault::Throttle,
         Fault::ServerError,
@@ -38,13 +38,13 @@ async fn a_passing_fault_of_any_request_is_retried() {
             if matches!(fault, Fault::TransactionConflict { .. }) && *operation != "TransactWriteItems" {
                 continue;
             }
-            let ann = leaving(&app, &format!("ann{number}{index}")).await;
+            let ann = start_deletion(&app, &format!("ann{number}{index}")).await;
             app.proxy.inject(Rule::once(fault.clone()).from(PURGE).after(index));
             app.proxy.clear_calls();
             let name = format!("{fault:?} of request {index}");
             assert_eq!(deliver(&app, &[&ann.1]).await, [""; 0], "{name}");
             assert_eq!(requests(&app).len(), REQUESTS.len() + 1, "{name}: {:?}", requests(&app));
-            assert_eq!(state(&app), before, "{name}");
+            assert_eq!(app.table_contents(), before, "{name}");
             app.proxy.clear_rules();
         }
     }
@@ -54,26 +54,26 @@ async fn a_passing_fault_of_any_request_is_retried() {
 #[tokio::test]
 async fn unprocessed_keys_of_a_batch_are_requested_again() {
     let app = TestApp::start().await;
-    let before = state(&app);
-    let (_, record) = leaving(&app, "ann").await;
+    let before = app.table_contents();
+    let (_, record) = start_deletion(&app, "ann").await;
     app.proxy.inject(Rule { times: 2, ..Rule::once(Fault::Unprocessed) }.from(PURGE).on("BatchGetItem"));
     app.proxy.clear_calls();
     assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
     assert_eq!(requests(&app).len(), REQUESTS.len() + 2, "asked twice more: {:?}", requests(&app));
-    assert_eq!(state(&app), before);
+    assert_eq!(app.table_contents(), before);
 }
 
 #[tokio::test]
 async fn a_hanging_request_is_given_up_and_retried() {
     join_all((0..REQUESTS.len()).map(|index| async move {
         let app = TestApp::start().await;
-        let before = state(&app);
-        let (_, record) = leaving(&app, "ann").await;
+        let before = app.table_contents();
+        let (_, record) = start_deletion(&app, "ann").await;
         app.proxy.inject(Rule::once(Fault::Stall).from(PURGE).after(index));
         app.proxy.clear_calls();
         assert_eq!(deliver(&app, &[&record]).await, [""; 0], "request {index}");
         assert_eq!(requests(&app).len(), REQUESTS.len() + 1, "request {index}");
-        assert_eq!(state(&app), before, "request {index}");
+        assert_eq!(app.table_contents(), before, "request {index}");
     }))
     .await;
 }
@@ -93,8 +93,8 @@ async fn a_lasting_fault_is_reported_in_time() {
     ];
     join_all(cases.map(|(index, fault)| async move {
         let app = TestApp::start().await;
-        let before = state(&app);
-        let (ann, record) = leaving(&app, "ann").await;
+        let before = app.table_contents();
+        let (ann, record) = start_deletion(&app, "ann").await;
         app.proxy.inject(Rule::always(fault.clone()).from(PURGE).after(index));
         let name = format!("{fault:?} from request {index} on");
         assert_eq!(deliver(&app, &[&record]).await, [sequence_number(&record)], "{name}");
@@ -102,13 +102,13 @@ async fn a_lasting_fault_is_reported_in_time() {
         let done = matches!(fault, Fault::LoseResponse) && index == 5;
         assert_eq!(account_deletion(&app, &ann).is_none(), done, "{name}");
         assert_consistent(&app);
-        let line = logged_error(&app, "a record failed").await;
+        let line = wait_for_error(&app, "a record failed").await;
         assert!(line.contains(&sequence_number(&record)), "{line}");
         assert!(line.contains("DynamoDB is unavailable"), "{line}");
 
         app.proxy.clear_rules();
         assert_eq!(deliver(&app, &[&record]).await, [""; 0], "{name}");
-        assert_eq!(state(&app), before, "{name}");
+        assert_eq!(app.table_contents(), before, "{name}");
     }))
     .await;
 }
@@ -116,8 +116,8 @@ async fn a_lasting_fault_is_reported_in_time() {
 #[tokio::test]
 async fn a_refused_request_is_reported_and_not_retried() {
     let app = TestApp::start().await;
-    let before = state(&app);
-    let (ann, record) = leaving(&app, "ann").await;
+    let before = app.table_contents();
+    let (ann, record) = start_deletion(&app, "ann").await;
     for (fault, said) in [
         (Fault::AccessDenied, "is not authorized to perform"),
         (Fault::TableMissing, "Requested resource not found"),
@@ -132,16 +132,16 @@ async fn a_refused_request_is_reported_and_not_retried() {
             assert_consistent(&app);
         }
         // Whoever reads the log learns the reason.
-        logged_error(&app, said).await;
+        wait_for_error(&app, said).await;
     }
     assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
-    assert_eq!(state(&app), before);
+    assert_eq!(app.table_contents(), before);
 }
 
 #[tokio::test]
 async fn the_reason_is_logged_in_the_json_format_too() {
     let app = TestApp::start().await;
-    let (ann, record) = leaving(&app, "ann").await;
+    let (ann, record) = start_deletion(&app, "ann").await;
     let mut options = app.options(PURGE);
     options.environment.push(("AWS_LAMBDA_LOG_FORMAT".to_owned(), "JSON".to_owned()));
     let function = Function::start(options).await.expect("the function starts");
@@ -168,7 +168,7 @@ async fn the_reason_is_logged_in_the_json_format_too() {
 #[tokio::test]
 async fn a_failed_or_conflicting_batch_is_read_again() {
     let app = TestApp::start().await;
-    let before = state(&app);
+    let before = app.table_contents();
     // Of the two movies, their claims and the count.
     for codes in [
         ["ConditionalCheckFailed", "None", "None", "None", "None"],
@@ -176,43 +176,43 @@ async fn a_failed_or_conflicting_batch_is_read_again() {
         ["None", "None", "TransactionConflict", "ConditionalCheckFailed", "None"],
         ["ConditionalCheckFailed", "None", "TransactionConflict", "None", "TransactionConflict"],
     ] {
-        let (_, record) = leaving(&app, "ann").await;
+        let (_, record) = start_deletion(&app, "ann").await;
         let fault = Fault::CancellationReasons(codes.to_vec());
         app.proxy.inject(Rule::once(fault).from(PURGE).on("TransactWriteItems"));
         assert_eq!(deliver(&app, &[&record]).await, [""; 0], "{codes:?}");
-        assert_eq!(state(&app), before, "{codes:?}");
+        assert_eq!(app.table_contents(), before, "{codes:?}");
     }
 }
 
 #[tokio::test]
 async fn a_failing_record_does_not_stop_its_batch() {
     let app = TestApp::start().await;
-    let before = state(&app);
-    let mut leavers = Vec::new();
+    let before = app.table_contents();
+    let mut deleted = Vec::new();
     for name in ["ann", "bob", "cem"] {
-        leavers.push(leaving(&app, name).await);
+        deleted.push(start_deletion(&app, name).await);
     }
     // The second one's account deletion cannot be read.
     app.proxy.inject(Rule::once(Fault::AccessDenied).from(PURGE).after(REQUESTS.len()));
-    let records: Vec<&Value> = leavers.iter().map(|(_, record)| record).collect();
+    let records: Vec<&Value> = deleted.iter().map(|(_, record)| record).collect();
     assert_eq!(deliver(&app, &records).await, [sequence_number(records[1])]);
-    assert_gone(&app, &leavers[0].0);
-    assert_gone(&app, &leavers[2].0);
+    assert_gone(&app, &deleted[0].0);
+    assert_gone(&app, &deleted[2].0);
     assert_eq!(account_deletions(&app).len(), 1);
     assert_consistent(&app);
     assert_eq!(deliver(&app, &[records[1]]).await, [""; 0]);
-    assert_eq!(state(&app), before);
+    assert_eq!(app.table_contents(), before);
 }
 
 #[tokio::test]
 async fn a_corrupt_movie_is_logged_and_its_owner_stays() {
     let app = TestApp::start().await;
-    let (ann, record) = leaving(&app, "ann").await;
+    let (ann, record) = start_deletion(&app, "ann").await;
     let movie = app.items(MOVIES, "movie#").remove(0);
     let key = movie["pk"]["S"].as_str().expect("a key").to_owned();
-    app.edit(MOVIES, &key, |movie| movie["id"]["S"] = json!("no id"));
+    app.edit_item(MOVIES, &key, |movie| movie["id"]["S"] = json!("no id"));
     assert_eq!(deliver(&app, &[&record]).await, [sequence_number(&record)]);
-    let line = logged_error(&app, &key).await;
+    let line = wait_for_error(&app, &key).await;
     assert!(line.contains("is corrupt"), "{line}");
     app.database.put_item(MOVIES, movie).expect("mended");
     assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
@@ -221,9 +221,9 @@ async fn a_corrupt_movie_is_logged_and_its_owner_stays() {
 }
 
 /// Somebody who is leaving with two movies, and the record of it.
-async fn leaving(app: &TestApp, name: &str) -> (TestUser, Value) {
-    let person = app.person(name).await;
-    give_movies(app, &person, 2).await;
-    let record = leave(app, &person).await;
-    (person, record)
+async fn start_deletion(app: &TestApp, name: &str) -> (TestUser, Value) {
+    let user = app.create_user(name).await;
+    create_movies(app, &user, 2).await;
+    let record = request_deletion(app, &user).await;
+    (user, record)
 }

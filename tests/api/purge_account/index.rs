@@ -8,7 +8,7 @@ use local::fault_proxy::{Fault, Gate, Rule};
 use serde_json::{Value, json};
 
 use super::{
-    PURGE, assert_gone, deliver, give_movies, leave, logged_error, requests, sequence_number, state,
+    PURGE, assert_gone, create_movies, deliver, request_deletion, requests, sequence_number, wait_for_error,
 };
 use crate::{
     consistency::assert_consistent,
@@ -19,23 +19,23 @@ use crate::{
 async fn the_table_decides_about_movies_changed_since_the_query() {
     // Between the index and the table, and between the table and the write.
     for (held, movies_written) in [("BatchGetItem", [3].as_slice()), ("TransactWriteItems", &[5, 3])] {
-        let stage = Stage::new().await;
+        let test = IndexTest::new().await;
         let gate = Gate::new();
         let rule = Rule::once(Fault::Hold(gate.clone())).from(PURGE).on(held);
-        stage.app.proxy.inject(rule);
+        test.app.proxy.inject(rule);
         let changes = async {
             gate.reached().await;
-            let kept = stage.change_everything();
+            let kept = test.change_everything();
             gate.open();
             kept
         };
-        let (failed, kept) = futures_util::future::join(deliver(&stage.app, &[&stage.record]), changes).await;
+        let (failed, kept) = futures_util::future::join(deliver(&test.app, &[&test.record]), changes).await;
         assert_eq!(failed, [""; 0], "{held}");
-        assert_eq!(state(&stage.app), kept, "{held}: Bob has what he had");
-        assert_gone(&stage.app, &stage.ann);
-        assert_consistent(&stage.app);
+        assert_eq!(test.app.table_contents(), kept, "{held}: Bob has what he had");
+        assert_gone(&test.app, &test.ann);
+        assert_consistent(&test.app);
         let transactions: Vec<String> =
-            requests(&stage.app).into_iter().filter(|request| request.starts_with("Transact")).collect();
+            requests(&test.app).into_iter().filter(|request| request.starts_with("Transact")).collect();
         let expected = movies_written.iter().map(|movies| 2 * movies + 1).chain([3]);
         let expected: Vec<String> = expected.map(|items| format!("TransactWriteItems {items}")).collect();
         assert_eq!(transactions, expected, "{held}");
@@ -46,12 +46,12 @@ async fn the_table_decides_about_movies_changed_since_the_query() {
 async fn a_purge_waits_for_a_movie_missing_from_the_index() {
     for kept in [0, 2] {
         let app = TestApp::start().await;
-        let ann = app.person("ann").await;
-        give_movies(&app, &ann, kept + 1).await;
-        let record = leave(&app, &ann).await;
+        let ann = app.create_user("ann").await;
+        create_movies(&app, &ann, kept + 1).await;
+        let record = request_deletion(&app, &ann).await;
         // It is there and counted, but comes to the index only after it was read.
         let movie = app.items(MOVIES, "movie#").pop().expect("a movie");
-        app.remove(MOVIES, movie["pk"]["S"].as_str().expect("a key"));
+        app.delete_item(MOVIES, movie["pk"]["S"].as_str().expect("a key"));
         app.proxy.clear_calls();
         let gate = Gate::new();
         app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(PURGE).on("GetItem").after(1));
@@ -72,13 +72,13 @@ async fn a_purge_waits_for_a_movie_missing_from_the_index() {
 #[tokio::test]
 async fn movies_that_appear_in_the_index_late_are_all_deleted() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     // More looks than may find nothing in a row.
-    give_movies(&app, &ann, 8).await;
-    let record = leave(&app, &ann).await;
+    create_movies(&app, &ann, 8).await;
+    let record = request_deletion(&app, &ann).await;
     let mut hidden = app.items(MOVIES, "movie#");
     for movie in &hidden {
-        app.remove(MOVIES, movie["pk"]["S"].as_str().expect("a key"));
+        app.delete_item(MOVIES, movie["pk"]["S"].as_str().expect("a key"));
     }
     let appear = async {
         while let Some(movie) = hidden.pop() {
@@ -101,9 +101,9 @@ async fn movies_that_appear_in_the_index_late_are_all_deleted() {
 #[tokio::test]
 async fn a_user_with_counted_movies_is_kept() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    give_movies(&app, &ann, 2).await;
-    let record = leave(&app, &ann).await;
+    let ann = app.create_user("ann").await;
+    create_movies(&app, &ann, 2).await;
+    let record = request_deletion(&app, &ann).await;
     app.edit_user(&ann.id, |user| user["movie_count"]["N"] = json!("3"));
     // It looks for the third one until its time is over. Here it finds it at the third look.
     let gate = Gate::new();
@@ -123,35 +123,33 @@ async fn a_user_with_counted_movies_is_kept() {
 
 #[tokio::test]
 async fn a_movie_given_away_before_the_write_is_kept() {
-    let stage = Stage::new().await;
-    let app = &stage.app;
+    let test = IndexTest::new().await;
+    let app = &test.app;
     let given_away = async || {
         let mut movie = app.items(MOVIES, "movie#").pop().expect("a movie");
-        movie["added_by"]["S"] = json!(stage.bob.id);
+        movie["added_by"]["S"] = json!(test.bob.id);
         app.database.put_item(MOVIES, movie).expect("an item");
-        app.edit_user(&stage.ann.id, |user| user["movie_count"]["N"] = json!("4"));
-        app.edit_user(&stage.bob.id, |user| user["movie_count"]["N"] = json!("2"));
+        app.edit_user(&test.ann.id, |user| user["movie_count"]["N"] = json!("4"));
+        app.edit_user(&test.bob.id, |user| user["movie_count"]["N"] = json!("2"));
     };
-    let record = [&stage.record];
+    let record = [&test.record];
     assert_eq!(interrupted(app, deliver(app, &record), 0, given_away).await, [""; 0]);
-    assert_gone(app, &stage.ann);
+    assert_gone(app, &test.ann);
     assert_eq!((app.count(MOVIES, "movie#"), app.count(MOVIES, "name#")), (2, 2));
     assert_consistent(app);
 }
 
 #[tokio::test]
 async fn a_user_who_gets_a_movie_before_the_last_write_stays() {
-    let stage = Stage::new().await;
-    let app = &stage.app;
-    let counted = async || app.edit_user(&stage.ann.id, |user| user["movie_count"]["N"] = json!("1"));
+    let test = IndexTest::new().await;
+    let app = &test.app;
+    let counted = async || app.edit_user(&test.ann.id, |user| user["movie_count"]["N"] = json!("1"));
     // It cannot happen: a leaving user gets no movies. So it is an error.
-    let record = [&stage.record];
+    let record = [&test.record];
     let failed = interrupted(app, deliver(app, &record), 1, counted).await;
-    assert_eq!(failed, [sequence_number(&stage.record)]);
-    assert!(
-        super::user_item(app, &stage.ann).is_some() && super::account_deletion(app, &stage.ann).is_some()
-    );
-    assert_eq!(app.sign_up(&stage.ann.email).await.status, 409);
+    assert_eq!(failed, [sequence_number(&test.record)]);
+    assert!(super::user_item(app, &test.ann).is_some() && super::account_deletion(app, &test.ann).is_some());
+    assert_eq!(app.sign_up(&test.ann.email).await.status, 409);
 }
 
 /// Does something before a transaction of a purge, which is counted from 0.
@@ -175,35 +173,35 @@ async fn interrupted(
 #[tokio::test]
 async fn a_name_claimed_by_another_movie_is_reported_and_kept() {
     let app = TestApp::start().await;
-    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
-    let bobs = app.movie(&bob, "Ronin").await;
-    app.movie(&ann, "Heat").await;
-    let record = leave(&app, &ann).await;
-    app.edit(MOVIES, "name#heat", |claim| claim["movie_id"]["S"] = bobs["id"].clone());
-    let before = state(&app);
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
+    let bobs = app.create_movie(&bob, "Ronin").await;
+    app.create_movie(&ann, "Heat").await;
+    let record = request_deletion(&app, &ann).await;
+    app.edit_item(MOVIES, "name#heat", |claim| claim["movie_id"]["S"] = bobs["id"].clone());
+    let before = app.table_contents();
     assert_eq!(deliver(&app, &[&record]).await, [sequence_number(&record)]);
-    assert_eq!(state(&app), before);
-    let line = logged_error(&app, "is corrupt").await;
+    assert_eq!(app.table_contents(), before);
+    let line = wait_for_error(&app, "is corrupt").await;
     assert!(line.contains("movie#") && line.contains("it does not hold the claim to its name"), "{line}");
 }
 
 /// Ann, who is leaving with five movies, and Bob with one.
-struct Stage {
+struct IndexTest {
     app: TestApp,
     ann: TestUser,
     bob: TestUser,
     record: Value,
 }
 
-impl Stage {
+impl IndexTest {
     async fn new() -> Self {
         let app = TestApp::start().await;
-        let (ann, bob) = (app.person("ann").await, app.person("bob").await);
-        app.movie(&bob, "Bob's").await;
+        let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
+        app.create_movie(&bob, "Bob's").await;
         for name in ["Gone", "Renamed", "Given away", "Kept", "Last"] {
-            app.movie(&ann, name).await;
+            app.create_movie(&ann, name).await;
         }
-        let record = leave(&app, &ann).await;
+        let record = request_deletion(&app, &ann).await;
         app.proxy.clear_calls();
         Self { app, ann, bob, record }
     }
@@ -222,8 +220,8 @@ impl Stage {
             put(json!({"pk": {"S": format!("name#{name}")}, "movie_id": movie["id"]}));
         };
 
-        app.remove(MOVIES, take("Gone")["pk"]["S"].as_str().expect("a key"));
-        app.remove(MOVIES, "name#gone");
+        app.delete_item(MOVIES, take("Gone")["pk"]["S"].as_str().expect("a key"));
+        app.delete_item(MOVIES, "name#gone");
 
         let mut renamed = take("Renamed");
         (renamed["name"]["S"], renamed["name_key"]["S"]) = (json!("New name"), json!("new name"));
@@ -242,7 +240,7 @@ impl Stage {
 
         app.edit_user(&self.ann.id, |user| user["movie_count"]["N"] = json!("3"));
         app.edit_user(&self.bob.id, |user| user["movie_count"]["N"] = json!("3"));
-        let mut kept = state(app);
+        let mut kept = app.table_contents();
         let ids: Vec<String> = app
             .items(MOVIES, "movie#")
             .iter()

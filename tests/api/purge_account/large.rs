@@ -14,7 +14,7 @@ use local::{
 };
 use serde_json::{Value, json};
 
-use super::{PURGE, assert_gone, deliver, give_movies, leave, state, stream, user_item};
+use super::{PURGE, assert_gone, create_movies, deliver, request_deletion, stream, user_item};
 use crate::{
     consistency::assert_consistent,
     test_app::{MOVIES, TestApp},
@@ -30,14 +30,14 @@ const DELIVERIES: usize = 6;
 #[tokio::test]
 async fn ten_thousand_movies_are_purged_despite_killed_workers() {
     let app = TestApp::start().await;
-    let bob = app.person("bob").await;
-    give_movies(&app, &bob, 200).await;
-    let before = state(&app);
-    let (ann, cem) = (app.person("ann").await, app.person("cem").await);
-    give_movies(&app, &cem, 60).await;
-    give_movies(&app, &ann, MOVIES_OF_ANN).await;
-    leave(&app, &ann).await;
-    leave(&app, &cem).await;
+    let bob = app.create_user("bob").await;
+    create_movies(&app, &bob, 200).await;
+    let before = app.table_contents();
+    let (ann, cem) = (app.create_user("ann").await, app.create_user("cem").await);
+    create_movies(&app, &cem, 60).await;
+    create_movies(&app, &ann, MOVIES_OF_ANN).await;
+    request_deletion(&app, &ann).await;
+    request_deletion(&app, &cem).await;
 
     let mut random = Random::new();
     let mut points = Vec::new();
@@ -52,7 +52,7 @@ async fn ten_thousand_movies_are_purged_despite_killed_workers() {
             assert_consistent(&app);
         }
         // As a run that is out of time does, so that there are more records.
-        wake(&app, &ann.id);
+        retrigger(&app, &ann.id);
     }
     println!("killed five times, after {}", points.join("; "));
 
@@ -74,7 +74,7 @@ async fn ten_thousand_movies_are_purged_despite_killed_workers() {
 
     assert_gone(&app, &ann);
     assert_gone(&app, &cem);
-    assert_eq!(state(&app), before, "Bob has all that he had");
+    assert_eq!(app.table_contents(), before, "Bob has all that he had");
     assert_consistent(&app);
     assert_eq!(app.count(MOVIES, ""), 400);
     assert_eq!(app.sign_up(&ann.email).await.status, 200);
@@ -112,7 +112,7 @@ async fn kill_at(app: &TestApp, point: u64, unheard: bool) {
     app.proxy.clear_rules();
 }
 
-fn wake(app: &TestApp, user_id: &str) {
+fn retrigger(app: &TestApp, user_id: &str) {
     let mut account_deletion = super::account_deletions(app)
         .into_iter()
         .find(|account_deletion| account_deletion["user_id"]["S"] == user_id)

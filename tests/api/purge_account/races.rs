@@ -17,7 +17,7 @@ use local::{
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{PURGE, assert_gone, deliver, give_movies, leave, name_of};
+use super::{PURGE, assert_gone, create_movies, deliver, name_of, request_deletion};
 use crate::{
     consistency::assert_consistent,
     test_app::{MOVIES, TestApp, TestUser, delete, movie, post, put},
@@ -41,11 +41,11 @@ async fn writes_delayed_to_any_step_leave_nothing_behind() {
         app.start_many(function, OF_EACH).await;
     }
     app.start_many("update-movie", 2 * OF_EACH).await;
-    let bob = app.person("bob").await;
+    let bob = app.create_user("bob").await;
     let mut ends = BTreeMap::new();
     for step in 0..STEPS {
-        let ann = app.person(&format!("ann{step}")).await;
-        give_movies(&app, &ann, 3 * OF_EACH).await;
+        let ann = app.create_user(&format!("ann{step}")).await;
+        create_movies(&app, &ann, 3 * OF_EACH).await;
         let held = hold_writes(&app);
         let (done, mut all_done) = watch::channel(false);
         let sending = async {
@@ -67,11 +67,11 @@ async fn writes_delayed_to_any_step_leave_nothing_behind() {
             }
             taken
         };
-        let leaving = async {
+        let deleting = async {
             held.reached_by(TRIES).await;
-            leave_and_release_at(&app, &ann, step, release).await
+            delete_and_release_at(&app, &ann, step, release).await
         };
-        let (responses, taken) = join(sending, leaving).await;
+        let (responses, taken) = join(sending, deleting).await;
         count(&mut ends, responses.iter().map(|(kind, response)| (*kind, response)));
         assert_gone(&app, &ann);
         assert_kept(&app, &taken);
@@ -94,14 +94,14 @@ async fn writes_delayed_to_any_step_leave_nothing_behind() {
 #[tokio::test]
 async fn writes_that_race_with_a_deletion_leave_nothing_behind() {
     let app = TestApp::start_with(3, &[]).await;
-    let bob = app.person("bob").await;
+    let bob = app.create_user("bob").await;
     let mut ends = BTreeMap::new();
     for wave in 0..WAVES {
         let round = |number: usize| {
             let (app, bob) = (&app, &bob);
             async move {
-                let ann = app.person(&format!("ann{wave}x{number}")).await;
-                give_movies(app, &ann, 3 * OF_EACH).await;
+                let ann = app.create_user(&format!("ann{wave}x{number}")).await;
+                create_movies(app, &ann, 3 * OF_EACH).await;
                 let (mut tried, mut taken) = (Vec::new(), Vec::new());
                 for (kind, response) in race(app, bob, &ann, wave * USERS_OF_A_WAVE + number).await {
                     if kind == "taker" { taken.push(response) } else { tried.push((kind, response)) }
@@ -147,17 +147,17 @@ async fn race(
     for request in takers(bob, ann) {
         all.insert(all.len() - number % 4, send("taker", request));
     }
-    let leaving = async {
-        let record = leave(app, ann).await;
+    let deleting = async {
+        let record = request_deletion(app, ann).await;
         assert_eq!(deliver(app, &[&record]).await, [""; 0]);
         None
     };
-    all.insert(number % TRIES, leaving.boxed_local());
+    all.insert(number % TRIES, deleting.boxed_local());
     stream::iter(all).buffer_unordered(8).filter_map(std::future::ready).collect().await
 }
 
 /// Leaves and is purged; the release happens at one step of it.
-async fn leave_and_release_at(
+async fn delete_and_release_at(
     app: &TestApp,
     ann: &TestUser,
     step: usize,
@@ -167,17 +167,17 @@ async fn leave_and_release_at(
     match step {
         0 => {
             let taken = release.await;
-            purge(&leave(app, ann).await).await;
+            purge(&request_deletion(app, ann).await).await;
             taken
         }
         1 => {
-            let record = leave(app, ann).await;
+            let record = request_deletion(app, ann).await;
             let taken = release.await;
             purge(&record).await;
             taken
         }
         _ if step < STEPS - 1 => {
-            let record = leave(app, ann).await;
+            let record = request_deletion(app, ann).await;
             let gate = Gate::new();
             app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(PURGE).after(step - 2));
             let releasing = async {
@@ -189,7 +189,7 @@ async fn leave_and_release_at(
             join(purge(&record), releasing).await.1
         }
         _ => {
-            purge(&leave(app, ann).await).await;
+            purge(&request_deletion(app, ann).await).await;
             release.await
         }
     }

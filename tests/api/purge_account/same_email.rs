@@ -2,15 +2,15 @@
 
 use local::fault_proxy::{Fault, Gate, Rule};
 
-use super::{PURGE, assert_gone, deliver, give_movies, leave, requests, state};
+use super::{PURGE, assert_gone, create_movies, deliver, request_deletion, requests};
 use crate::{consistency::assert_consistent, expect::expect_problem, test_app::TestApp};
 
 #[tokio::test]
 async fn the_email_stays_taken_until_the_purge_is_finished() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    give_movies(&app, &ann, 60).await;
-    let record = leave(&app, &ann).await;
+    let ann = app.create_user("ann").await;
+    create_movies(&app, &ann, 60).await;
+    let record = request_deletion(&app, &ann).await;
     expect_problem(&app.sign_up("ANN@example.com").await, 409, "email_taken");
 
     app.proxy.clear_calls();
@@ -32,20 +32,20 @@ async fn the_email_stays_taken_until_the_purge_is_finished() {
     assert_eq!(requests(&app).len(), gates.len(), "every request was held");
     assert_gone(&app, &ann);
 
-    let new = app.person("ann").await;
-    give_movies(&app, &new, 3).await;
-    let before = state(&app);
+    let new = app.create_user("ann").await;
+    create_movies(&app, &new, 3).await;
+    let before = app.table_contents();
     assert_eq!(deliver(&app, &[&record, &record]).await, [""; 0]);
-    assert_eq!(state(&app), before, "the new user's movies are safe");
+    assert_eq!(app.table_contents(), before, "the new user's movies are safe");
     assert_consistent(&app);
 }
 
 #[tokio::test]
 async fn a_lost_last_response_spares_a_new_user() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    give_movies(&app, &ann, 1).await;
-    let record = leave(&app, &ann).await;
+    let ann = app.create_user("ann").await;
+    create_movies(&app, &ann, 1).await;
+    let record = request_deletion(&app, &ann).await;
     // The purge has ended without hearing of it, and asks again.
     let gate = Gate::new();
     let last = Rule::once(Fault::LoseResponse).from(PURGE).on("TransactWriteItems").after(1);
@@ -54,22 +54,22 @@ async fn a_lost_last_response_spares_a_new_user() {
     app.proxy.inject(again);
     let signing_up = async {
         gate.reached().await;
-        let new = app.person("ann").await;
-        give_movies(&app, &new, 3).await;
-        let before = state(&app);
+        let new = app.create_user("ann").await;
+        create_movies(&app, &new, 3).await;
+        let before = app.table_contents();
         gate.open();
         before
     };
     let (failed, before) = futures_util::future::join(deliver(&app, &[&record]), signing_up).await;
     assert_eq!(failed, [""; 0]);
-    assert_eq!(state(&app), before);
+    assert_eq!(app.table_contents(), before);
     assert_gone_by_id(&app, &ann.id);
     assert_consistent(&app);
 }
 
 /// As `assert_gone`, where somebody else has the email.
 fn assert_gone_by_id(app: &TestApp, id: &str) {
-    for (key, item) in state(app) {
+    for (key, item) in app.table_contents() {
         assert!(!format!("{key} {item}").contains(id), "left behind: {key}");
     }
 }
@@ -78,9 +78,9 @@ fn assert_gone_by_id(app: &TestApp, id: &str) {
 async fn of_many_signups_during_a_purge_at_most_one_succeeds() {
     let app = TestApp::start_with(4, &[]).await;
     for round in 0..5 {
-        let ann = app.person(&format!("ann{round}")).await;
-        give_movies(&app, &ann, 2).await;
-        let record = leave(&app, &ann).await;
+        let ann = app.create_user(&format!("ann{round}")).await;
+        create_movies(&app, &ann, 2).await;
+        let record = request_deletion(&app, &ann).await;
         let signups = futures_util::future::join_all((0..8).map(|_| app.sign_up(&ann.email)));
         let (failed, signups) = futures_util::future::join(deliver(&app, &[&record]), signups).await;
         assert_eq!(failed, [""; 0]);

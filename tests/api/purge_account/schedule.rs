@@ -7,8 +7,8 @@ use local::{
 use serde_json::{Value, json};
 
 use super::{
-    PURGE, account_deletion, account_deletions, assert_gone, failures, give_movies, leave, logged_error,
-    requests, state,
+    PURGE, account_deletion, account_deletions, assert_gone, create_movies, failures, request_deletion,
+    requests, wait_for_error,
 };
 use crate::{
     consistency::assert_consistent,
@@ -18,26 +18,26 @@ use crate::{
 #[tokio::test]
 async fn the_hourly_run_carries_out_the_oldest_deletion_first() {
     let app = TestApp::start().await;
-    let bob = app.person("bob").await;
-    give_movies(&app, &bob, 2).await;
-    let before = state(&app);
+    let bob = app.create_user("bob").await;
+    create_movies(&app, &bob, 2).await;
+    let before = app.table_contents();
     let mut people = Vec::new();
     for (name, since) in [
         ("ann", "2026-03-01T00:00:00.000Z"),
         ("cem", "2020-01-01T00:00:00.000Z"),
         ("dan", "2026-02-01T00:00:00.000Z"),
     ] {
-        let person = app.person(name).await;
-        give_movies(&app, &person, 2).await;
-        leave(&app, &person).await;
-        change(&app, &person, |account_deletion| account_deletion["requested_at"]["S"] = json!(since));
-        people.push(person);
+        let user = app.create_user(name).await;
+        create_movies(&app, &user, 2).await;
+        request_deletion(&app, &user).await;
+        change(&app, &user, |account_deletion| account_deletion["requested_at"]["S"] = json!(since));
+        people.push(user);
     }
     app.proxy.clear_calls();
     assert_eq!(failures(run(&app).await), [""; 0]);
-    assert_eq!(state(&app), before);
-    for person in &people {
-        assert_gone(&app, person);
+    assert_eq!(app.table_contents(), before);
+    for user in &people {
+        assert_gone(&app, user);
     }
     assert_consistent(&app);
 
@@ -50,7 +50,7 @@ async fn the_hourly_run_carries_out_the_oldest_deletion_first() {
         .collect();
     assert_eq!(order, [&people[1].id, &people[2].id, &people[0].id].map(|id| json!(id)));
 
-    let line = app.logged("pending account deletions").await;
+    let line = app.wait_for_log("pending account deletions").await;
     assert!(line.contains("pending=3"), "{line}");
     let (_, seconds) = line.split_once("oldest_seconds=").expect("an age");
     let seconds: u64 = seconds.trim().parse().expect("seconds");
@@ -66,18 +66,18 @@ async fn an_hourly_run_without_deletions_changes_nothing() {
         assert_eq!(failures(app.function(PURGE).await.invoke(&event).await), [""; 0]);
         assert_eq!(requests(&app), ["Scan AccountDeletionsTable"]);
     }
-    let line = app.logged("pending account deletions").await;
+    let line = app.wait_for_log("pending account deletions").await;
     assert!(line.contains("pending=0 oldest_seconds=0"), "{line}");
 }
 
 #[tokio::test]
 async fn a_corrupt_account_deletion_stops_no_other() {
     let app = TestApp::start().await;
-    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
-    let dan = app.person("dan").await;
-    for person in [&ann, &bob, &dan] {
-        give_movies(&app, person, 2).await;
-        leave(&app, person).await;
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
+    let dan = app.create_user("dan").await;
+    for user in [&ann, &bob, &dan] {
+        create_movies(&app, user, 2).await;
+        request_deletion(&app, user).await;
     }
     change(&app, &ann, |account_deletion| account_deletion["requested_at"]["S"] = json!("once upon a time"));
     change(&app, &dan, |account_deletion| account_deletion["requested_at"] = json!({"N": "1"}));
@@ -91,7 +91,7 @@ async fn a_corrupt_account_deletion_stops_no_other() {
     assert_eq!(failures(run(&app).await), [""; 0]);
     assert_gone(&app, &bob);
     for key in [&ann.id, &dan.id, "not an id", nobody] {
-        logged_error(&app, key).await;
+        wait_for_error(&app, key).await;
     }
     assert!(account_deletion(&app, &ann).is_some() && account_deletion(&app, &dan).is_some());
     assert_eq!(account_deletions(&app).len(), 4, "what cannot be worked off stays");
@@ -102,18 +102,18 @@ async fn a_failing_account_deletion_does_not_stop_the_others() {
     let app = TestApp::start().await;
     let mut people = Vec::new();
     for (name, since) in [("ann", "2026-01-01T00:00:00.000Z"), ("bob", "2026-02-01T00:00:00.000Z")] {
-        let person = app.person(name).await;
-        give_movies(&app, &person, 2).await;
-        leave(&app, &person).await;
-        change(&app, &person, |account_deletion| account_deletion["requested_at"]["S"] = json!(since));
-        people.push(person);
+        let user = app.create_user(name).await;
+        create_movies(&app, &user, 2).await;
+        request_deletion(&app, &user).await;
+        change(&app, &user, |account_deletion| account_deletion["requested_at"]["S"] = json!(since));
+        people.push(user);
     }
     // The first request of Ann's purge, after the scan.
     app.proxy.inject(Rule::once(Fault::AccessDenied).from(PURGE).after(1));
     assert_eq!(failures(run(&app).await), [""; 0]);
     assert_gone(&app, &people[1]);
     assert!(account_deletion(&app, &people[0]).is_some());
-    let line = logged_error(&app, "an account deletion was not finished").await;
+    let line = wait_for_error(&app, "an account deletion was not finished").await;
     assert!(line.contains(&people[0].id) && line.contains("is not authorized to perform"), "{line}");
     assert_consistent(&app);
 
@@ -153,8 +153,8 @@ fn schedule() -> Value {
 }
 
 /// Changes an account deletion behind the function's back.
-fn change(app: &TestApp, person: &TestUser, change: impl FnOnce(&mut Value)) {
-    let mut item = account_deletion(app, person).expect("an account deletion");
+fn change(app: &TestApp, user: &TestUser, change: impl FnOnce(&mut Value)) {
+    let mut item = account_deletion(app, user).expect("an account deletion");
     change(&mut item);
     app.database.put_item(ACCOUNT_DELETIONS, item).expect("an item");
 }

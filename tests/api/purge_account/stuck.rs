@@ -13,12 +13,11 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    PURGE, account_deletion, assert_gone, deliver, failures, give_movies, leave, logged_error, requests,
-    sequence_number, user_item,
+    PURGE, account_deletion, assert_gone, create_movies, deliver, failures, request_deletion, requests,
+    sequence_number, user_item, wait_for_error,
 };
 use crate::{
     consistency::assert_consistent,
-    emf,
     test_app::{ACCOUNT_DELETIONS, TestApp, TestUser},
 };
 
@@ -27,13 +26,13 @@ const MOST_LOOKS: usize = 6;
 
 #[tokio::test]
 async fn a_stuck_user_delays_no_other_and_goes_once_repaired() {
-    let app = TestApp::start_with(1, &[emf::JSON]).await;
-    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
-    for person in [&ann, &bob] {
-        give_movies(&app, person, 2).await;
+    let app = TestApp::start_with_json_logs().await;
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
+    for user in [&ann, &bob] {
+        create_movies(&app, user, 2).await;
     }
-    for person in [&ann, &bob] {
-        leave(&app, person).await;
+    for user in [&ann, &bob] {
+        request_deletion(&app, user).await;
     }
     count(&app, &ann, "4");
     app.proxy.clear_calls();
@@ -47,10 +46,10 @@ async fn a_stuck_user_delays_no_other_and_goes_once_repaired() {
     assert_eq!(looks, MOST_LOOKS + 1, "looks at the index: {:?}", requests(&app));
 
     // The hourly run tries again, and tells of it.
-    left_two_hours_ago(&app, &ann);
+    requested_two_hours_ago(&app, &ann);
     assert_eq!(failures(app.function(PURGE).await.invoke(&json!({})).await), [""; 0]);
     assert_stuck(&app, &ann, 2, 2).await;
-    let line = app.logged_with(&["invocation completed", "OldestAccountDeletionAge"]).await;
+    let line = app.wait_for_log_with(&["invocation completed", "OldestAccountDeletionAge"]).await;
     let line: Value = serde_json::from_str(&line).expect("JSON");
     let age = line["OldestAccountDeletionAge"].as_f64().expect("an age");
     assert!((7_200.0..7_300.0).contains(&age), "the alarm `purge-age` sees Ann: {line:#}");
@@ -69,14 +68,14 @@ async fn an_hourly_run_gets_past_sixty_stuck_users() {
     let app = TestApp::start().await;
     let mut stuck = Vec::new();
     for number in 0..60 {
-        let person = app.person(&format!("stuck{number}")).await;
-        leave(&app, &person).await;
-        count(&app, &person, "1");
-        stuck.push(person);
+        let user = app.create_user(&format!("stuck{number}")).await;
+        request_deletion(&app, &user).await;
+        count(&app, &user, "1");
+        stuck.push(user);
     }
-    let bob = app.person("bob").await;
-    give_movies(&app, &bob, 60).await;
-    leave(&app, &bob).await;
+    let bob = app.create_user("bob").await;
+    create_movies(&app, &bob, 60).await;
+    request_deletion(&app, &bob).await;
     // A sixth of the time that the function has as deployed.
     let timeout = Duration::from_secs(20);
     let function = Function::start(FunctionOptions { timeout, ..app.options(PURGE) }).await;
@@ -89,18 +88,18 @@ async fn an_hourly_run_gets_past_sixty_stuck_users() {
     );
     println!("60 stuck users and another one took {:?}", started.elapsed());
     assert_gone(&app, &bob);
-    assert!(stuck.iter().all(|person| account_deletion(&app, person).is_some()), "those who are stuck stay");
+    assert!(stuck.iter().all(|user| account_deletion(&app, user).is_some()), "those who are stuck stay");
     let lines = lines_of_stuck(|| function.logs(), stuck.len()).await;
-    for person in &stuck {
-        assert!(lines.iter().any(|line| line.contains(&person.id)), "no line is about {}", person.id);
+    for user in &stuck {
+        assert!(lines.iter().any(|line| line.contains(&user.id)), "no line is about {}", user.id);
     }
 }
 
 #[tokio::test]
 async fn a_stuck_user_is_given_up_once_the_index_had_time() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let record = leave(&app, &ann).await;
+    let ann = app.create_user("ann").await;
+    let record = request_deletion(&app, &ann).await;
     count(&app, &ann, "1");
     app.function(PURGE).await.ready().await.expect("the function is ready");
     let started = Instant::now();
@@ -110,7 +109,7 @@ async fn a_stuck_user_is_given_up_once_the_index_had_time() {
     assert_eq!(
         account_deletion(&app, &ann).expect("an account deletion")["run_count"]["N"],
         "0",
-        "no run is woken"
+        "no run is triggered"
     );
     assert_stuck(&app, &ann, 1, 1).await;
 }
@@ -118,13 +117,13 @@ async fn a_stuck_user_is_given_up_once_the_index_had_time() {
 #[tokio::test]
 async fn ever_changing_movies_are_left_to_the_hourly_run() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    give_movies(&app, &ann, 2).await;
-    let record = leave(&app, &ann).await;
+    let ann = app.create_user("ann").await;
+    create_movies(&app, &ann, 2).await;
+    let record = request_deletion(&app, &ann).await;
     let reasons = vec!["ConditionalCheckFailed", "None", "None", "None", "None"];
     app.proxy.inject(Rule::always(Fault::CancellationReasons(reasons)).from(PURGE).on("TransactWriteItems"));
     assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
-    let line = logged_error(&app, "2 movies change before they can be deleted").await;
+    let line = wait_for_error(&app, "2 movies change before they can be deleted").await;
     assert!(line.contains(&ann.id), "the line names the user: {line}");
     assert_consistent(&app);
     app.proxy.clear_rules();
@@ -135,12 +134,12 @@ async fn ever_changing_movies_are_left_to_the_hourly_run() {
 #[tokio::test]
 async fn a_count_that_is_too_low_is_reported_and_repairable() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    give_movies(&app, &ann, 60).await;
-    let record = leave(&app, &ann).await;
+    let ann = app.create_user("ann").await;
+    create_movies(&app, &ann, 60).await;
+    let record = request_deletion(&app, &ann).await;
     count(&app, &ann, "58");
     assert_eq!(deliver(&app, &[&record]).await, [sequence_number(&record)]);
-    let line = logged_error(&app, "is corrupt").await;
+    let line = wait_for_error(&app, "is corrupt").await;
     assert!(line.contains(&ann.id), "the line names the user: {line}");
     assert_eq!(user_item(&app, &ann).expect("a user")["movie_count"]["N"], "-2");
     count(&app, &ann, "0");
@@ -149,13 +148,13 @@ async fn a_count_that_is_too_low_is_reported_and_repairable() {
 }
 
 /// Asserts that a user is left, with so many movies counted, and that the log of so many runs tells of it.
-async fn assert_stuck(app: &TestApp, person: &TestUser, counted: u64, runs: usize) {
-    assert!(account_deletion(app, person).is_some(), "the account_deletion stays");
-    let user = user_item(app, person).expect("the user stays");
-    assert_eq!(user["movie_count"]["N"], counted.to_string(), "movies that are counted");
+async fn assert_stuck(app: &TestApp, user: &TestUser, counted: u64, runs: usize) {
+    assert!(account_deletion(app, user).is_some(), "the account deletion stays");
+    let item = user_item(app, user).expect("the user stays");
+    assert_eq!(item["movie_count"]["N"], counted.to_string(), "movies that are counted");
     let cause = format!("{counted} movies are counted but none is found");
     for line in lines_of_stuck(|| app.logs(), runs).await {
-        let told = line.contains("ERROR") && line.contains(&person.id) && line.contains(&cause);
+        let told = line.contains("ERROR") && line.contains(&user.id) && line.contains(&cause);
         assert!(told, "an error with the user's id and the cause was to be logged: {line}");
     }
 }
@@ -181,12 +180,12 @@ async fn lines_of_stuck(logs: impl Fn() -> Vec<String>, number: usize) -> Vec<St
 }
 
 /// Counts so many movies at a user.
-fn count(app: &TestApp, person: &TestUser, movies: &str) {
-    app.edit_user(&person.id, |user| user["movie_count"]["N"] = json!(movies));
+fn count(app: &TestApp, user: &TestUser, movies: &str) {
+    app.edit_user(&user.id, |user| user["movie_count"]["N"] = json!(movies));
 }
 
-fn left_two_hours_ago(app: &TestApp, person: &TestUser) {
-    let mut item = account_deletion(app, person).expect("an account deletion");
+fn requested_two_hours_ago(app: &TestApp, user: &TestUser) {
+    let mut item = account_deletion(app, user).expect("an account deletion");
     let since = shared::runtime::CLOCK.now().unix_milliseconds() - 7_200_000;
     let since = shared::model::Timestamp::from_unix_milliseconds(since).expect("a time");
     item["requested_at"]["S"] = json!(since.to_string());

@@ -5,15 +5,11 @@ use std::time::Duration;
 use local::fault_proxy::{Fault, Rule};
 use serde_json::{Value, json};
 
-use super::{PURGE, account_deletion, deliver, give_movies, leave};
+use super::{PURGE, account_deletion, create_movies, deliver, request_deletion};
 use crate::{
     emf::{self, Measurement},
     test_app::{ACCOUNT_DELETIONS, TestApp, TestUser},
 };
-
-async fn start() -> TestApp {
-    TestApp::start_with(1, &[emf::JSON]).await
-}
 
 /// The line of the run that came to its end as number `run`, counted from 1.
 async fn line(app: &TestApp, run: usize) -> Value {
@@ -38,7 +34,7 @@ async fn scheduled(app: &TestApp) {
     app.function(PURGE).await.invoke(&json!({})).await;
 }
 
-/// The value of a metric with these dimensions besides the stage, and in this unit.
+/// The value of a metric with these dimensions besides the test, and in this unit.
 fn value(line: &Value, name: &str, unit: &str, operation: bool) -> Option<f64> {
     let found: Option<Measurement> = emf::measurements_of(line).into_iter().find(|found| found.name == name);
     let found = found?;
@@ -56,24 +52,24 @@ fn backlog(line: &Value) -> Option<(f64, f64)> {
     value(line, "PendingAccountDeletions", "Count", false).zip(age)
 }
 
-fn left_at(app: &TestApp, person: &TestUser, since: &str) {
-    let mut item = account_deletion(app, person).expect("an account deletion");
+fn left_at(app: &TestApp, user: &TestUser, since: &str) {
+    let mut item = account_deletion(app, user).expect("an account deletion");
     item["requested_at"]["S"] = json!(since);
     app.database.put_item(ACCOUNT_DELETIONS, item).expect("an item");
 }
 
 #[tokio::test]
 async fn a_scheduled_run_reports_the_number_and_the_oldest_age() {
-    let app = start().await;
+    let app = TestApp::start_with_json_logs().await;
     scheduled(&app).await;
     let quiet = line(&app, 1).await;
     assert_eq!(backlog(&quiet), Some((0.0, 0.0)), "{quiet:#}");
     assert_eq!(quiet["cold_start"], true);
 
-    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
-    for person in [&ann, &bob] {
-        give_movies(&app, person, 2).await;
-        leave(&app, person).await;
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
+    for user in [&ann, &bob] {
+        create_movies(&app, user, 2).await;
+        request_deletion(&app, user).await;
     }
     let an_hour_ago = shared::runtime::CLOCK.now().unix_milliseconds() - 3_600_000;
     let since = shared::model::Timestamp::from_unix_milliseconds(an_hour_ago).expect("a time");
@@ -85,8 +81,8 @@ async fn a_scheduled_run_reports_the_number_and_the_oldest_age() {
     assert_eq!(busy["cold_start"], false);
 
     // Nobody leaves before now, whatever a clock says.
-    let cem = app.person("cem").await;
-    leave(&app, &cem).await;
+    let cem = app.create_user("cem").await;
+    request_deletion(&app, &cem).await;
     left_at(&app, &cem, "2099-01-01T00:00:00.000Z");
     scheduled(&app).await;
     assert_eq!(backlog(&line(&app, 3).await), Some((1.0, 0.0)));
@@ -94,10 +90,10 @@ async fn a_scheduled_run_reports_the_number_and_the_oldest_age() {
 
 #[tokio::test]
 async fn a_run_of_the_stream_reports_capacity_and_no_backlog() {
-    let app = start().await;
-    let ann = app.person("ann").await;
-    give_movies(&app, &ann, 2).await;
-    let record = leave(&app, &ann).await;
+    let app = TestApp::start_with_json_logs().await;
+    let ann = app.create_user("ann").await;
+    create_movies(&app, &ann, 2).await;
+    let record = request_deletion(&app, &ann).await;
     assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
     let mut line = line(&app, 1).await;
     assert_eq!(backlog(&line), None);
@@ -120,13 +116,14 @@ async fn a_run_of_the_stream_reports_capacity_and_no_backlog() {
         assert_eq!(line.get(name), None, "{line:#}");
     }
     // What else it logs is found by the same id.
-    let progress: Value = serde_json::from_str(&app.logged("account_deletion_progress").await).expect("JSON");
+    let progress: Value =
+        serde_json::from_str(&app.wait_for_log("account_deletion_progress").await).expect("JSON");
     assert_eq!(progress["span"]["request_id"], line["request_id"]);
 }
 
 #[tokio::test]
 async fn a_run_that_cannot_scan_logs_the_cause() {
-    let app = start().await;
+    let app = TestApp::start_with_json_logs().await;
     app.proxy.inject(Rule::once(Fault::AccessDenied).from(PURGE));
     scheduled(&app).await;
     let line = line(&app, 1).await;

@@ -9,8 +9,8 @@ use local::{
 use serde_json::{Value, json};
 
 use super::{
-    PURGE, account_deletion, account_deletions, assert_gone, deliver, failures, give_movies, leave, requests,
-    sequence_number, state, stream, user_item,
+    PURGE, account_deletion, account_deletions, assert_gone, create_movies, deliver, failures,
+    request_deletion, requests, sequence_number, stream, user_item,
 };
 use crate::{
     consistency::assert_consistent,
@@ -18,25 +18,25 @@ use crate::{
 };
 
 /// What a run keeps of its time to wake the next one. With no more than this, it does nothing at all.
-const TIME_TO_WAKE: Duration = Duration::from_secs(5);
+const TIME_TO_TRIGGER: Duration = Duration::from_secs(5);
 /// The least time that an account deletion gets while there is any.
 const LEAST_SHARE: Duration = Duration::from_secs(2);
 /// Enough to begin.
 const A_MOMENT: Duration = Duration::from_millis(300);
-/// So many runs are woken at most.
+/// So many runs are triggered at most.
 const MAX_RUNS: u64 = 50;
 
 #[tokio::test]
 async fn a_run_out_of_time_triggers_one_that_continues() {
     let app = TestApp::start().await;
-    let before = state(&app);
-    let ann = app.person("ann").await;
-    give_movies(&app, &ann, 120).await;
-    let record = leave(&app, &ann).await;
+    let before = app.table_contents();
+    let ann = app.create_user("ann").await;
+    create_movies(&app, &ann, 120).await;
+    let record = request_deletion(&app, &ann).await;
 
     // The time to work is over while the second look at the index is on the way. A request may take less than this.
     let working = Duration::from_millis(1_500);
-    let short = short(&app, TIME_TO_WAKE + working).await;
+    let short = short(&app, TIME_TO_TRIGGER + working).await;
     let gate = Gate::new();
     app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(PURGE).on("Query").after(1));
     app.proxy.clear_calls();
@@ -54,20 +54,20 @@ async fn a_run_out_of_time_triggers_one_that_continues() {
     let movies_left = user_item(&app, &ann).expect("a user")["movie_count"]["N"].clone();
     assert_eq!((movies_left, run_count(&app, &ann)), (json!("71"), 1));
 
-    let woken = stream(&app).pop().expect("a record");
-    assert_eq!(woken["eventName"], "MODIFY");
-    assert_eq!(deliver(&app, &[&woken]).await, [""; 0]);
+    let triggered = stream(&app).pop().expect("a record");
+    assert_eq!(triggered["eventName"], "MODIFY");
+    assert_eq!(deliver(&app, &[&triggered]).await, [""; 0]);
     assert_gone(&app, &ann);
-    assert_eq!(state(&app), before);
+    assert_eq!(app.table_contents(), before);
 }
 
 #[tokio::test]
 async fn a_purge_retriggers_itself_at_most_fifty_times() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    give_movies(&app, &ann, 2).await;
-    let mut record = leave(&app, &ann).await;
-    let short = short(&app, TIME_TO_WAKE + A_MOMENT).await;
+    let ann = app.create_user("ann").await;
+    create_movies(&app, &ann, 2).await;
+    let mut record = request_deletion(&app, &ann).await;
+    let short = short(&app, TIME_TO_TRIGGER + A_MOMENT).await;
     app.proxy.inject(Rule::always(Fault::Stall).from(PURGE).on("Query"));
     for pass in 1..=MAX_RUNS {
         assert_eq!(failures(short.invoke(&json!({"Records": [record]})).await), [""; 0]);
@@ -75,9 +75,9 @@ async fn a_purge_retriggers_itself_at_most_fifty_times() {
         record = stream(&app).pop().expect("a record");
         assert_eq!(record["eventName"], "MODIFY", "it wakes the next run");
     }
-    let before = (state(&app), stream(&app).len());
+    let before = (app.table_contents(), stream(&app).len());
     assert_eq!(failures(short.invoke(&json!({"Records": [record]})).await), [""; 0]);
-    assert_eq!((state(&app), stream(&app).len()), before, "nobody is woken any more");
+    assert_eq!((app.table_contents(), stream(&app).len()), before, "nobody is triggered any more");
     assert_consistent(&app);
 
     app.proxy.clear_rules();
@@ -89,42 +89,42 @@ async fn a_purge_retriggers_itself_at_most_fifty_times() {
 #[tokio::test]
 async fn an_hourly_run_out_of_time_triggers_a_run_per_deletion() {
     let app = TestApp::start().await;
-    let before = state(&app);
-    let people = [app.person("ann").await, app.person("bob").await];
-    for person in &people {
-        give_movies(&app, person, 2).await;
-        leave(&app, person).await;
+    let before = app.table_contents();
+    let people = [app.create_user("ann").await, app.create_user("bob").await];
+    for user in &people {
+        create_movies(&app, user, 2).await;
+        request_deletion(&app, user).await;
     }
     // Each gets half of the time, which is enough to begin.
-    let short = short(&app, TIME_TO_WAKE + 2 * LEAST_SHARE).await;
+    let short = short(&app, TIME_TO_TRIGGER + 2 * LEAST_SHARE).await;
     app.proxy.inject(Rule::always(Fault::Stall).from(PURGE).on("Query"));
     assert_eq!(failures(short.invoke(&json!({})).await), [""; 0]);
     app.proxy.clear_rules();
-    let woken = stream(&app).split_off(people.len());
-    assert_eq!(woken.len(), people.len(), "each has a record: {woken:#?}");
-    assert!(people.iter().all(|person| run_count(&app, person) == 1), "a pass was tried for each");
-    assert_eq!(deliver(&app, &woken.iter().collect::<Vec<_>>()).await, [""; 0]);
-    assert_eq!(state(&app), before);
+    let triggered = stream(&app).split_off(people.len());
+    assert_eq!(triggered.len(), people.len(), "each has a record: {triggered:#?}");
+    assert!(people.iter().all(|user| run_count(&app, user) == 1), "a pass was tried for each");
+    assert_eq!(deliver(&app, &triggered.iter().collect::<Vec<_>>()).await, [""; 0]);
+    assert_eq!(app.table_contents(), before);
 }
 
 #[tokio::test]
 async fn a_run_without_an_attempt_is_not_counted() {
     let app = TestApp::start().await;
-    let people = [app.person("ann").await, app.person("bob").await];
+    let people = [app.create_user("ann").await, app.create_user("bob").await];
     let mut records = Vec::new();
-    for person in &people {
-        give_movies(&app, person, 2).await;
-        records.push(leave(&app, person).await);
+    for user in &people {
+        create_movies(&app, user, 2).await;
+        records.push(request_deletion(&app, user).await);
     }
     // There is time for less than one share, and Ann's takes it all.
-    let short = short(&app, TIME_TO_WAKE + A_MOMENT).await;
+    let short = short(&app, TIME_TO_TRIGGER + A_MOMENT).await;
     app.proxy.inject(Rule::always(Fault::Stall).from(PURGE).on("Query"));
     let failed = failures(short.invoke(&json!({"Records": records})).await);
     assert_eq!(failed, [sequence_number(&records[1])], "Lambda delivers Bob's record again");
-    assert_eq!(people.each_ref().map(|person| run_count(&app, person)), [1, 0], "Ann's pass, and Bob's");
+    assert_eq!(people.each_ref().map(|user| run_count(&app, user)), [1, 0], "Ann's pass, and Bob's");
 
     assert_eq!(failures(short.invoke(&json!({})).await), [""; 0], "the schedule knows no records");
-    assert_eq!(people.each_ref().map(|person| run_count(&app, person)), [2, 0], "Ann's pass, and Bob's");
+    assert_eq!(people.each_ref().map(|user| run_count(&app, user)), [2, 0], "Ann's pass, and Bob's");
     let lines: Vec<String> =
         short.logs().into_iter().filter(|line| line.contains("there was no time to start it")).collect();
     assert!(lines.len() == 2, "both runs say so: {lines:#?}");
@@ -140,10 +140,10 @@ async fn a_run_without_an_attempt_is_not_counted() {
 #[tokio::test]
 async fn a_run_out_of_time_restores_no_finished_deletion() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    give_movies(&app, &ann, 2).await;
-    let record = leave(&app, &ann).await;
-    let short = short(&app, TIME_TO_WAKE + A_MOMENT).await;
+    let ann = app.create_user("ann").await;
+    create_movies(&app, &ann, 2).await;
+    let record = request_deletion(&app, &ann).await;
+    let short = short(&app, TIME_TO_TRIGGER + A_MOMENT).await;
     let gate = Gate::new();
     app.proxy.inject(Rule::once(Fault::Stall).from(PURGE).on("Query"));
     app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(PURGE).on("UpdateItem"));
@@ -162,22 +162,22 @@ async fn a_run_out_of_time_restores_no_finished_deletion() {
 #[tokio::test]
 async fn slow_requests_leave_time_to_trigger_the_next_run() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    give_movies(&app, &ann, 2).await;
-    let record = leave(&app, &ann).await;
+    let ann = app.create_user("ann").await;
+    create_movies(&app, &ann, 2).await;
+    let record = request_deletion(&app, &ann).await;
     // Each of these takes 4 s, so both together all the time that the function has.
-    let short = short(&app, TIME_TO_WAKE + Duration::from_secs(3)).await;
+    let short = short(&app, TIME_TO_TRIGGER + Duration::from_secs(3)).await;
     for operation in ["BatchGetItem", "TransactWriteItems"] {
         let rule = Rule { times: 2, ..Rule::once(Fault::Stall) };
         app.proxy.inject(rule.from(PURGE).on(operation));
     }
     let outcome = short.invoke(&json!({"Records": [record]})).await;
     assert_eq!(failures(outcome), [""; 0], "Lambda did not have to end it");
-    assert_eq!(run_count(&app, &ann), 1, "the next run is woken");
+    assert_eq!(run_count(&app, &ann), 1, "the next run is triggered");
     assert_consistent(&app);
-    let woken = stream(&app).pop().expect("a record");
+    let triggered = stream(&app).pop().expect("a record");
     app.proxy.clear_rules();
-    assert_eq!(deliver(&app, &[&woken]).await, [""; 0]);
+    assert_eq!(deliver(&app, &[&triggered]).await, [""; 0]);
     assert_gone(&app, &ann);
     assert_consistent(&app);
 }
@@ -185,10 +185,10 @@ async fn slow_requests_leave_time_to_trigger_the_next_run() {
 #[tokio::test]
 async fn a_run_that_cannot_trigger_the_next_one_logs_it_in_time() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    give_movies(&app, &ann, 60).await;
-    let record = leave(&app, &ann).await;
-    let short = short(&app, TIME_TO_WAKE + A_MOMENT).await;
+    let ann = app.create_user("ann").await;
+    create_movies(&app, &ann, 60).await;
+    let record = request_deletion(&app, &ann).await;
+    let short = short(&app, TIME_TO_TRIGGER + A_MOMENT).await;
     for operation in ["Query", "UpdateItem"] {
         app.proxy.inject(Rule::always(Fault::Stall).from(PURGE).on(operation));
     }
@@ -206,17 +206,17 @@ async fn a_run_that_cannot_trigger_the_next_one_logs_it_in_time() {
 #[tokio::test]
 async fn unprocessed_keys_are_requested_with_growing_waits() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    give_movies(&app, &ann, 2).await;
-    let record = leave(&app, &ann).await;
-    let short = short(&app, TIME_TO_WAKE + Duration::from_secs(2)).await;
+    let ann = app.create_user("ann").await;
+    create_movies(&app, &ann, 2).await;
+    let record = request_deletion(&app, &ann).await;
+    let short = short(&app, TIME_TO_TRIGGER + Duration::from_secs(2)).await;
     app.proxy.inject(Rule::always(Fault::Unprocessed).from(PURGE).on("BatchGetItem"));
     app.proxy.clear_calls();
     assert_eq!(failures(short.invoke(&json!({"Records": [record]})).await), [""; 0]);
     let asked = requests(&app).iter().filter(|request| request.starts_with("BatchGetItem")).count();
     // At once, and then after 50, 100, 200, 400 and 800 ms.
     assert!((3..=6).contains(&asked), "asked {asked} times: {:?}", requests(&app));
-    assert_eq!(run_count(&app, &ann), 1, "the next run is woken");
+    assert_eq!(run_count(&app, &ann), 1, "the next run is triggered");
     assert_consistent(&app);
     app.proxy.clear_rules();
     assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
@@ -231,7 +231,7 @@ async fn short(app: &TestApp, timeout: Duration) -> Function {
     function
 }
 
-fn run_count(app: &TestApp, person: &TestUser) -> u64 {
-    let account_deletion = account_deletion(app, person).expect("an account deletion");
+fn run_count(app: &TestApp, user: &TestUser) -> u64 {
+    let account_deletion = account_deletion(app, user).expect("an account deletion");
     account_deletion["run_count"]["N"].as_str().and_then(|number| number.parse().ok()).expect("a number")
 }

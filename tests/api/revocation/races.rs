@@ -3,10 +3,10 @@
 use futures_util::future::join;
 use local::fault_proxy::{Fault, Gate, Rule};
 
-use super::{ENDINGS, Ending, NEW, token};
+use super::{ENDINGS, Ending, NEW_PASSWORD};
 use crate::{
     consistency::assert_consistent,
-    expect::{expect_problem, refusal},
+    expect::{expect_problem, status_and_code, token},
     test_app::{PASSWORD, TestApp, USERS},
 };
 
@@ -16,7 +16,7 @@ impl Ending {
         match self {
             Self::Logout => ("UpdateItem", 0),
             Self::ChangePassword => ("UpdateItem", 2),
-            Self::Leaving => ("TransactWriteItems", 0),
+            Self::DeleteAccount => ("TransactWriteItems", 0),
         }
     }
 
@@ -36,18 +36,18 @@ fn epoch(app: &TestApp, id: &str) -> String {
 async fn two_sessions_may_log_out_at_once() {
     let app = TestApp::start().await;
     app.start_many("logout", 2).await;
-    let ann = app.person("ann").await;
-    let elsewhere = app.session(&ann.email).await;
+    let ann = app.create_user("ann").await;
+    let elsewhere = app.new_token(&ann.email).await;
     let gate = Gate::new();
     app.proxy.inject(Rule { times: 2, ..Ending::Logout.rule(Fault::Hold(gate.clone())) });
     let opened = async {
         gate.reached_by(2).await;
         gate.open();
     };
-    let both = join(Ending::Logout.happen(&app, &ann.token), Ending::Logout.happen(&app, &elsewhere));
+    let both = join(Ending::Logout.perform(&app, &ann.token), Ending::Logout.perform(&app, &elsewhere));
     join(both, opened).await;
     assert_eq!(epoch(&app, &ann.id), "1");
-    assert_eq!(app.account(&app.session(&ann.email).await).await.status, 200);
+    assert_eq!(app.get_account(&app.new_token(&ann.email).await).await.status, 200);
     assert_consistent(&app);
 }
 
@@ -58,19 +58,19 @@ async fn a_late_logout_ends_no_session_that_began_after_another() {
         for first in ENDINGS {
             let app = TestApp::start().await;
             app.start_many(held.operation(), 2).await;
-            let ann = app.person("ann").await;
-            let elsewhere = app.session(&ann.email).await;
+            let ann = app.create_user("ann").await;
+            let elsewhere = app.new_token(&ann.email).await;
             let gate = Gate::new();
             app.proxy.inject(held.rule(Fault::Hold(gate.clone())));
             let between = async {
                 gate.reached().await;
-                let response = first.happen(&app, &elsewhere).await;
+                let response = first.perform(&app, &elsewhere).await;
                 let session = match first {
-                    Ending::Logout => Some(app.session(&ann.email).await),
+                    Ending::Logout => Some(app.new_token(&ann.email).await),
                     Ending::ChangePassword => Some(token(&response)),
-                    Ending::Leaving => None,
+                    Ending::DeleteAccount => None,
                 };
-                let contents = app.contents();
+                let contents = app.table_contents();
                 gate.open();
                 (session, contents)
             };
@@ -81,10 +81,10 @@ async fn a_late_logout_ends_no_session_that_began_after_another() {
                 (Ending::Logout, Ending::Logout | Ending::ChangePassword) => (200, String::new()),
                 _ => (401, "invalid_token".to_owned()),
             };
-            assert_eq!(refusal(&response), expected, "{name}");
-            assert_eq!(app.contents(), contents, "{name}");
+            assert_eq!(status_and_code(&response), expected, "{name}");
+            assert_eq!(app.table_contents(), contents, "{name}");
             if let Some(session) = session {
-                assert_eq!(app.account(&session).await.status, 200, "{name}");
+                assert_eq!(app.get_account(&session).await.status, 200, "{name}");
             }
             assert_consistent(&app);
         }
@@ -95,18 +95,18 @@ async fn a_late_logout_ends_no_session_that_began_after_another() {
 async fn a_success_with_a_lost_response_is_a_success() {
     for ending in ENDINGS {
         let app = TestApp::start().await;
-        let ann = app.person("ann").await;
+        let ann = app.create_user("ann").await;
         app.proxy.inject(ending.rule(Fault::LoseResponse));
-        let response = ending.happen(&app, &ann.token).await;
+        let response = ending.perform(&app, &ann.token).await;
         let (request, before) = ending.last_write();
         let mut writes = app.proxy.calls_of(ending.operation());
         writes.retain(|call| call.operation == request);
         assert_eq!(writes.len(), before + 2, "{ending:?} was not sent again");
         assert_eq!(epoch(&app, &ann.id), "1", "{ending:?} happened twice");
-        expect_problem(&app.account(&ann.token).await, 401, "invalid_token");
+        expect_problem(&app.get_account(&ann.token).await, 401, "invalid_token");
         if ending == Ending::ChangePassword {
-            assert_eq!(app.account(&token(&response)).await.status, 200);
-            assert_eq!(app.log_in(&ann.email, NEW).await.status, 200);
+            assert_eq!(app.get_account(&token(&response)).await.status, 200);
+            assert_eq!(app.log_in(&ann.email, NEW_PASSWORD).await.status, 200);
         }
         assert_consistent(&app);
     }
@@ -116,20 +116,20 @@ async fn a_success_with_a_lost_response_is_a_success() {
 #[tokio::test]
 async fn a_repeated_logout_spares_a_new_session() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     let gate = Gate::new();
     app.proxy.inject(Ending::Logout.rule(Fault::LoseResponse));
     // It does not count the write that met the other rule.
     app.proxy.inject(Ending::Logout.rule(Fault::Hold(gate.clone())));
     let meanwhile = async {
         gate.reached().await;
-        let session = app.session(&ann.email).await;
+        let session = app.new_token(&ann.email).await;
         gate.open();
         session
     };
-    let (_, session) = join(Ending::Logout.happen(&app, &ann.token), meanwhile).await;
-    assert_eq!(app.account(&session).await.status, 200);
-    expect_problem(&app.account(&ann.token).await, 401, "invalid_token");
+    let (_, session) = join(Ending::Logout.perform(&app, &ann.token), meanwhile).await;
+    assert_eq!(app.get_account(&session).await.status, 200);
+    expect_problem(&app.get_account(&ann.token).await, 401, "invalid_token");
     assert_eq!(epoch(&app, &ann.id), "1");
     assert_consistent(&app);
 }
@@ -137,19 +137,19 @@ async fn a_repeated_logout_spares_a_new_session() {
 #[tokio::test]
 async fn a_repeated_password_change_does_not_undo_a_logout() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     let gate = Gate::new();
     app.proxy.inject(Ending::ChangePassword.rule(Fault::LoseResponse));
     app.proxy.inject(Ending::ChangePassword.rule(Fault::Hold(gate.clone())));
     let meanwhile = async {
         gate.reached().await;
         // The new password counts already.
-        let response = app.log_in(&ann.email, NEW).await;
-        Ending::Logout.happen(&app, &token(&response)).await;
+        let response = app.log_in(&ann.email, NEW_PASSWORD).await;
+        Ending::Logout.perform(&app, &token(&response)).await;
         gate.open();
     };
-    let (response, ()) = join(Ending::ChangePassword.happen(&app, &ann.token), meanwhile).await;
-    expect_problem(&app.account(&token(&response)).await, 401, "invalid_token");
+    let (response, ()) = join(Ending::ChangePassword.perform(&app, &ann.token), meanwhile).await;
+    expect_problem(&app.get_account(&token(&response)).await, 401, "invalid_token");
     assert_eq!(epoch(&app, &ann.id), "2");
     assert_eq!(app.log_in(&ann.email, PASSWORD).await.status, 401);
     assert_consistent(&app);

@@ -3,7 +3,7 @@
 use local::gateway::HttpRequest;
 use serde_json::{Value, json};
 
-use crate::test_app::{PASSWORD, TestApp, get, movie, post, put, segment};
+use crate::test_app::{PASSWORD, TestApp, get, movie, movie_path, post, put, segment};
 
 /// Texts that would end a line and begin another one, or change how it is shown.
 const FORGERIES: [&str; 7] = [
@@ -52,8 +52,8 @@ fn requests(forgery: &str, token: &str, movie_path: &str) -> Vec<HttpRequest> {
 }
 
 async fn sends_them_all(app: &TestApp) -> usize {
-    let ann = app.person("ann").await;
-    let path = format!("/api/movies/{}", app.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
+    let ann = app.create_user("ann").await;
+    let path = movie_path(&app.create_movie(&ann, "Alien").await);
     let mut sent = 0;
     for forgery in FORGERIES {
         for request in requests(forgery, &ann.token, &path) {
@@ -61,10 +61,10 @@ async fn sends_them_all(app: &TestApp) -> usize {
             let response = app.send_event(&operation, &event).await;
             assert!(response.status < 500, "{operation}: {}", response.body);
             let id = event["requestContext"]["requestId"].as_str().expect("an id");
-            app.logged_with(&[id, "request completed"]).await;
+            app.wait_for_log_with(&[id, "request completed"]).await;
             sent += 1;
         }
-        app.forget_attempts();
+        app.reset_password_attempts();
     }
     // Somebody else's part of the event, but not a client's: the address and the route are API Gateway's own.
     for line in app.logs() {
@@ -76,7 +76,7 @@ async fn sends_them_all(app: &TestApp) -> usize {
 
 #[tokio::test]
 async fn input_cannot_forge_a_json_log_line() {
-    let app = super::start().await;
+    let app = TestApp::start_with_json_logs().await;
     let sent = sends_them_all(&app).await;
     let lines: Vec<Value> = app
         .logs()
@@ -125,7 +125,7 @@ async fn input_cannot_forge_a_json_log_line() {
 /// No client decides on these parts of an event. Even so they are texts and nothing more.
 #[tokio::test]
 async fn names_in_the_event_cannot_forge_a_log_line() {
-    let app = super::start().await;
+    let app = TestApp::start_with_json_logs().await;
     for forgery in FORGERIES {
         let (operation, mut event) = app.event(&get("/api/movies"));
         for name in ["routeKey", "requestId"] {
@@ -136,7 +136,7 @@ async fn names_in_the_event_cannot_forge_a_log_line() {
         // The next request's line comes after all of this one.
         let (_, event) = app.event(&get("/api/movies"));
         app.send_event(&operation, &event).await;
-        app.logged(event["requestContext"]["requestId"].as_str().expect("an id")).await;
+        app.wait_for_log(event["requestContext"]["requestId"].as_str().expect("an id")).await;
         let lines = app.logs().split_off(known);
         assert_eq!(lines.len(), 2, "{lines:#?}");
         let line: Value = serde_json::from_str(&lines[0]).expect("JSON");

@@ -6,7 +6,7 @@ use local::gateway::HttpRequest;
 use serde_json::json;
 
 use crate::{
-    expect::refusal,
+    expect::status_and_code,
     test_app::{PASSWORD, TestApp},
 };
 
@@ -44,10 +44,10 @@ async fn the_body_must_be_declared_as_json() {
         Some("application/json,application/json"),
     ] {
         let response = app.send(signup(wrong, account("ann@example.com"))).await;
-        assert_eq!(refusal(&response), (415, "unsupported_media_type".to_owned()), "{wrong:?}");
+        assert_eq!(status_and_code(&response), (415, "unsupported_media_type".to_owned()), "{wrong:?}");
         assert_eq!(response.header("cache-control"), Some("no-store"));
     }
-    assert_eq!(app.contents(), BTreeMap::new(), "a refused signup stores nothing");
+    assert_eq!(app.table_contents(), BTreeMap::new(), "a refused signup stores nothing");
     for (number, good) in [
         "application/json",
         "application/json; charset=utf-8",
@@ -76,10 +76,10 @@ async fn a_signup_body_may_have_64_kib_and_no_byte_more() {
     .enumerate()
     {
         let response = app.send(request).await;
-        assert_eq!(refusal(&response), (413, "payload_too_large".to_owned()), "{number}");
+        assert_eq!(status_and_code(&response), (413, "payload_too_large".to_owned()), "{number}");
         assert_eq!(response.header("cache-control"), Some("no-store"));
     }
-    assert_eq!(app.contents(), BTreeMap::new(), "a refused signup stores nothing");
+    assert_eq!(app.table_contents(), BTreeMap::new(), "a refused signup stores nothing");
     // It is the decoded body that counts: Base64 makes this one a third longer.
     let encoded = app.send(signup(json, padded("ann@example.com", LIMIT)).base64()).await;
     assert_eq!(encoded.status, 200, "{}", encoded.body);
@@ -108,17 +108,17 @@ async fn a_body_that_is_not_one_json_object_is_malformed() {
     for body in bodies {
         let shown = String::from_utf8_lossy(&body).into_owned();
         let response = app.send(signup(Some("application/json"), body)).await;
-        assert_eq!(refusal(&response), (400, "malformed_json".to_owned()), "{shown}");
+        assert_eq!(status_and_code(&response), (400, "malformed_json".to_owned()), "{shown}");
         assert_eq!(response.header("cache-control"), Some("no-store"));
     }
-    assert_eq!(app.contents(), BTreeMap::new(), "a refused signup stores nothing");
+    assert_eq!(app.table_contents(), BTreeMap::new(), "a refused signup stores nothing");
 }
 
 #[tokio::test]
 async fn errors_of_a_signup_take_precedence_in_order() {
     let app = TestApp::start().await;
     app.sign_up("ann@example.com").await;
-    let before = app.contents();
+    let before = app.table_contents();
     let json = Some("application/json");
     let weak = json!({"email": "ann@example.com", "password": "short"}).to_string();
     for (request, expected) in [
@@ -132,7 +132,7 @@ async fn errors_of_a_signup_take_precedence_in_order() {
         (signup(json, account("ann@example.com")), (409, "email_taken")),
     ] {
         let (status, code) = expected;
-        assert_eq!(refusal(&app.send(request).await), (status, code.to_owned()));
-        assert_eq!(app.contents(), before);
+        assert_eq!(status_and_code(&app.send(request).await), (status, code.to_owned()));
+        assert_eq!(app.table_contents(), before);
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::sign_up_with;
 use crate::{
-    expect::refusal,
+    expect::status_and_code,
     test_app::{PASSWORD, TestApp},
 };
 
@@ -17,11 +17,11 @@ async fn refused(field: &str, cases: &[(Value, &str)]) {
         let mut body = json!({"email": "Moviefan.1999@example.com", "password": PASSWORD});
         body[field] = value.clone();
         let response = sign_up_with(&app, &body).await;
-        assert_eq!(refusal(&response), (400, "validation_failed".to_owned()), "{value}");
+        assert_eq!(status_and_code(&response), (400, "validation_failed".to_owned()), "{value}");
         assert_eq!(response.json()["errors"], json!([{"field": field, "message": message}]), "{value}");
         assert_eq!(response.header("cache-control"), Some("no-store"));
     }
-    assert_eq!(app.contents(), BTreeMap::new(), "a refused signup stores nothing");
+    assert_eq!(app.table_contents(), BTreeMap::new(), "a refused signup stores nothing");
 }
 
 /// Asserts that each of these passwords can be set, and then works.
@@ -85,7 +85,7 @@ async fn a_password_is_neither_trimmed_nor_normalised() {
         ("user2@example.com", "CAF\u{c9} NOIR"),
     ] {
         assert_eq!(
-            refusal(&app.log_in(email, wrong).await),
+            status_and_code(&app.log_in(email, wrong).await),
             (401, "invalid_credentials".to_owned()),
             "{wrong}"
         );
@@ -216,5 +216,5 @@ async fn all_faulty_fields_are_reported_at_once() {
         {"field": "email", "message": "is required"}, {"field": "password", "message": "is required"},
     ]);
     assert_eq!(response.json()["errors"], expected);
-    assert_eq!(app.contents(), BTreeMap::new(), "a refused signup stores nothing");
+    assert_eq!(app.table_contents(), BTreeMap::new(), "a refused signup stores nothing");
 }

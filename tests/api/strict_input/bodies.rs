@@ -110,7 +110,7 @@ fn malformed_texts(case: &BodyCase) -> Vec<String> {
 
 #[tokio::test]
 async fn a_body_that_is_not_one_json_object_is_malformed_everywhere() {
-    let test = StrictInputTest::start().await;
+    let test = StrictInputTest::start_for_bodies().await;
     for case in test.body_cases() {
         for text in malformed_texts(&case) {
             test.assert_refused(&case, case.with_body(text.clone()), 400, "malformed_json").await;
@@ -122,7 +122,7 @@ async fn a_body_that_is_not_one_json_object_is_malformed_everywhere() {
 
 #[tokio::test]
 async fn a_body_that_is_not_utf_8_is_malformed() {
-    let test = StrictInputTest::start().await;
+    let test = StrictInputTest::start_for_bodies().await;
     for case in test.body_cases() {
         let (good, field) = (case.body.to_string(), case.text_field());
         let bad: [&[u8]; 8] = [
@@ -151,7 +151,7 @@ async fn a_body_that_is_not_utf_8_is_malformed() {
 
 #[tokio::test]
 async fn a_body_of_64_kib_is_accepted_and_one_byte_more_is_not() {
-    let test = StrictInputTest::start().await;
+    let test = StrictInputTest::start_for_bodies().await;
     for case in test.body_cases() {
         let good = case.body.to_string();
         let padded = |length: usize| format!("{good}{}", " ".repeat(length - good.len()));
@@ -176,7 +176,7 @@ async fn a_body_of_64_kib_is_accepted_and_one_byte_more_is_not() {
 
 #[tokio::test]
 async fn values_of_other_types_are_reported_by_field() {
-    let test = StrictInputTest::start().await;
+    let test = StrictInputTest::start_for_bodies().await;
     for case in test.body_cases() {
         for (field, good) in case.body.as_object().expect("an object") {
             let message = if good.is_array() { "must be an array of strings" } else { "must be a string" };
@@ -197,7 +197,7 @@ async fn values_of_other_types_are_reported_by_field() {
 
 #[tokio::test]
 async fn unknown_fields_are_reported_by_name() {
-    let test = StrictInputTest::start().await;
+    let test = StrictInputTest::start_for_bodies().await;
     let (long, shortened) = ("é".repeat(30_000), "é".repeat(100));
     for case in test.body_cases() {
         for (field, told) in [
@@ -227,7 +227,7 @@ const PROBLEM_BYTES: usize = 16 * 1024;
 
 #[tokio::test]
 async fn no_body_makes_a_problem_document_large() {
-    let test = StrictInputTest::start().await;
+    let test = StrictInputTest::start_for_bodies().await;
     // Bodies of up to 64 KiB, with as many unknown fields as fit: short names, long ones, and names of which each
     // character takes six bytes as JSON.
     let many = |count: usize, name: &dyn Fn(usize) -> String| {

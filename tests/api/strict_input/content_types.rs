@@ -4,7 +4,7 @@ use super::StrictInputTest;
 
 #[tokio::test]
 async fn only_json_is_accepted() {
-    let test = StrictInputTest::start().await;
+    let test = StrictInputTest::start_for_bodies().await;
     for case in test.body_cases() {
         let good = case.body.to_string();
         test.assert_refused(&case, case.request().body(good.clone()), 415, "unsupported_media_type").await;
@@ -43,7 +43,7 @@ async fn only_json_is_accepted() {
 
 #[tokio::test]
 async fn json_is_accepted_in_every_spelling() {
-    let test = StrictInputTest::start().await;
+    let test = StrictInputTest::start_for_bodies().await;
     for case in test.body_cases() {
         for content_type in [
             "application/json",
@@ -68,7 +68,7 @@ async fn json_is_accepted_in_every_spelling() {
 /// 401, 415, 413, 400: each request has all that comes later wrong, too.
 #[tokio::test]
 async fn errors_take_precedence_in_the_documented_order() {
-    let test = StrictInputTest::start().await;
+    let test = StrictInputTest::start_for_bodies().await;
     for mut case in test.body_cases() {
         let large = vec![0xff_u8; 70_000];
         let plain = case.request().header("content-type", "text/plain").body(large.clone());

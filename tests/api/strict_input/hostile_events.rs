@@ -63,7 +63,7 @@ impl StrictInputTest {
         let survived = self.survive(&repeatable.operation, event, sendable).await;
         assert_eq!(survived, Ok(()), "{case}");
         // Logins are of nobody, and would soon have to wait.
-        self.app.forget_attempts();
+        self.app.reset_password_attempts();
         let response = self.app.invoke(&repeatable.operation, &repeatable.event).await;
         assert_eq!(
             response.status, repeatable.status,

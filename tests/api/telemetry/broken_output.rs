@@ -36,7 +36,7 @@ async fn requests_get_responses_if_no_log_can_be_written() {
 
 #[tokio::test]
 async fn errors_and_purges_work_if_no_log_can_be_written() {
-    let app = TestApp::start_with(1, &[emf::JSON]).await;
+    let app = TestApp::start_with_json_logs().await;
     let broken = |operation| FunctionOptions { output: Output::Full, ..app.options(operation) };
     let purge = Function::start(broken("purge-account")).await.expect("the function starts");
     let report = local::runtime_api::Outcome::Response(json!({"batchItemFailures": []}));

@@ -7,7 +7,7 @@ use local::{
 };
 use serde_json::{Value, json};
 
-use super::{start, text};
+use super::text;
 use crate::{
     emf::{self, send},
     operations,
@@ -51,7 +51,7 @@ async fn assert_price(app: &TestApp, what: &str, request: HttpRequest, expected:
 
 #[tokio::test]
 async fn every_operation_costs_the_documented_units() {
-    let app = start().await;
+    let app = TestApp::start_with_json_logs().await;
     operations::for_every_call(&app, async |operation, call, request| {
         let what = format!("{} {:?}", operation.name, call.body);
         assert_price(&app, &what, request, call.units).await;
@@ -61,8 +61,8 @@ async fn every_operation_costs_the_documented_units() {
 
 #[tokio::test]
 async fn large_items_cost_more() {
-    let app = start().await;
-    let ann = app.person("ann").await;
+    let app = TestApp::start_with_json_logs().await;
+    let ann = app.create_user("ann").await;
     let casts: Vec<String> = (0..40).map(|number| format!("{number:0>100}")).collect();
     let large = json!({"name": "Cleopatra", "casts": casts, "genres": ["Drama"]});
     let response = app.send(post("/api/movies", &large).bearer(&ann.token)).await;
@@ -75,8 +75,8 @@ async fn large_items_cost_more() {
 /// DynamoDB finds that it has committed the transaction already, and charges the repetition as a read of what it wrote.
 #[tokio::test]
 async fn a_repeated_transaction_is_charged_as_a_read() {
-    let app = start().await;
-    let ann = app.person("ann").await;
+    let app = TestApp::start_with_json_logs().await;
+    let ann = app.create_user("ann").await;
     app.proxy.inject(Rule::once(Fault::LoseResponse).on("TransactWriteItems"));
     let create = post("/api/movies", &movie("Alien")).bearer(&ann.token);
     app.proxy.clear_calls();
@@ -91,7 +91,7 @@ async fn a_repeated_transaction_is_charged_as_a_read() {
 
 #[tokio::test]
 async fn capacity_is_not_carried_over_to_the_next_request() {
-    let app = start().await;
+    let app = TestApp::start_with_json_logs().await;
     for _ in 0..3 {
         assert_price(&app, "list", get("/api/movies"), (0.5, 0.0)).await;
     }

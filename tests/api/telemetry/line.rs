@@ -3,10 +3,10 @@
 use local::fault_proxy::{Fault, Rule};
 use serde_json::{Value, json};
 
-use super::{start, text};
+use super::text;
 use crate::{
     emf::{self, send},
-    test_app::{PASSWORD, TestApp, USERS, get, movie, post},
+    test_app::{PASSWORD, TestApp, USERS, get, movie, movie_path, post},
 };
 
 /// Takes out of a line what differs from run to run, after looking at it.
@@ -30,14 +30,14 @@ fn settled(mut line: Value) -> Value {
 
 #[tokio::test]
 async fn the_line_of_a_read_has_its_status_and_capacity() {
-    let app = start().await;
-    let ann = app.person("ann").await;
-    let path = format!("/api/movies/{}", app.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
+    let app = TestApp::start_with_json_logs().await;
+    let ann = app.create_user("ann").await;
+    let path = movie_path(&app.create_movie(&ann, "Alien").await);
     for cold_start in [true, false, false] {
         let (operation, event) = app.event(&get(&path));
         app.send_event(&operation, &event).await;
         let id = event["requestContext"]["requestId"].as_str().expect("an id");
-        let line = app.logged_with(&[id, "request completed"]).await;
+        let line = app.wait_for_log_with(&[id, "request completed"]).await;
         let directive = json!({
             "Namespace": "MovieBag",
             "Dimensions": [["Stage", "Operation"]],
@@ -62,8 +62,8 @@ async fn the_line_of_a_read_has_its_status_and_capacity() {
 
 #[tokio::test]
 async fn the_line_of_a_write_has_its_user_and_both_dimension_sets() {
-    let app = start().await;
-    let ann = app.person("ann").await;
+    let app = TestApp::start_with_json_logs().await;
+    let ann = app.create_user("ann").await;
     let (response, line) = send(&app, &post("/api/movies", &movie("Alien")).bearer(&ann.token)).await;
     assert_eq!(response.status, 200, "{}", response.body);
     let mut line = settled(line);
@@ -102,8 +102,8 @@ async fn the_line_of_a_write_has_its_user_and_both_dimension_sets() {
 
 #[tokio::test]
 async fn the_line_of_a_refusal_has_its_code() {
-    let app = start().await;
-    let ann = app.person("ann").await;
+    let app = TestApp::start_with_json_logs().await;
+    let ann = app.create_user("ann").await;
     let (response, line) = send(&app, &get("/api/auth/account")).await;
     let expected = json!({
         "level": "INFO",
@@ -117,7 +117,7 @@ async fn the_line_of_a_refusal_has_its_code() {
     });
     assert_eq!(settled(line), expected);
 
-    app.movie(&ann, "Alien").await;
+    app.create_movie(&ann, "Alien").await;
     let (response, line) = send(&app, &post("/api/movies", &movie("Alien")).bearer(&ann.token)).await;
     let line = settled(line);
     assert_eq!((response.status, &line["code"]), (409, &json!("movie_name_taken")));
@@ -128,7 +128,7 @@ async fn the_line_of_a_refusal_has_its_code() {
 
 #[tokio::test]
 async fn the_line_of_a_fault_has_its_cause_and_level() {
-    let app = start().await;
+    let app = TestApp::start_with_json_logs().await;
     for (fault, status, level, code, cause) in [
         (Fault::AccessDenied, 500, "ERROR", "internal", "DynamoDB refused the request: "),
         (Fault::ServerError, 503, "WARN", "unavailable", "DynamoDB is unavailable: "),
@@ -149,7 +149,7 @@ async fn the_line_of_a_fault_has_its_cause_and_level() {
 
 #[tokio::test]
 async fn a_new_process_starts_cold() {
-    let mut app = start().await;
+    let mut app = TestApp::start_with_json_logs().await;
     let cold = |line: &Value| line["cold_start"].as_bool();
     assert_eq!(cold(&send(&app, &get("/api/movies")).await.1), Some(true));
     assert_eq!(cold(&send(&app, &get("/api/movies")).await.1), Some(false));
@@ -159,8 +159,8 @@ async fn a_new_process_starts_cold() {
 
 #[tokio::test]
 async fn a_user_is_not_carried_over_to_the_next_request() {
-    let app = start().await;
-    let ann = app.person("ann").await;
+    let app = TestApp::start_with_json_logs().await;
+    let ann = app.create_user("ann").await;
     let login = |email: &str| post("/api/auth/login", &json!({"email": email, "password": PASSWORD}));
     let (_, line) = send(&app, &login(&ann.email)).await;
     assert_eq!(line["user_id"], ann.id);
@@ -176,9 +176,9 @@ async fn a_user_is_not_carried_over_to_the_next_request() {
 /// Whatever the functions emit, in a system that is used, follows the specification of the format.
 #[tokio::test]
 async fn every_document_names_the_stage_and_its_own_operation() {
-    let app: TestApp = start().await;
-    let ann = app.person("ann").await;
-    app.movie(&ann, "Alien").await;
+    let app: TestApp = TestApp::start_with_json_logs().await;
+    let ann = app.create_user("ann").await;
+    app.create_movie(&ann, "Alien").await;
     send(&app, &get("/api/movies")).await;
     let documents = emf::documents(&app);
     let operations: Vec<&str> = documents.iter().filter_map(|line| line["operation"].as_str()).collect();

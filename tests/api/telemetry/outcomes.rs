@@ -9,10 +9,10 @@ use local::{
 };
 use serde_json::{Value, json};
 
-use super::{start, text};
+use super::text;
 use crate::{
     emf::{self, send},
-    test_app::{MOVIES, PASSWORD, PASSWORD_ATTEMPTS, TestApp, delete, get, movie, post, put},
+    test_app::{MOVIES, PASSWORD, PASSWORD_ATTEMPTS, TestApp, delete, get, movie, movie_path, post, put},
 };
 
 /// The names of the outcomes that a line counts, each of them once.
@@ -44,7 +44,7 @@ fn login(email: &str, password: &str) -> HttpRequest {
 
 #[tokio::test]
 async fn signups_and_logins_are_counted_by_outcome() {
-    let app = start().await;
+    let app = TestApp::start_with_json_logs().await;
     let signup = |email: &str| post("/api/auth/signup", &credentials(email, PASSWORD));
     assert_outcome(&app, signup("ann@example.com"), 200, &["Signups"]).await;
     assert_outcome(&app, signup("ann@example.com"), 409, &[]).await;
@@ -58,15 +58,17 @@ async fn signups_and_logins_are_counted_by_outcome() {
     {
         let end = shared::runtime::CLOCK.now().unix_milliseconds() + 3_600_000;
         let key = counter["pk"]["S"].as_str().expect("a key");
-        app.edit(PASSWORD_ATTEMPTS, key, |counter| counter["blocked_until"] = json!({"N": end.to_string()}));
+        app.edit_item(PASSWORD_ATTEMPTS, key, |counter| {
+            counter["blocked_until"] = json!({"N": end.to_string()});
+        });
     }
     assert_outcome(&app, login("ann@example.com", PASSWORD), 429, &["LoginsThrottled"]).await;
 }
 
 #[tokio::test]
 async fn only_created_movies_are_counted() {
-    let app = start().await;
-    let ann = app.person("ann").await;
+    let app = TestApp::start_with_json_logs().await;
+    let ann = app.create_user("ann").await;
     let create = |body: &Value| post("/api/movies", body).bearer(&ann.token);
     let (response, line) = send(&app, &create(&movie("Alien"))).await;
     assert_eq!((response.status, outcomes(&line)), (200, vec!["MoviesCreated".to_owned()]));
@@ -97,13 +99,15 @@ async fn only_created_movies_are_counted() {
 
 #[tokio::test]
 async fn server_errors_of_dynamodb_are_counted_apart() {
-    let app = start().await;
-    let ann = app.person("ann").await;
-    let path = format!("/api/movies/{}", app.movie(&ann, "Alien").await["id"].as_str().expect("an id"));
+    let app = TestApp::start_with_json_logs().await;
+    let ann = app.create_user("ann").await;
+    let path = movie_path(&app.create_movie(&ann, "Alien").await);
     let both = ["DatabaseErrors", "InternalErrors", "ServerErrors"];
     app.proxy.inject(Rule::once(Fault::TableMissing));
     assert_outcome(&app, get(&path), 500, &both).await;
-    app.edit(MOVIES, &path.replace("/api/movies/", "movie#"), |movie| movie["casts"] = json!({"N": "1"}));
+    app.edit_item(MOVIES, &path.replace("/api/movies/", "movie#"), |movie| {
+        movie["casts"] = json!({"N": "1"});
+    });
     assert_outcome(&app, get(&path), 500, &both).await;
 
     // The hash names a cost that bcrypt does not have: no fault of the database, which gave what it was given.
@@ -116,7 +120,7 @@ async fn server_errors_of_dynamodb_are_counted_apart() {
 
 #[tokio::test]
 async fn running_out_of_time_is_a_database_error() {
-    let app = start().await;
+    let app = TestApp::start_with_json_logs().await;
     let options = FunctionOptions { timeout: Duration::from_secs(2), ..app.options("list-movies") };
     let hurried = Function::start(options).await.expect("the function starts");
     app.proxy.inject(Rule::once(Fault::Stall));

@@ -21,7 +21,7 @@ async fn the_completion_line_is_written_at_every_level() {
 
 #[tokio::test]
 async fn the_stage_comes_from_the_environment() {
-    let app = TestApp::start_with(1, &[emf::JSON]).await;
+    let app = TestApp::start_with_json_logs().await;
     for (given, stage) in [("blue", "blue"), ("", "local")] {
         let mut options = app.options("list-movies");
         options.environment.push(("STAGE".to_owned(), given.to_owned()));
@@ -45,7 +45,7 @@ async fn the_text_line_is_short_and_has_the_capacity() {
     let (_, event) = app.event(&get("/api/movies"));
     app.send_event("list-movies", &event).await;
     let id = event["requestContext"]["requestId"].as_str().expect("an id");
-    let line = app.logged(id).await;
+    let line = app.wait_for_log(id).await;
     assert!(serde_json::from_str::<Value>(&line).is_err(), "{line}");
     let (before, after) = line.split_once("milliseconds=").expect("a duration");
     assert_eq!(

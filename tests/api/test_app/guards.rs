@@ -19,22 +19,22 @@ impl TestApp {
         }
     }
 
-    pub(super) fn note_secrets(&self, event: &Value) {
+    pub(super) fn record_secrets(&self, event: &Value) {
         let body: Value =
             event["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
         for field in ["email", "password", "current_password", "new_password"] {
             if let Some(secret) = body[field].as_str() {
-                self.note_secret(secret);
+                self.record_secret(secret);
             }
         }
         if let Some((_, token)) =
             event["headers"]["authorization"].as_str().and_then(|value| value.split_once(' '))
         {
-            self.note_secret(token);
+            self.record_secret(token);
         }
     }
 
-    pub(super) fn note_secret(&self, secret: &str) {
+    pub(super) fn record_secret(&self, secret: &str) {
         // Short texts turn up in logs by chance.
         if secret.len() >= 8 {
             self.secrets.lock().unwrap_or_else(PoisonError::into_inner).push(secret.to_owned());

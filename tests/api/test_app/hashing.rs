@@ -7,11 +7,11 @@ use local::gateway::HttpResponse;
 use super::TestApp;
 
 /// What makes the functions tell of every hash that they compare with, in their log.
-pub const TELL_OF_HASHES: (&str, &str) = ("AWS_LAMBDA_LOG_LEVEL", "DEBUG");
+pub const LOG_HASHES: (&str, &str) = ("AWS_LAMBDA_LOG_LEVEL", "DEBUG");
 
 impl TestApp {
-    /// The rounds of all hashes that a refused request took, in a system started with [`TELL_OF_HASHES`].
-    pub async fn rounds(&self, refused: &HttpResponse) -> u64 {
+    /// The rounds of all hashes that a refused request took, in a system started with [`LOG_HASHES`].
+    pub async fn hash_rounds(&self, refused: &HttpResponse) -> u64 {
         let request_id = refused.json()["request_id"].as_str().expect("an id of the request").to_owned();
         let lines = || self.logs().into_iter().filter(|line| line.contains(&request_id)).collect::<Vec<_>>();
         // Nothing is logged of a request after its completion.

@@ -28,6 +28,16 @@ pub fn segment(text: &str) -> String {
     text.bytes().fold(String::new(), |encoded, byte| encoded + &format!("%{byte:02x}"))
 }
 
+/// The path of a movie that the API returned.
+pub fn movie_path(movie: &Value) -> String {
+    format!("/api/movies/{}", movie["id"].as_str().expect("an id"))
+}
+
+/// The partition key of a movie that the API returned.
+pub fn movie_key(movie: &Value) -> String {
+    format!("movie#{}", movie["id"].as_str().expect("an id"))
+}
+
 /// A movie as a client sends one.
 pub fn movie(name: &str) -> Value {
     json!({"name": name, "casts": ["Tim Robbins", "Morgan Freeman"], "genres": ["Drama"]})

@@ -9,7 +9,7 @@ use super::{ACCOUNT_DELETIONS, MOVIES, PASSWORD_ATTEMPTS, TestApp, USERS};
 impl TestApp {
     /// Everything that the tables hold, but for the counters of failed logins, which move with every try: equal before
     /// and after whatever changed nothing.
-    pub fn contents(&self) -> BTreeMap<String, Value> {
+    pub fn table_contents(&self) -> BTreeMap<String, Value> {
         let keyed = |table| {
             let items = self.database.items(table).expect("items").into_iter();
             items.map(move |item| {
@@ -21,9 +21,9 @@ impl TestApp {
     }
 
     /// Forgets all failed logins, as time does.
-    pub fn forget_attempts(&self) {
+    pub fn reset_password_attempts(&self) {
         for counter in self.items(PASSWORD_ATTEMPTS, "") {
-            self.remove(PASSWORD_ATTEMPTS, counter["pk"]["S"].as_str().expect("a key"));
+            self.delete_item(PASSWORD_ATTEMPTS, counter["pk"]["S"].as_str().expect("a key"));
         }
     }
 
@@ -33,7 +33,7 @@ impl TestApp {
     }
 
     /// Changes an item behind the functions' back.
-    pub fn edit(&self, table: &str, key: &str, change: impl FnOnce(&mut Value)) {
+    pub fn edit_item(&self, table: &str, key: &str, change: impl FnOnce(&mut Value)) {
         let mut item = self.item(table, key).unwrap_or_else(|| panic!("{table} has no {key}"));
         change(&mut item);
         self.database.put_item(table, item).expect("an item");
@@ -41,11 +41,11 @@ impl TestApp {
 
     /// Changes the item of a user behind the functions' back.
     pub fn edit_user(&self, id: &str, change: impl FnOnce(&mut Value)) {
-        self.edit(USERS, &format!("user#{id}"), change);
+        self.edit_item(USERS, &format!("user#{id}"), change);
     }
 
     /// Deletes an item behind the functions' back.
-    pub fn remove(&self, table: &str, key: &str) {
+    pub fn delete_item(&self, table: &str, key: &str) {
         self.database.delete_item(table, json!({"pk": {"S": key}})).expect("deletion");
     }
 }

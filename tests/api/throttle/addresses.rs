@@ -1,13 +1,15 @@
 //! Whose failures they are: the address is the one that API Gateway saw.
 
-use super::{ACCOUNT_LIMIT, DOORS, OWNER, PasswordEndpoint, SOURCE_LIMIT, STRANGER, ThrottleTest, now};
+use super::{
+    ACCOUNT_LIMIT, OWNER, PASSWORD_ENDPOINTS, PasswordEndpoint, SOURCE_LIMIT, STRANGER, ThrottleTest, now,
+};
 use crate::{consistency::assert_consistent, test_app::PASSWORD};
 
 const OTHERS: [&str; 4] = ["198.51.100.67", "2001:db8:0:1::66", "2001:db8:0:2::66", "10.0.0.1"];
 
 #[tokio::test]
 async fn the_owner_can_log_in_during_an_attack() {
-    for endpoint in DOORS {
+    for endpoint in PASSWORD_ENDPOINTS {
         let mut test = ThrottleTest::new(endpoint).await;
         test.fail_times(8, STRANGER).await;
         test.block_until(now() + 60_000);
@@ -32,7 +34,7 @@ async fn the_owner_can_log_in_during_an_attack() {
 
 #[tokio::test]
 async fn ipv6_addresses_of_one_network_share_their_waits() {
-    for endpoint in DOORS {
+    for endpoint in PASSWORD_ENDPOINTS {
         let test = ThrottleTest::new(endpoint).await;
         for host in 1..=5 {
             test.fail(&format!("2001:db8:0:7:{host:x}::{host:x}")).await;
@@ -47,7 +49,7 @@ async fn ipv6_addresses_of_one_network_share_their_waits() {
 
 #[tokio::test]
 async fn an_ipv4_address_is_one_source_in_either_form() {
-    for endpoint in DOORS {
+    for endpoint in PASSWORD_ENDPOINTS {
         let test = ThrottleTest::new(endpoint).await;
         test.fail(STRANGER).await;
         test.fail(&format!("::ffff:{STRANGER}")).await;
@@ -69,7 +71,7 @@ async fn address_headers_of_a_client_change_nothing() {
         ("true-client-ip", OWNER),
         ("cf-connecting-ip", OWNER),
     ];
-    for endpoint in DOORS {
+    for endpoint in PASSWORD_ENDPOINTS {
         let mut test = ThrottleTest::new(endpoint).await;
         for (name, value) in headers {
             let response = test.app.send(test.guess(STRANGER).header(name, value)).await;

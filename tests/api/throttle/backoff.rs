@@ -3,11 +3,12 @@
 use serde_json::json;
 
 use super::{
-    DOORS, OWNER, PasswordEndpoint, STRANGER, ThrottleTest, failures, login, now, number, retry_after, seen,
+    OWNER, PASSWORD_ENDPOINTS, PasswordEndpoint, STRANGER, ThrottleTest, failures, login, now, number,
+    retry_after, seen,
 };
 use crate::{
     consistency::assert_consistent,
-    expect::refusal,
+    expect::status_and_code,
     test_app::{PASSWORD, PASSWORD_ATTEMPTS, TestApp, get, movie, post},
 };
 
@@ -16,7 +17,7 @@ const A_MINUTE: i64 = 60_000;
 
 #[tokio::test]
 async fn waits_double_from_the_sixth_failure_to_15_minutes() {
-    for endpoint in DOORS {
+    for endpoint in PASSWORD_ENDPOINTS {
         let test = ThrottleTest::new(endpoint).await;
         for _ in 1..=4 {
             test.fail(STRANGER).await;
@@ -74,7 +75,7 @@ async fn a_blocked_attempt_is_429_with_its_wait() {
 
 #[tokio::test]
 async fn a_right_password_is_blocked_until_the_wait_is_over() {
-    for endpoint in DOORS {
+    for endpoint in PASSWORD_ENDPOINTS {
         let mut test = ThrottleTest::new(endpoint).await;
         test.fail_times(5, STRANGER).await;
         test.block_until(now() + A_MINUTE);
@@ -94,7 +95,7 @@ async fn a_right_password_is_blocked_until_the_wait_is_over() {
 
 #[tokio::test]
 async fn a_right_password_resets_the_failures() {
-    for endpoint in DOORS {
+    for endpoint in PASSWORD_ENDPOINTS {
         let mut test = ThrottleTest::new(endpoint).await;
         test.fail_times(7, OWNER).await;
         test.succeed(OWNER).await;
@@ -117,19 +118,19 @@ async fn a_right_password_resets_the_failures() {
 async fn each_endpoint_has_its_own_failures() {
     let mut test = ThrottleTest::new(PasswordEndpoint::Login).await;
     for _ in 0..4 {
-        for endpoint in DOORS {
+        for endpoint in PASSWORD_ENDPOINTS {
             test.endpoint = endpoint;
             test.fail(STRANGER).await;
         }
     }
     // Four each: one more has no wait yet, at either endpoint.
-    for endpoint in DOORS {
+    for endpoint in PASSWORD_ENDPOINTS {
         test.endpoint = endpoint;
         test.fail(STRANGER).await;
         assert_eq!(test.window_failures(super::ACCOUNT_LIMIT), 5, "{endpoint:?}");
     }
     test.block_until(now() + A_MINUTE);
-    for endpoint in DOORS {
+    for endpoint in PASSWORD_ENDPOINTS {
         test.endpoint = endpoint;
         test.blocked(test.attempt(PASSWORD, STRANGER)).await;
     }
@@ -146,8 +147,8 @@ async fn an_invalid_new_password_is_no_attempt() {
             let body = json!({"current_password": current, "new_password": new});
             let request = crate::test_app::put("/api/auth/password", &body).bearer(&test.ann.token);
             let response = test.app.send(request).await;
-            assert_eq!(refusal(&response), (400, "validation_failed".to_owned()), "{new:?}");
-            assert_eq!(test.app.rounds(&response).await, 0);
+            assert_eq!(status_and_code(&response), (400, "validation_failed".to_owned()), "{new:?}");
+            assert_eq!(test.app.hash_rounds(&response).await, 0);
         }
     }
     assert_eq!(test.counted(), before);
@@ -155,8 +156,8 @@ async fn an_invalid_new_password_is_no_attempt() {
 
 #[tokio::test]
 async fn unknown_accounts_are_slowed_down_like_known_ones() {
-    let app = TestApp::start_with(1, &[crate::test_app::hashing::TELL_OF_HASHES]).await;
-    let ann = app.person("ann").await;
+    let app = TestApp::start_with(1, &[crate::test_app::hashing::LOG_HASHES]).await;
+    let ann = app.create_user("ann").await;
     let test = ThrottleTest { app, endpoint: PasswordEndpoint::Login, ann };
     let longest = "x".repeat(1_024);
     let mut stories = Vec::new();
@@ -164,7 +165,7 @@ async fn unknown_accounts_are_slowed_down_like_known_ones() {
         let mut story = Vec::new();
         for _ in 0..5 {
             let response = test.app.send(login(email, "a wrong password", STRANGER)).await;
-            story.push((seen(&response), test.app.rounds(&response).await));
+            story.push((seen(&response), test.app.hash_rounds(&response).await));
         }
         let until = now() + A_MINUTE;
         test.block_until(until);
@@ -218,15 +219,16 @@ async fn guesses_do_not_affect_a_signed_in_user() {
 
 #[tokio::test]
 async fn expired_counters_do_not_count() {
-    for endpoint in DOORS {
+    for endpoint in PASSWORD_ENDPOINTS {
         let test = ThrottleTest::new(endpoint).await;
         test.fail_times(12, STRANGER).await;
         test.block_until(now() + A_MINUTE);
         test.blocked(test.guess(STRANGER)).await;
         let counter = test.strict().remove(0);
         let a_second_ago = json!({"N": (now() / 1_000 - 1).to_string()});
-        test.app
-            .edit(PASSWORD_ATTEMPTS, super::key(&counter), |counter| counter["expires_at"] = a_second_ago);
+        test.app.edit_item(PASSWORD_ATTEMPTS, super::key(&counter), |counter| {
+            counter["expires_at"] = a_second_ago;
+        });
         test.fail(STRANGER).await;
         assert_eq!(test.strict_failures(), 1, "{endpoint:?}");
     }

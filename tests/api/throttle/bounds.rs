@@ -1,14 +1,14 @@
 //! The bounds of an hour: what an account takes from everywhere, and an address everywhere.
 
 use super::{
-    ACCOUNT_LIMIT, DOORS, OWNER, PasswordEndpoint, SOURCE_LIMIT, STRANGER, ThrottleTest, early_in_the_hour,
-    hours_end, login, now, retry_after, seen,
+    ACCOUNT_LIMIT, OWNER, PASSWORD_ENDPOINTS, PasswordEndpoint, SOURCE_LIMIT, STRANGER, ThrottleTest,
+    early_in_the_hour, hours_end, login, now, retry_after, seen,
 };
 use crate::{consistency::assert_consistent, test_app::PASSWORD};
 
 #[tokio::test]
 async fn an_account_has_a_hundred_failures_an_hour() {
-    for endpoint in DOORS {
+    for endpoint in PASSWORD_ENDPOINTS {
         let mut test = ThrottleTest::new(endpoint).await;
         early_in_the_hour().await;
         test.fail("198.51.100.1").await;

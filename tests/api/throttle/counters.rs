@@ -9,7 +9,7 @@ use super::{
     login, now, number,
 };
 use crate::{
-    expect::refusal,
+    expect::status_and_code,
     test_app::{PASSWORD_ATTEMPTS, TestApp},
 };
 
@@ -96,13 +96,13 @@ async fn a_corrupt_counter_is_500_and_the_log_names_it() {
         ("failures", json!({"N": "-1"})),
     ];
     for (attribute, value) in corrupt {
-        test.app.edit(PASSWORD_ATTEMPTS, key(&counter), |counter| counter[attribute] = value);
+        test.app.edit_item(PASSWORD_ATTEMPTS, key(&counter), |counter| counter[attribute] = value);
         let before = test.app.items(PASSWORD_ATTEMPTS, "");
         let response = test.app.send(test.guess(STRANGER)).await;
-        assert_eq!(refusal(&response), (500, "internal".to_owned()), "{attribute}");
-        assert_eq!(test.app.rounds(&response).await, 0);
+        assert_eq!(status_and_code(&response), (500, "internal".to_owned()), "{attribute}");
+        assert_eq!(test.app.hash_rounds(&response).await, 0);
         assert_eq!(test.app.items(PASSWORD_ATTEMPTS, ""), before);
-        let line = test.app.logged(response.json()["request_id"].as_str().expect("an id")).await;
+        let line = test.app.wait_for_log(response.json()["request_id"].as_str().expect("an id")).await;
         assert!(test.app.logs().iter().any(|line| line.contains(key(&counter))), "{line}");
         test.app.database.put_item(PASSWORD_ATTEMPTS, counter.clone()).expect("an item");
     }

@@ -9,8 +9,8 @@ use local::{
 };
 
 use super::{
-    ACCOUNT_LIMIT, DOORS, OWNER, PasswordEndpoint, SOURCE_LIMIT, STRANGER, ThrottleTest, early_in_the_hour,
-    now,
+    ACCOUNT_LIMIT, OWNER, PASSWORD_ENDPOINTS, PasswordEndpoint, SOURCE_LIMIT, STRANGER, ThrottleTest,
+    early_in_the_hour, now,
 };
 use crate::{consistency::assert_consistent, test_app::PASSWORD};
 
@@ -20,7 +20,7 @@ const GUESSES: usize = 100;
 
 #[tokio::test]
 async fn a_hundred_concurrent_guesses_get_five_attempts() {
-    for endpoint in DOORS {
+    for endpoint in PASSWORD_ENDPOINTS {
         let test = crowd(endpoint, PROCESSES).await;
         // The last free try of all makes every further one wait for a minute, so the machine may be slow.
         test.fail_times(10, STRANGER).await;
@@ -40,7 +40,7 @@ async fn a_hundred_concurrent_guesses_get_five_attempts() {
 
 #[tokio::test]
 async fn concurrent_guesses_get_no_more_free_attempts() {
-    for endpoint in DOORS {
+    for endpoint in PASSWORD_ENDPOINTS {
         let test = crowd(endpoint, PROCESSES).await;
         // Nobody may count a failure before all have come, so none of them comes after the first wait.
         let gate = Gate::new();
@@ -64,7 +64,7 @@ async fn concurrent_guesses_get_no_more_free_attempts() {
 
 #[tokio::test]
 async fn a_hundred_addresses_share_an_accounts_hour() {
-    for endpoint in DOORS {
+    for endpoint in PASSWORD_ENDPOINTS {
         let test = crowd(endpoint, PROCESSES).await;
         early_in_the_hour().await;
         test.fail(STRANGER).await;
@@ -81,7 +81,7 @@ async fn a_hundred_addresses_share_an_accounts_hour() {
         assert_eq!(test.window_failures(SOURCE_LIMIT), before + 7, "{endpoint:?}: counted for an address");
         assert_eq!(test.strict().len(), 1 + 7, "{endpoint:?}");
         for response in responses.iter().filter(|response| response.status == 429) {
-            assert_eq!(test.app.rounds(response).await, 0, "{endpoint:?}: a blocked try was hashed");
+            assert_eq!(test.app.hash_rounds(response).await, 0, "{endpoint:?}: a blocked try was hashed");
         }
         assert_consistent(&test.app);
     }

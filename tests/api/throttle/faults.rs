@@ -6,7 +6,9 @@ use local::{
     gateway::HttpResponse,
 };
 
-use super::{ACCOUNT_LIMIT, DOORS, OWNER, PasswordEndpoint, SOURCE_LIMIT, ThrottleTest, failures, key};
+use super::{
+    ACCOUNT_LIMIT, OWNER, PASSWORD_ENDPOINTS, PasswordEndpoint, SOURCE_LIMIT, ThrottleTest, failures, key,
+};
 use crate::{
     consistency::assert_consistent,
     test_app::{PASSWORD, PASSWORD_ATTEMPTS},
@@ -47,7 +49,7 @@ pub(super) async fn test(endpoint: PasswordEndpoint) -> ThrottleTest {
 pub(super) async fn start_over(test: &ThrottleTest) {
     test.app.proxy.clear_rules();
     for counter in test.app.items(PASSWORD_ATTEMPTS, "") {
-        test.app.remove(PASSWORD_ATTEMPTS, key(&counter));
+        test.app.delete_item(PASSWORD_ATTEMPTS, key(&counter));
     }
     test.fail_times(EARLIER, OWNER).await;
 }
@@ -189,5 +191,5 @@ pub(super) fn at_most_one_too_many(test: &ThrottleTest, right: bool, name: &str)
 }
 
 pub(super) fn cases() -> impl Iterator<Item = (PasswordEndpoint, bool)> {
-    DOORS.into_iter().flat_map(|endpoint| RIGHT.map(|right| (endpoint, right)))
+    PASSWORD_ENDPOINTS.into_iter().flat_map(|endpoint| RIGHT.map(|right| (endpoint, right)))
 }

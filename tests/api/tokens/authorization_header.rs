@@ -9,9 +9,9 @@ use crate::test_app::{TestApp, delete, put};
 #[tokio::test]
 async fn a_token_is_read_only_from_the_authorization_header() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let id = app.movie(&ann, "Heat").await["id"].as_str().expect("an id").to_owned();
-    let before = app.contents();
+    let ann = app.create_user("ann").await;
+    let id = app.create_movie(&ann, "Heat").await["id"].as_str().expect("an id").to_owned();
+    let before = app.table_contents();
     let (path, token) = (format!("/api/movies/{id}"), ann.token.as_str());
     let request = || delete(&path);
     let bearer = format!("Bearer {token}");
@@ -36,15 +36,15 @@ async fn a_token_is_read_only_from_the_authorization_header() {
     for (place, request) in elsewhere {
         assert_refused(&app.send(request).await, "missing_token", place);
     }
-    assert_eq!(app.contents(), before);
+    assert_eq!(app.table_contents(), before);
 }
 
 #[tokio::test]
 async fn a_missing_token_and_an_invalid_one_have_their_own_codes() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let id = app.movie(&ann, "Heat").await["id"].as_str().expect("an id").to_owned();
-    let before = app.contents();
+    let ann = app.create_user("ann").await;
+    let id = app.create_movie(&ann, "Heat").await["id"].as_str().expect("an id").to_owned();
+    let before = app.table_contents();
     let (path, token) = (format!("/api/movies/{id}"), ann.token.as_str());
     for value in [
         String::new(),
@@ -90,14 +90,14 @@ async fn a_missing_token_and_an_invalid_one_have_their_own_codes() {
     assert_refused(&app.send(twice).await, "invalid_token", "the same token twice");
     let twice = delete(&path).bearer(token).bearer("another");
     assert_refused(&app.send(twice).await, "invalid_token", "two tokens");
-    assert_eq!(app.contents(), before);
+    assert_eq!(app.table_contents(), before);
 }
 
 #[tokio::test]
 async fn the_scheme_may_be_written_in_any_case() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let id = app.movie(&ann, "Heat").await["id"].as_str().expect("an id").to_owned();
+    let ann = app.create_user("ann").await;
+    let id = app.create_movie(&ann, "Heat").await["id"].as_str().expect("an id").to_owned();
     for scheme in ["Bearer", "bearer", "BEARER", "bEARER", "Bearer  "] {
         let request = put(&format!("/api/movies/{id}"), &json!({"genres": ["Crime"]}));
         let response = app.send(request.header("Authorization", format!("{scheme} {}", ann.token))).await;

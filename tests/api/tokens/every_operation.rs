@@ -25,15 +25,15 @@ fn faulty_requests(operation: &Operation, movie_id: &str) -> [HttpRequest; 5] {
 #[tokio::test]
 async fn every_protected_operation_refuses_invalid_tokens() {
     let app = TestApp::start().await;
-    let ann = app.owner("ann").await;
-    let deleted = app.owner("deleted").await;
-    let deleting = app.owner("deleting").await;
-    let revoked = app.owner("revoked").await;
-    app.remove(USERS, &format!("user#{}", deleted.user.id));
+    let ann = app.create_owner("ann").await;
+    let deleted = app.create_owner("deleted").await;
+    let deleting = app.create_owner("deleting").await;
+    let revoked = app.create_owner("revoked").await;
+    app.delete_item(USERS, &format!("user#{}", deleted.user.id));
     app.edit_user(&deleting.user.id, |user| user["status"] = json!({"S": "deleting"}));
     app.edit_user(&revoked.user.id, |user| user["session_epoch"] = json!({"N": "1"}));
     let expired = forge(&ann.user.token, &json!({}), &json!({"exp": issued(&ann.user.token) - 60}));
-    let before = app.contents();
+    let before = app.table_contents();
     let cases = [
         (None, &ann, "missing_token", "reason=missing"),
         (Some("not.a.token"), &ann, "invalid_token", "reason=malformed"),
@@ -50,11 +50,11 @@ async fn every_protected_operation_refuses_invalid_tokens() {
                 let request = token.iter().fold(request, |request, token| request.bearer(token));
                 let response = app.send(request).await;
                 assert_refused(&response, code, &format!("{} {reason}, request {number}", operation.name));
-                let line = app.logged(response.json()["request_id"].as_str().expect("an id")).await;
+                let line = app.wait_for_log(response.json()["request_id"].as_str().expect("an id")).await;
                 assert!(line.contains(reason), "{reason} expected: {line}");
             }
         }
-        assert_eq!(app.contents(), before, "{}", operation.name);
+        assert_eq!(app.table_contents(), before, "{}", operation.name);
     }
 }
 
@@ -62,7 +62,7 @@ async fn every_protected_operation_refuses_invalid_tokens() {
 async fn every_protected_operation_accepts_a_valid_token() {
     let app = TestApp::start().await;
     for operation in operations::with_token() {
-        let Owner { user, movie_id, .. } = app.owner(operation.name).await;
+        let Owner { user, movie_id, .. } = app.create_owner(operation.name).await;
         let response = app.send(operation.example_request(&movie_id).bearer(&user.token)).await;
         assert_eq!(response.status, operation.success(), "{}: {}", operation.name, response.body);
     }
@@ -71,7 +71,7 @@ async fn every_protected_operation_accepts_a_valid_token() {
 #[tokio::test]
 async fn every_route_that_is_not_public_asks_for_a_token() {
     let app = TestApp::start().await;
-    let before = app.contents();
+    let before = app.table_contents();
     let mut asked = 0;
     for function in app.template.functions() {
         if operations::find(&function.operation).caller == Caller::Anyone {
@@ -85,7 +85,7 @@ async fn every_route_that_is_not_public_asks_for_a_token() {
         }
     }
     assert!(asked >= 3, "only {asked} routes of the template ask for a token");
-    assert_eq!(app.contents(), before);
+    assert_eq!(app.table_contents(), before);
 }
 
 /// `Caller` in `operations.rs` and `security` in `openapi.yaml` are written independently of each other.

@@ -12,10 +12,10 @@ use crate::test_app::{TOKEN_KEY, TestApp, movie, post};
 #[tokio::test]
 async fn a_forged_token_is_refused_and_the_log_says_why() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     let (token, none) = (ann.token.as_str(), json!({}));
     let now = issued(token);
-    let before = app.contents();
+    let before = app.table_contents();
     let with_header = |changes: Value| forge(token, &changes, &none);
     let with_claims = |changes: Value| forge(token, &none, &changes);
     let by = |key: &str, algorithm, header: Value| forge_with(key, algorithm, token, &header, &none);
@@ -63,13 +63,13 @@ async fn a_forged_token_is_refused_and_the_log_says_why() {
     for (forged, reason) in cases {
         let response = app.send(post("/api/movies", &movie("Heat")).bearer(&forged)).await;
         assert_refused(&response, "invalid_token", &forged);
-        let line = app.logged(response.json()["request_id"].as_str().expect("an id")).await;
+        let line = app.wait_for_log(response.json()["request_id"].as_str().expect("an id")).await;
         assert!(line.contains(&format!("reason={reason}")), "{reason} expected: {line}");
         // Its claims are worth something only behind a signature, in their time.
         let known = ["revoked", "user_gone"].contains(&reason);
         assert_eq!(line.contains("user_id"), known, "{line}");
     }
-    assert_eq!(app.contents(), before);
+    assert_eq!(app.table_contents(), before);
     // The forger changes nothing more than it says: without changes it makes a good token.
     let response = app.send(post("/api/movies", &movie("Heat")).bearer(&forge(token, &none, &none))).await;
     assert_eq!(response.status, 200, "{}", response.body);
@@ -78,8 +78,8 @@ async fn a_forged_token_is_refused_and_the_log_says_why() {
 #[tokio::test]
 async fn a_key_that_a_token_points_to_is_never_fetched() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let before = app.contents();
+    let ann = app.create_user("ann").await;
+    let before = app.table_contents();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.set_nonblocking(true).expect("a listener that does not wait");
     let address = format!("http://{}/keys.json", listener.local_addr().expect("an address"));
@@ -96,7 +96,7 @@ async fn a_key_that_a_token_points_to_is_never_fetched() {
         let response = app.send(post("/api/movies", &movie("Heat")).bearer(&forged)).await;
         assert_refused(&response, "invalid_token", &pointer.to_string());
     }
-    assert_eq!(app.contents(), before);
+    assert_eq!(app.table_contents(), before);
     let nobody = listener.accept().expect_err("nobody came to fetch a key");
     assert_eq!(nobody.kind(), ErrorKind::WouldBlock);
 }

@@ -2,18 +2,18 @@
 
 use serde_json::json;
 
-use super::path;
 use crate::{
     expect::{expect_faults, expect_problem},
-    test_app::{MOVIES, TestApp, delete, get, post, put},
+    test_app::{MOVIES, TestApp, delete, get, movie_path, post, put},
 };
 
 #[tokio::test]
 async fn only_the_owner_changes_or_deletes_a_movie() {
     let app = TestApp::start().await;
-    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
-    let movies = [(&ann, app.movie(&ann, "Alien").await), (&bob, app.movie(&bob, "Brazil").await)];
-    let before = app.contents();
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
+    let movies =
+        [(&ann, app.create_movie(&ann, "Alien").await), (&bob, app.create_movie(&bob, "Brazil").await)];
+    let before = app.table_contents();
     for (owner, movie) in &movies {
         let stranger = if owner.id == ann.id { &bob } else { &ann };
         for body in [
@@ -25,18 +25,18 @@ async fn only_the_owner_changes_or_deletes_a_movie() {
             json!({"name": "alien"}),
             json!({"name": "brazil", "casts": ["Me"]}),
         ] {
-            let response = app.send(put(&path(movie), &body).bearer(&stranger.token)).await;
+            let response = app.send(put(&movie_path(movie), &body).bearer(&stranger.token)).await;
             expect_problem(&response, 403, "not_owner");
-            assert_eq!(app.contents(), before, "{body}");
+            assert_eq!(app.table_contents(), before, "{body}");
         }
-        let response = app.send(delete(&path(movie)).bearer(&stranger.token)).await;
+        let response = app.send(delete(&movie_path(movie)).bearer(&stranger.token)).await;
         expect_problem(&response, 403, "not_owner");
-        assert_eq!(app.contents(), before);
+        assert_eq!(app.table_contents(), before);
     }
     for (owner, movie) in &movies {
-        let changed = app.send(put(&path(movie), &json!({"genres": ["X"]})).bearer(&owner.token)).await;
+        let changed = app.send(put(&movie_path(movie), &json!({"genres": ["X"]})).bearer(&owner.token)).await;
         assert_eq!((changed.status, &changed.json()["added_by"]), (200, &json!(owner.id)));
-        assert_eq!(app.send(delete(&path(movie)).bearer(&owner.token)).await.status, 200);
+        assert_eq!(app.send(delete(&movie_path(movie)).bearer(&owner.token)).await.status, 200);
     }
     assert_eq!(app.count(MOVIES, ""), 0);
 }
@@ -44,22 +44,22 @@ async fn only_the_owner_changes_or_deletes_a_movie() {
 #[tokio::test]
 async fn changing_or_deleting_a_movie_needs_a_token() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let movie = app.movie(&ann, "Alien").await;
-    let before = app.contents();
-    for request in [put(&path(&movie), &json!({"name": "Aliens"})), delete(&path(&movie))] {
+    let ann = app.create_user("ann").await;
+    let movie = app.create_movie(&ann, "Alien").await;
+    let before = app.table_contents();
+    for request in [put(&movie_path(&movie), &json!({"name": "Aliens"})), delete(&movie_path(&movie))] {
         expect_problem(&app.send(request).await, 401, "missing_token");
-        assert_eq!(app.contents(), before);
+        assert_eq!(app.table_contents(), before);
     }
 }
 
 #[tokio::test]
 async fn errors_take_precedence_in_the_documented_order() {
     let app = TestApp::start().await;
-    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
-    let movie = app.movie(&ann, "Alien").await;
-    app.movie(&bob, "Brazil").await;
-    let before = app.contents();
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
+    let movie = app.create_movie(&ann, "Alien").await;
+    app.create_movie(&bob, "Brazil").await;
+    let before = app.table_contents();
     let unknown = "/api/movies/019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7";
     let least = [("body", "must have at least one of name, casts, genres")];
 
@@ -67,7 +67,7 @@ async fn errors_take_precedence_in_the_documented_order() {
     for request in [put(unknown, &json!({})), delete(unknown), delete("/api/movies/malformed")] {
         expect_problem(&app.send(request).await, 401, "missing_token");
     }
-    for path in [unknown, "/api/movies/malformed", &path(&movie)] {
+    for path in [unknown, "/api/movies/malformed", &movie_path(&movie)] {
         expect_faults(&app.send(put(path, &json!({})).bearer(&bob.token)).await, &least);
     }
     for path in [unknown, "/api/movies/malformed"] {
@@ -79,11 +79,11 @@ async fn errors_take_precedence_in_the_documented_order() {
         expect_problem(&response, 404, "movie_not_found");
     }
     let taken = json!({"name": "Brazil"});
-    let response = app.send(put(&path(&movie), &taken).bearer(&bob.token)).await;
+    let response = app.send(put(&movie_path(&movie), &taken).bearer(&bob.token)).await;
     expect_problem(&response, 403, "not_owner");
-    let response = app.send(put(&path(&movie), &taken).bearer(&ann.token)).await;
+    let response = app.send(put(&movie_path(&movie), &taken).bearer(&ann.token)).await;
     expect_problem(&response, 409, "movie_name_taken");
-    assert_eq!(app.contents(), before);
+    assert_eq!(app.table_contents(), before);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{key, path};
+use crate::test_app::{movie_key, movie_path};
 use crate::{
     expect::expect_problem,
     test_app::{MOVIES, TestApp, TestUser, put},
@@ -24,18 +24,18 @@ fn ways() -> [(Value, &'static str); 4] {
 
 async fn start() -> (TestApp, TestUser) {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
+    let ann = app.create_user("ann").await;
     (app, ann)
 }
 
 /// Does to the database what another rename would have done.
 fn rename_behind(app: &TestApp, movie: &Value, old: &str, new: &str) {
-    app.edit(MOVIES, &key(movie), |item| {
+    app.edit_item(MOVIES, &movie_key(movie), |item| {
         item["name"]["S"] = json!(new);
         item["name_key"]["S"] = json!(new);
         item["updated_at"]["S"] = json!("2099-01-01T00:00:00.000Z");
     });
-    app.remove(MOVIES, &format!("name#{old}"));
+    app.delete_item(MOVIES, &format!("name#{old}"));
     let claim = json!({"pk": {"S": format!("name#{new}")}, "movie_id": {"S": movie["id"]}});
     app.database.put_item(MOVIES, claim).expect("a claim");
 }
@@ -43,18 +43,18 @@ fn rename_behind(app: &TestApp, movie: &Value, old: &str, new: &str) {
 #[tokio::test]
 async fn a_movie_with_a_new_owner_is_left_alone() {
     let (app, ann) = start().await;
-    let movie = app.movie(&ann, "Alien").await;
+    let movie = app.create_movie(&ann, "Alien").await;
     for (body, operation) in ways() {
-        app.edit(MOVIES, &key(&movie), |item| item["added_by"]["S"] = json!(ann.id));
+        app.edit_item(MOVIES, &movie_key(&movie), |item| item["added_by"]["S"] = json!(ann.id));
         let mut meanwhile = BTreeMap::new();
         let response = app
-            .send_interrupted(put(&path(&movie), &body).bearer(&ann.token), operation, || {
-                app.edit(MOVIES, &key(&movie), |item| item["added_by"]["S"] = json!(STRANGER));
-                meanwhile = app.contents();
+            .send_interrupted(put(&movie_path(&movie), &body).bearer(&ann.token), operation, || {
+                app.edit_item(MOVIES, &movie_key(&movie), |item| item["added_by"]["S"] = json!(STRANGER));
+                meanwhile = app.table_contents();
             })
             .await;
         expect_problem(&response, 403, "not_owner");
-        assert_eq!(app.contents(), meanwhile, "{body}");
+        assert_eq!(app.table_contents(), meanwhile, "{body}");
     }
 }
 
@@ -62,11 +62,11 @@ async fn a_movie_with_a_new_owner_is_left_alone() {
 async fn an_update_does_not_restore_a_deleted_movie() {
     let (app, ann) = start().await;
     for (body, operation) in ways() {
-        let movie = app.movie(&ann, "Alien").await;
+        let movie = app.create_movie(&ann, "Alien").await;
         let response = app
-            .send_interrupted(put(&path(&movie), &body).bearer(&ann.token), operation, || {
-                app.remove(MOVIES, &key(&movie));
-                app.remove(MOVIES, "name#alien");
+            .send_interrupted(put(&movie_path(&movie), &body).bearer(&ann.token), operation, || {
+                app.delete_item(MOVIES, &movie_key(&movie));
+                app.delete_item(MOVIES, "name#alien");
             })
             .await;
         expect_problem(&response, 404, "movie_not_found");
@@ -78,9 +78,9 @@ async fn an_update_does_not_restore_a_deleted_movie() {
 async fn a_movie_renamed_meanwhile_is_read_again() {
     for (body, operation) in ways() {
         let (app, ann) = start().await;
-        let movie = app.movie(&ann, "Alien").await;
+        let movie = app.create_movie(&ann, "Alien").await;
         let response = app
-            .send_interrupted(put(&path(&movie), &body).bearer(&ann.token), operation, || {
+            .send_interrupted(put(&movie_path(&movie), &body).bearer(&ann.token), operation, || {
                 rename_behind(&app, &movie, "alien", "meanwhile");
             })
             .await;
@@ -91,7 +91,7 @@ async fn a_movie_renamed_meanwhile_is_read_again() {
         let claim =
             json!({"pk": {"S": format!("name#{}", name.to_lowercase())}, "movie_id": {"S": movie["id"]}});
         assert_eq!(app.items(MOVIES, "name#"), [claim], "{body}");
-        let item = app.item(MOVIES, &key(&movie)).expect("the movie");
+        let item = app.item(MOVIES, &movie_key(&movie)).expect("the movie");
         assert_eq!((&item["name"]["S"], &item["name_key"]["S"]), (&json!(name), &json!(name.to_lowercase())));
     }
 }
@@ -100,11 +100,11 @@ async fn a_movie_renamed_meanwhile_is_read_again() {
 #[tokio::test]
 async fn a_freed_name_taken_by_others_is_not_touched() {
     let (app, ann) = start().await;
-    let movie = app.movie(&ann, "Alien").await;
+    let movie = app.create_movie(&ann, "Alien").await;
     let theirs = json!({"pk": {"S": "name#alien"}, "movie_id": {"S": STRANGER}});
     let body = json!({"name": "Aliens"});
     let response = app
-        .send_interrupted(put(&path(&movie), &body).bearer(&ann.token), "TransactWriteItems", || {
+        .send_interrupted(put(&movie_path(&movie), &body).bearer(&ann.token), "TransactWriteItems", || {
             rename_behind(&app, &movie, "alien", "meanwhile");
             app.database.put_item(MOVIES, theirs.clone()).expect("a claim");
         })
@@ -116,7 +116,7 @@ async fn a_freed_name_taken_by_others_is_not_touched() {
     assert_eq!(claims, [theirs.clone(), mine]);
 
     // And the way back to the old name is closed.
-    let response = app.send(put(&path(&movie), &json!({"name": "Alien"})).bearer(&ann.token)).await;
+    let response = app.send(put(&movie_path(&movie), &json!({"name": "Alien"})).bearer(&ann.token)).await;
     expect_problem(&response, 409, "movie_name_taken");
     assert_eq!(app.item(MOVIES, "name#alien"), Some(theirs));
 }
@@ -124,40 +124,40 @@ async fn a_freed_name_taken_by_others_is_not_touched() {
 #[tokio::test]
 async fn a_name_taken_meanwhile_is_a_conflict() {
     let (app, ann) = start().await;
-    let movie = app.movie(&ann, "Alien").await;
+    let movie = app.create_movie(&ann, "Alien").await;
     let mut meanwhile = BTreeMap::new();
     let body = json!({"name": "Aliens", "casts": ["Ripley"]});
     let response = app
-        .send_interrupted(put(&path(&movie), &body).bearer(&ann.token), "TransactWriteItems", || {
+        .send_interrupted(put(&movie_path(&movie), &body).bearer(&ann.token), "TransactWriteItems", || {
             let theirs = json!({"pk": {"S": "name#aliens"}, "movie_id": {"S": STRANGER}});
             app.database.put_item(MOVIES, theirs).expect("a claim");
-            meanwhile = app.contents();
+            meanwhile = app.table_contents();
         })
         .await;
     expect_problem(&response, 409, "movie_name_taken");
-    assert_eq!(app.contents(), meanwhile);
+    assert_eq!(app.table_contents(), meanwhile);
 }
 
 /// Both reasons at once: that the movie has changed counts, and looking again then tells the truth.
 #[tokio::test]
 async fn a_new_owner_is_reported_before_a_taken_name() {
     let (app, ann) = start().await;
-    let movie = app.movie(&ann, "Alien").await;
+    let movie = app.create_movie(&ann, "Alien").await;
     let mut meanwhile = BTreeMap::new();
     let response = app
         .send_interrupted(
-            put(&path(&movie), &json!({"name": "Aliens"})).bearer(&ann.token),
+            put(&movie_path(&movie), &json!({"name": "Aliens"})).bearer(&ann.token),
             "TransactWriteItems",
             || {
-                app.edit(MOVIES, &key(&movie), |item| item["added_by"]["S"] = json!(STRANGER));
+                app.edit_item(MOVIES, &movie_key(&movie), |item| item["added_by"]["S"] = json!(STRANGER));
                 let theirs = json!({"pk": {"S": "name#aliens"}, "movie_id": {"S": STRANGER}});
                 app.database.put_item(MOVIES, theirs).expect("a claim");
-                meanwhile = app.contents();
+                meanwhile = app.table_contents();
             },
         )
         .await;
     expect_problem(&response, 403, "not_owner");
-    assert_eq!(app.contents(), meanwhile);
+    assert_eq!(app.table_contents(), meanwhile);
 }
 
 /// A change of the name writes the whole movie; a change of its cast in between must not be lost to it.
@@ -166,14 +166,14 @@ async fn concurrent_changes_of_different_fields_are_kept() {
     for name in ["Aliens", "ALIEN"] {
         let (app, ann) = start().await;
         let app = &app;
-        let movie = app.movie(&ann, "Alien").await;
+        let movie = app.create_movie(&ann, "Alien").await;
         let operation = if name == "Aliens" { "TransactWriteItems" } else { "UpdateItem" };
         let response = app
             .send_interrupted(
-                put(&path(&movie), &json!({"name": name})).bearer(&ann.token),
+                put(&movie_path(&movie), &json!({"name": name})).bearer(&ann.token),
                 operation,
                 || {
-                    app.edit(MOVIES, &key(&movie), |item| {
+                    app.edit_item(MOVIES, &movie_key(&movie), |item| {
                         item["casts"] = json!({"L": [{"S": "Newt"}]});
                         item["updated_at"]["S"] = json!("2099-01-01T00:00:00.000Z");
                     });
@@ -182,7 +182,7 @@ async fn concurrent_changes_of_different_fields_are_kept() {
             .await;
         let changed = response.json();
         assert_eq!((&changed["name"], &changed["casts"]), (&json!(name), &json!(["Newt"])));
-        let item = app.item(MOVIES, &key(&movie)).expect("the movie");
+        let item = app.item(MOVIES, &movie_key(&movie)).expect("the movie");
         assert_eq!((&item["name"]["S"], &item["casts"]), (&json!(name), &json!({"L": [{"S": "Newt"}]})));
     }
 }
@@ -191,15 +191,15 @@ async fn concurrent_changes_of_different_fields_are_kept() {
 #[tokio::test]
 async fn an_update_of_an_ever_changing_movie_is_429() {
     let (app, ann) = start().await;
-    let movie = app.movie(&ann, "Alien").await;
-    let before = app.contents();
+    let movie = app.create_movie(&ann, "Alien").await;
+    let before = app.table_contents();
     let failed =
         local::fault_proxy::Fault::CancellationReasons(vec!["ConditionalCheckFailed", "None", "None"]);
     app.proxy.inject(local::fault_proxy::Rule::always(failed).on("TransactWriteItems"));
     app.proxy.clear_calls();
-    let response = app.send(put(&path(&movie), &json!({"name": "Aliens"})).bearer(&ann.token)).await;
+    let response = app.send(put(&movie_path(&movie), &json!({"name": "Aliens"})).bearer(&ann.token)).await;
     expect_problem(&response, 429, "too_many_concurrent_writes");
-    assert_eq!(app.contents(), before);
+    assert_eq!(app.table_contents(), before);
     let writes = app.proxy.calls().iter().filter(|call| call.operation == "TransactWriteItems").count();
     assert_eq!(writes, 5, "looking again is bounded");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{key, path};
+use crate::test_app::{movie_key, movie_path};
 use crate::{
     expect::expect_problem,
     test_app::{MOVIES, TestApp, TestUser, movie, post, put},
@@ -21,7 +21,7 @@ fn claims(app: &TestApp) -> Vec<(String, String)> {
 }
 
 async fn rename(app: &TestApp, movie: &Value, owner: &TestUser, name: &str) -> Value {
-    let response = app.send(put(&path(movie), &json!({"name": name})).bearer(&owner.token)).await;
+    let response = app.send(put(&movie_path(movie), &json!({"name": name})).bearer(&owner.token)).await;
     assert_eq!(response.status, 200, "{}", response.body);
     response.json()
 }
@@ -33,13 +33,13 @@ fn claim(name: &str, movie: &Value) -> (String, String) {
 #[tokio::test]
 async fn a_movie_can_get_its_own_name_in_another_spelling() {
     let app = TestApp::start().await;
-    let ann = app.person("ann").await;
-    let movie = app.movie(&ann, "Straße").await;
+    let ann = app.create_user("ann").await;
+    let movie = app.create_movie(&ann, "Straße").await;
     for name in ["Straße", "STRASSE", "  strasse ", "Stra\u{ad}sse", "Ｓtraße"] {
         app.proxy.clear_calls();
         let changed = rename(&app, &movie, &ann, name).await;
         assert_eq!(changed["name"], name.trim());
-        let item = app.item(MOVIES, &key(&movie)).expect("the movie");
+        let item = app.item(MOVIES, &movie_key(&movie)).expect("the movie");
         assert_eq!((&item["name"]["S"], &item["name_key"]["S"]), (&json!(name.trim()), &json!("strasse")));
         assert_eq!(claims(&app), [claim("strasse", &movie)]);
         assert!(app.proxy.calls().iter().all(|call| call.operation != "TransactWriteItems"), "{name}");
@@ -49,14 +49,14 @@ async fn a_movie_can_get_its_own_name_in_another_spelling() {
 #[tokio::test]
 async fn a_rename_takes_the_new_name_and_frees_the_old() {
     let app = TestApp::start().await;
-    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
-    let movie_of_ann = app.movie(&ann, "Alien").await;
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
+    let movie_of_ann = app.create_movie(&ann, "Alien").await;
     let renamed = rename(&app, &movie_of_ann, &ann, "Aliens").await;
     assert_eq!(claims(&app), [claim("aliens", &renamed)]);
 
     let taken = app.send(post("/api/movies", &movie("ALIENS")).bearer(&bob.token)).await;
     expect_problem(&taken, 409, "movie_name_taken");
-    let movie_of_bob = app.movie(&bob, "ALIEN").await;
+    let movie_of_bob = app.create_movie(&bob, "ALIEN").await;
     assert_eq!(claims(&app), [claim("alien", &movie_of_bob), claim("aliens", &renamed)]);
 
     // Round a corner: each takes what the other has left.
@@ -70,15 +70,15 @@ async fn a_rename_takes_the_new_name_and_frees_the_old() {
 #[tokio::test]
 async fn a_rename_to_a_taken_name_changes_nothing() {
     let app = TestApp::start().await;
-    let (ann, bob) = (app.person("ann").await, app.person("bob").await);
-    let movie = app.movie(&ann, "Alien").await;
-    app.movie(&ann, "Ann's other").await;
-    app.movie(&bob, "Bob's").await;
-    let before = app.contents();
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
+    let movie = app.create_movie(&ann, "Alien").await;
+    app.create_movie(&ann, "Ann's other").await;
+    app.create_movie(&bob, "Bob's").await;
+    let before = app.table_contents();
     for name in ["Ann's other", "ANN'S OTHER", "bob's", " BOB'S "] {
         let body = json!({"name": name, "casts": ["Nobody"], "genres": ["None"]});
-        let response = app.send(put(&path(&movie), &body).bearer(&ann.token)).await;
+        let response = app.send(put(&movie_path(&movie), &body).bearer(&ann.token)).await;
         expect_problem(&response, 409, "movie_name_taken");
-        assert_eq!(app.contents(), before, "{name}");
+        assert_eq!(app.table_contents(), before, "{name}");
     }
 }
