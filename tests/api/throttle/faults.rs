@@ -1,4 +1,4 @@
-//! Requests for counters that fail: nobody is blocked for it, and nothing is lost.
+//! Failing requests of counters: no user is blocked because of them, and no failure is lost.
 
 use futures_util::future::join_all;
 use local::{
