@@ -1,8 +1,9 @@
 //! Which items each function reads and writes, and which of their attributes.
 //!
-//! IAM tells tables and actions apart, and [`crate::policies`] compares those. It knows neither kinds of items nor, in a
-//! transaction, attributes. So [`crate::operations`] declares what a function may do with them. [`assert_declared`]
-//! compares every request of every test with that, and one test shows that nothing is declared in vain.
+//! IAM tells tables and actions apart, and [`crate::policies`] compares those. It tells neither kinds of items nor, in
+//! a transaction, attributes apart. So [`crate::operations`] declares what a function may do with them.
+//! [`assert_declared`] compares every request of every test with that, and one test shows that each declaration is
+//! used.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +15,7 @@ use crate::{
     test_app::{ACCOUNT_DELETIONS, MOVIES, PASSWORD_ATTEMPTS, TestApp, USERS},
 };
 
-/// The kinds of items of each table, by the beginnings of their keys.
+/// The kinds of items in each table, by the prefixes of their keys.
 const KINDS: [(&str, &[&str]); 4] = [
     (USERS, &["user#", "email#"]),
     (MOVIES, &["movie#", "name#"]),
@@ -22,7 +23,7 @@ const KINDS: [(&str, &[&str]); 4] = [
     (PASSWORD_ATTEMPTS, &[""]),
 ];
 
-/// Stands for the kind where a request asks for items without naming their keys, and for all attributes.
+/// Stands for the kind if a request names no keys, and for all attributes.
 const ANY: &str = "*";
 /// All attributes of an item.
 pub const ALL: &[&str] = &[ANY];
@@ -36,20 +37,20 @@ pub const USER_ATTRIBUTES: &[&str] =
 pub const MOVIE_ATTRIBUTES: &[&str] =
     &["added_by", "casts", "catalog", "created_at", "genres", "id", "name", "name_key", "updated_at"];
 
-/// What a function does with items of one kind.
+/// What a function does with the items of one kind.
 pub struct Access {
     /// The action of IAM, such as `GetItem`.
     pub action: &'static str,
     /// The table, or `<table>/index/<index>`.
     pub place: String,
-    /// The beginning of the items' keys.
+    /// The prefix of the items' keys.
     kind: &'static str,
     reads: Vec<&'static str>,
     writes: &'static [&'static str],
 }
 
 impl Access {
-    /// The response also has the whole item, such as the one that failed the condition.
+    /// Declares that the response may have the whole item, for example after a failed condition.
     pub fn returning_item(mut self) -> Self {
         self.reads = ALL.to_vec();
         self
@@ -69,47 +70,47 @@ fn write(
     Access { action, place: table.to_owned(), kind, reads: Vec::new(), writes: attributes }
 }
 
-/// Reads one item by its key.
+/// Declares that the function reads single items by their keys.
 pub fn get(table: &str, kind: &'static str, attributes: &[&[&'static str]]) -> Access {
     read("GetItem", table, kind, attributes)
 }
 
-/// Reads several items by their keys.
+/// Declares that the function reads several items at once by their keys.
 pub fn batch_get(table: &str, kind: &'static str, attributes: &[&'static str]) -> Access {
     read("BatchGetItem", table, kind, &[attributes])
 }
 
-/// Reads all attributes of an index.
+/// Declares that the function queries an index, with all attributes.
 pub fn query(table: &str, index: &str) -> Access {
     read("Query", &format!("{table}/index/{index}"), ANY, &[ALL])
 }
 
-/// Reads all items of a table.
+/// Declares that the function scans a table, with all attributes.
 pub fn scan(table: &str) -> Access {
     read("Scan", table, ANY, &[ALL])
 }
 
-/// Adds or replaces an item.
+/// Declares that the function creates or replaces items.
 pub fn put(table: &str, kind: &'static str, attributes: &'static [&'static str]) -> Access {
     write("PutItem", table, kind, attributes)
 }
 
-/// Changes attributes of an item.
+/// Declares that the function changes attributes of items.
 pub fn update(table: &str, kind: &'static str, attributes: &'static [&'static str]) -> Access {
     write("UpdateItem", table, kind, attributes)
 }
 
-/// Deletes an item.
+/// Declares that the function deletes items.
 pub fn delete(table: &str, kind: &'static str) -> Access {
     write("DeleteItem", table, kind, &[])
 }
 
-/// The read that checks a token.
+/// Declares the read that checks a token.
 pub fn session() -> Access {
     get(USERS, "user#", &[SESSION_ATTRIBUTES])
 }
 
-/// What counting a password attempt, and forgetting it, takes.
+/// Declares the requests that count a password attempt and reset the count.
 pub fn password_attempts() -> Vec<Access> {
     let counter = &["blocked_until", "expires_at", "failures", "last_attempt"];
     vec![
@@ -120,9 +121,9 @@ pub fn password_attempts() -> Vec<Access> {
     ]
 }
 
-/// An action, the table or index that it is for, and the kind of the items.
+/// An action, the table or index that it applies to, and the kind of the items.
 type Target = (String, String, String);
-/// The attributes that are read, and those that are written. The key is in neither.
+/// The attributes that are read and the ones that are written, without the key.
 type Attributes = (BTreeSet<String>, BTreeSet<String>);
 
 #[tokio::test]
@@ -139,17 +140,17 @@ async fn every_function_reads_and_writes_exactly_what_is_declared() {
         assert_eq!(
             allowed(&function.operation),
             used,
-            "{}: left is declared, right is used",
+            "{}: left is declared in tests/api/operations.rs, right is used",
             function.operation
         );
     }
 }
 
-/// Fails if a function read or wrote an item or an attribute that is not declared.
+/// Panics if a function read or wrote an item or an attribute that is not declared.
 pub fn assert_declared(functions: &[&str], calls: &[RecordedCall]) {
     let allowed: BTreeMap<&str, _> = functions.iter().map(|name| (*name, allowed(name))).collect();
     for call in calls {
-        // A test can ask the database something of its own, in nobody's name.
+        // A test may make requests of its own. Their caller is not a function.
         let Some(allowed) = allowed.get(&*call.caller) else { continue };
         for (target, (reads, writes)) in accesses(call) {
             let none = Attributes::default();
@@ -179,7 +180,7 @@ fn allowed(operation: &str) -> BTreeMap<Target, Attributes> {
     (operations::find(operation).accesses)().into_iter().map(entry).collect()
 }
 
-/// What a call reads and writes.
+/// Returns what a recorded call reads and writes.
 fn accesses(call: &RecordedCall) -> Vec<(Target, Attributes)> {
     let body = &call.body;
     match call.operation.as_str() {
@@ -206,7 +207,7 @@ fn accesses(call: &RecordedCall) -> Vec<(Target, Attributes)> {
     }
 }
 
-/// What one request, or one item of a transaction, reads and writes.
+/// Returns what one request, or one item of a transaction, reads and writes.
 fn access(action: &str, request: &Value) -> (Target, Attributes) {
     let table = request["TableName"].as_str().expect("a table");
     let place =
@@ -225,17 +226,18 @@ fn access(action: &str, request: &Value) -> (Target, Attributes) {
         }
         "UpdateItem" => (kind(table, &request["Key"]), answered, updated(request)),
         "DeleteItem" => (kind(table, &request["Key"]), answered, BTreeSet::new()),
-        other => panic!("tests/api/access.rs does not know what {other} reads and writes"),
+        other => panic!("add {other} to `access` in tests/api/access.rs"),
     };
     ((action.to_owned(), place, kind), (reads, writes))
 }
 
-/// The kind of the item that has this key.
+/// Returns the kind of the item with this key.
 fn kind(table: &str, key: &Value) -> String {
     let key = key[key_attribute(table)]["S"].as_str().expect("a key");
     let (_, kinds) = KINDS.iter().find(|(name, _)| *name == table).expect("a table with kinds");
     let kind = kinds.iter().find(|kind| key.starts_with(**kind));
-    (*kind.unwrap_or_else(|| panic!("tests/api/access.rs knows no kind of {table} for {key}"))).to_owned()
+    (*kind.unwrap_or_else(|| panic!("add the kind of {key} in {table} to KINDS in tests/api/access.rs")))
+        .to_owned()
 }
 
 fn key_attribute(table: &str) -> &'static str {
@@ -246,7 +248,7 @@ fn attributes_of(table: &str, item: &Map<String, Value>) -> BTreeSet<String> {
     item.keys().filter(|name| *name != key_attribute(table)).cloned().collect()
 }
 
-/// The attributes that a request asks for, but for the key; all, if it does not say.
+/// Returns the attributes that a request projects, without the key; all if it has no projection.
 fn projected(request: &Value) -> BTreeSet<String> {
     let Some(projection) = request["ProjectionExpression"].as_str() else {
         return BTreeSet::from([ANY.to_owned()]);
@@ -255,7 +257,7 @@ fn projected(request: &Value) -> BTreeSet<String> {
     names.filter(|name| name != "pk").collect()
 }
 
-/// The attributes that an update changes: in each clause the first word, and the first after each comma.
+/// Returns the attributes that an update changes: in each clause the first word, and the first word after each comma.
 fn updated(request: &Value) -> BTreeSet<String> {
     let expression = request["UpdateExpression"].as_str().expect("an update expression");
     let mut depth = 0;
@@ -285,7 +287,7 @@ fn updated(request: &Value) -> BTreeSet<String> {
     names
 }
 
-/// The attribute at the beginning of a path.
+/// Returns the attribute at the beginning of a path.
 fn attribute(path: &str, request: &Value) -> String {
     let first = path.trim().split(['.', '[', '=']).next().unwrap_or_default();
     request["ExpressionAttributeNames"][first].as_str().unwrap_or(first).to_owned()

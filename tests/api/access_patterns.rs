@@ -1,4 +1,4 @@
-//! What each operation asks of DynamoDB when it succeeds: its price, and all that its role must allow.
+//! The requests that each operation makes of DynamoDB when it succeeds. They determine its price and its role.
 
 use local::fault_proxy::RecordedCall;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::{
     test_app::{NEW_PASSWORD, PASSWORD, PASSWORD_ATTEMPTS, TestApp, post, put},
 };
 
-/// A request in short, with everything that the price and the role depend on.
+/// Describes a request by everything that determines its price and the permission that it needs.
 fn short(call: &RecordedCall) -> String {
     let consistent = if call.body["ConsistentRead"] == true { " consistently" } else { "" };
     let index = call.index.as_ref().map(|index| format!("/{index}")).unwrap_or_default();
@@ -33,7 +33,7 @@ async fn each_operation_makes_exactly_its_requests() {
         let mut requests: Vec<String> = calls.iter().map(short).collect();
         let mut expected = call.requests.to_vec();
         if expected.iter().any(|request| request.contains(PASSWORD_ATTEMPTS)) {
-            // Some of them are made at the same time.
+            // Some of them are concurrent.
             requests.sort();
             expected.sort_unstable();
         }
@@ -42,8 +42,8 @@ async fn each_operation_makes_exactly_its_requests() {
     .await;
 }
 
-/// However many of its requests come at the same time: a try is counted before the password is looked at, and the count
-/// is taken back before anything else is done with it.
+/// Some of the requests are concurrent. Still, the attempt is counted before the password is checked, and the count is
+/// reverted before anything else happens.
 #[tokio::test]
 async fn an_attempt_is_counted_before_the_password_is_checked() {
     let app = TestApp::start().await;

@@ -1,4 +1,4 @@
-//! What the template's alarms and its dashboard look at really exists: the functions emit it, or an AWS service does.
+//! Every metric in the template's alarms and dashboard exists: the functions or an AWS service emit it.
 
 mod evaluation;
 mod rollback;
@@ -18,14 +18,14 @@ use crate::{
     test_app::{ACCOUNT_DELETIONS, TestApp, get},
 };
 
-/// A metric as CloudWatch tells it from others: namespace, name, and the values of its dimensions by their names.
+/// A metric as CloudWatch identifies it: its namespace, its name, and its dimensions by name.
 pub type Watched = (String, String, BTreeMap<String, String>);
 
 const OURS: &str = "MovieBag";
 
-/// The metrics of AWS services that are looked at, with the dimension they are told apart by, as the services' guides
-/// have them: "Working with metrics for HTTP APIs", "Types of metrics for Lambda functions", "Available CloudWatch
-/// metrics for Amazon SQS".
+/// The metrics of AWS services that the template uses, with the dimension that identifies each. They are listed in the
+/// services' guides under "Working with metrics for HTTP APIs", "Types of metrics for Lambda functions" and "Available
+/// CloudWatch metrics for Amazon SQS".
 const OF_SERVICES: [(&str, &str, &str); 9] = [
     ("AWS/ApiGateway", "4xx", "ApiId"),
     ("AWS/ApiGateway", "5xx", "ApiId"),
@@ -70,7 +70,7 @@ async fn every_alarm_and_every_graph_has_a_metric_that_exists() {
             "FunctionName" => "AWS::Serverless::Function",
             _ => "AWS::SQS::Queue",
         };
-        assert_eq!(resource, expected, "{watched:?} is about something else");
+        assert_eq!(resource, expected, "{watched:?} names a resource of another type");
     }
     let unseen: Vec<_> = emitted.difference(&graphs).collect();
     assert!(
@@ -79,7 +79,7 @@ async fn every_alarm_and_every_graph_has_a_metric_that_exists() {
          To fix this: add them to Dashboard in template.yaml."
     );
     let unseen: Vec<_> = counted.iter().filter(|it| !graphs.contains(*it) && !alarms.contains(*it)).collect();
-    assert!(unseen.is_empty(), "paid for, but on no graph and in no alarm: {unseen:#?}");
+    assert!(unseen.is_empty(), "These metrics are paid for, but on no graph and in no alarm: {unseen:#?}");
 }
 
 #[test]
@@ -97,14 +97,14 @@ fn the_access_log_is_counted_by_status() {
     }
 }
 
-/// What the filters of the access log count of requests that are turned away, at every route.
+/// Returns the metrics that the filters of the access log emit for requests with 429, at every route.
 fn counted_in_the_access_log(template: &Template) -> BTreeSet<Watched> {
     let routes = template.functions().iter().flat_map(|function| &function.routes);
     routes.flat_map(|route| counted(template, &format!("{} {}", route.method, route.path), 429)).collect()
 }
 
-/// What the filters of the access log count of one request. Of the patterns there are, only a comparison of one field
-/// with a text is understood.
+/// Returns the metrics that the filters of the access log emit for one request. Of CloudWatch's filter patterns, only
+/// the comparison of one field with a text is supported.
 fn counted(template: &Template, route: &str, status: u16) -> BTreeSet<Watched> {
     let api = of_type(template, "AWS::Serverless::HttpApi").next().expect("an API");
     let format = text(&api["AccessLogSettings"]["Format"]["Fn::Sub"]);
@@ -114,7 +114,7 @@ fn counted(template: &Template, route: &str, status: u16) -> BTreeSet<Watched> {
         .replace("$context.status", &status.to_string());
     let line: Value = serde_json::from_str(&line).expect("a line of the log is JSON");
     let field =
-        |path: &str| text(&line[path.strip_prefix("$.").unwrap_or_else(|| panic!("{path} is no field"))]);
+        |path: &str| text(&line[path.strip_prefix("$.").unwrap_or_else(|| panic!("{path} is not a field"))]);
     let mut counted = BTreeSet::new();
     for filter in of_type(template, "AWS::Logs::MetricFilter") {
         assert_eq!(filter["LogGroupName"], json!({"Ref": "AccessLogs"}));
@@ -134,11 +134,11 @@ fn counted(template: &Template, route: &str, status: u16) -> BTreeSet<Watched> {
     counted
 }
 
-/// Makes every metric happen once.
+/// Makes the functions emit every metric at least once.
 async fn emit_everything(app: &TestApp) {
     policies::make_every_call(app).await;
     let ann = app.create_owner("ann").await;
-    // One more than the failures that are free.
+    // One more than the number of free failures.
     for _ in 0..6 {
         app.log_in(&ann.user.email, "not the password").await;
     }
@@ -148,7 +148,7 @@ async fn emit_everything(app: &TestApp) {
         StreamReader::new(&app.database, ACCOUNT_DELETIONS).and_then(|mut reader| reader.next_records());
     let records = json!({"Records": records.expect("records")});
     let purge = app.function("purge-account").await;
-    // The schedule first, so that somebody is still leaving.
+    // The scheduled run comes first, while an account deletion is pending.
     for event in [json!({}), records] {
         assert_eq!(purge.invoke(&event).await, Outcome::Response(json!({"batchItemFailures": []})));
     }
@@ -156,7 +156,7 @@ async fn emit_everything(app: &TestApp) {
     app.wait_for_log_with(&["LoginsThrottled"]).await;
 }
 
-/// What the alarms look at.
+/// Returns the metrics of all alarms.
 pub fn alarms(template: &Template) -> BTreeSet<Watched> {
     let mut found = BTreeSet::new();
     for alarm in of_type(template, "AWS::CloudWatch::Alarm") {
@@ -170,14 +170,14 @@ pub fn alarms(template: &Template) -> BTreeSet<Watched> {
     found
 }
 
-/// The metric that an alarm, or a part of its sum, looks at.
+/// Returns the metric of an alarm, or of one term of an alarm's sum.
 fn watched(metric: &Value) -> Watched {
     let dimensions = metric["Dimensions"].as_array().into_iter().flatten();
     let dimensions = dimensions.map(|dimension| (text(&dimension["Name"]), meaning(&dimension["Value"])));
     (text(&metric["Namespace"]), text(&metric["MetricName"]), dimensions.collect())
 }
 
-/// What the dashboard shows.
+/// Returns the metrics of all graphs on the dashboard.
 pub fn graphs(template: &Template) -> BTreeSet<Watched> {
     let mut found = BTreeSet::new();
     for dashboard in of_type(template, "AWS::CloudWatch::Dashboard") {
@@ -185,7 +185,8 @@ pub fn graphs(template: &Template) -> BTreeSet<Watched> {
         let body: Value = serde_json::from_str(&body).expect("the dashboard's body is JSON");
         for widget in body["widgets"].as_array().into_iter().flatten() {
             for metric in widget["properties"]["metrics"].as_array().into_iter().flatten() {
-                // Namespace, name, and pairs of a dimension's name and value; last what the graph looks like.
+                // Namespace, name, and pairs of a dimension's name and value. The last element says how the graph
+                // looks.
                 let words = metric.as_array().into_iter().flatten().filter_map(Value::as_str);
                 let words: Vec<String> = words
                     .map(|word| match word.strip_prefix("${").and_then(|word| word.strip_suffix('}')) {
@@ -209,17 +210,17 @@ fn of_type<'a>(template: &'a Template, kind: &str) -> impl Iterator<Item = &'a V
         .map(|it| &it["Properties"])
 }
 
-/// The value of a dimension in an alarm.
+/// Returns the value of a dimension in an alarm.
 fn meaning(value: &Value) -> String {
     let name = value["Ref"].as_str().or_else(|| value["Fn::GetAtt"][0].as_str());
     named(name.unwrap_or_else(|| panic!("{value} is neither a parameter nor a resource")))
 }
 
-/// What a reference stands for here: the stage that tests have, or the resource itself.
+/// Returns what a reference stands for in tests: the stage `local`, or the name of the resource.
 fn named(reference: &str) -> String {
     if reference == "Stage" { "local" } else { reference.trim_end_matches(".QueueName") }.to_owned()
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a string")).to_owned()
 }

@@ -17,7 +17,7 @@ use crate::{
     tokens::decoded,
 };
 
-/// The request with which somebody changes their password.
+/// Returns a request that changes the password.
 fn change(user: &TestUser, current: &str, new: &str) -> HttpRequest {
     let body = json!({"current_password": current, "new_password": new});
     put("/api/auth/password", &body).bearer(&user.token)
@@ -63,7 +63,7 @@ async fn a_change_ends_every_session_but_the_new_one() {
     for earlier in [&ann.token, &elsewhere] {
         expect_problem(&app.get_account(earlier).await, 401, "invalid_token");
     }
-    assert_eq!(app.get_account(&bob.token).await.status, 200, "nobody else is concerned");
+    assert_eq!(app.get_account(&bob.token).await.status, 200, "another user's session continues");
     expect_problem(&app.log_in(&ann.email, PASSWORD).await, 401, "invalid_credentials");
     assert_eq!(app.log_in(&ann.email, NEW_PASSWORD).await.status, 200);
     assert_consistent(&app);
@@ -129,7 +129,7 @@ async fn errors_of_a_password_change_take_precedence_in_order() {
         (signed_in(typed().body(large)), 413, "payload_too_large"),
         (signed_in(typed().body("{")), 400, "malformed_json"),
         (signed_in(typed().body("{}")), 400, "validation_failed"),
-        // A new password that cannot be set comes before a current one that is wrong.
+        // An invalid new password is reported before a wrong current one.
         (change(&ann, "a wrong password", "short"), 400, "validation_failed"),
         (change(&ann, "a wrong password", "ANN"), 400, "validation_failed"),
         (change(&ann, "a wrong password", NEW_PASSWORD), 403, "invalid_credentials"),
@@ -146,12 +146,12 @@ async fn a_user_deleted_after_the_read_is_401() {
     let gate = Gate::new();
     let hold = Fault::Hold(gate.clone());
     app.proxy.inject(Rule::once(hold).from("change-password").after(1));
-    let gone = async {
+    let deleted = async {
         gate.reached().await;
         app.delete_item(USERS, &format!("user#{}", ann.id));
         gate.open();
     };
-    let (response, ()) = join(app.send(change(&ann, PASSWORD, NEW_PASSWORD)), gone).await;
+    let (response, ()) = join(app.send(change(&ann, PASSWORD, NEW_PASSWORD)), deleted).await;
     expect_problem(&response, 401, "invalid_token");
-    assert!(app.item(USERS, &format!("user#{}", ann.id)).is_none(), "the user has come back");
+    assert!(app.item(USERS, &format!("user#{}", ann.id)).is_none(), "the deleted user exists again");
 }

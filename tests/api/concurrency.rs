@@ -1,7 +1,7 @@
-//! Many at once: fifty processes of a function with their writes held back until all fifty are there, and the races
+//! Concurrent requests: fifty processes of a function whose writes are held until all fifty have arrived, and races
 //! between different operations.
 
-#![expect(clippy::print_stdout, reason = "how many of the fifty got what is worth seeing")]
+#![expect(clippy::print_stdout, reason = "shows the number of each response")]
 
 use std::collections::BTreeMap;
 
@@ -43,11 +43,11 @@ async fn of_fifty_parallel_signups_with_one_email_one_succeeds() {
 #[tokio::test]
 async fn of_fifty_parallel_creates_of_one_name_one_succeeds() {
     let app = TestApp::start().await;
-    let people = people(&app).await;
+    let users = users(&app).await;
     let spellings = ["Heat", "HEAT", " heat", "ｈｅａｔ"];
     let requests = (0..MANY).map(|number| {
         let name = spellings[number % spellings.len()];
-        post("/api/movies", &movie(name)).bearer(&people[number % people.len()].token)
+        post("/api/movies", &movie(name)).bearer(&users[number % users.len()].token)
     });
     let responses = at_once(&app, "create-movie", requests.collect()).await;
 
@@ -61,10 +61,10 @@ async fn of_fifty_parallel_creates_of_one_name_one_succeeds() {
 #[tokio::test]
 async fn of_fifty_parallel_renames_to_one_name_one_succeeds() {
     let app = TestApp::start().await;
-    let people = people(&app).await;
+    let users = users(&app).await;
     let mut requests = Vec::new();
     for number in 0..MANY {
-        let owner = &people[number % people.len()];
+        let owner = &users[number % users.len()];
         let id = app.create_movie(owner, &format!("Movie {number}")).await["id"]
             .as_str()
             .expect("an id")
@@ -79,7 +79,7 @@ async fn of_fifty_parallel_renames_to_one_name_one_succeeds() {
     assert_eq!((movies, claims), (MANY, MANY));
     let winner = responses.iter().position(|response| response.status == 200).expect("a winner");
     assert_eq!(app.items(MOVIES, "name#heat")[0]["movie_id"]["S"], responses[winner].json()["id"]);
-    // The winner's old name is free, and every other one is still claimed.
+    // The old name of the renamed movie is free, and every other one is still claimed.
     for number in 0..MANY {
         let claims = app.items(MOVIES, "name#");
         let kept = claims.iter().any(|claim| claim["pk"]["S"] == format!("name#movie {number}"));
@@ -92,7 +92,7 @@ async fn of_fifty_parallel_renames_to_one_name_one_succeeds() {
 async fn fifty_parallel_creates_by_one_user_all_succeed_and_all_count() {
     let app = TestApp::start().await;
     let ann = app.create_user("ann").await;
-    // The emulator runs one transaction after the other; the real service refuses those that meet at Ann's item.
+    // The emulator runs one transaction after the other. DynamoDB refuses concurrent transactions on Ann's item.
     let conflicts = Rule { times: 2 * MANY, ..Rule::once(Fault::TransactionConflict { position: 2 }) };
     app.proxy.inject(conflicts.from("create-movie").on("TransactWriteItems"));
     let requests = (0..MANY)
@@ -220,7 +220,7 @@ async fn a_login_succeeds_only_after_the_signup() {
     assert_consistent(&app);
 }
 
-/// Sends each request to a process of its own and lets none of them write before all are about to.
+/// Sends each request to its own process, and releases their writes when all of them have arrived.
 async fn at_once(app: &TestApp, operation: &str, requests: Vec<HttpRequest>) -> Vec<HttpResponse> {
     app.start_many(operation, requests.len()).await;
     let gate = Gate::new();
@@ -235,7 +235,7 @@ async fn at_once(app: &TestApp, operation: &str, requests: Vec<HttpRequest>) -> 
     join(sending, opening).await.0
 }
 
-/// How many got which status, with the code of an error.
+/// Returns the number of responses by status, with the code of an error.
 fn counts(responses: &[HttpResponse]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for response in responses {
@@ -249,15 +249,15 @@ fn one_winner(code: &str) -> BTreeMap<String, usize> {
     BTreeMap::from([("200".to_owned(), 1), (format!("409 {code}"), MANY - 1)])
 }
 
-async fn people(app: &TestApp) -> Vec<TestUser> {
-    let mut people = Vec::new();
+async fn users(app: &TestApp) -> Vec<TestUser> {
+    let mut users = Vec::new();
     for name in ["ann", "bob", "cem"] {
-        people.push(app.create_user(name).await);
+        users.push(app.create_user(name).await);
     }
-    people
+    users
 }
 
-/// Somebody with a movie called Heat, and its path.
+/// Creates a user with a movie called Heat, and returns its path.
 async fn one_movie() -> (TestApp, TestUser, String) {
     let app = TestApp::start().await;
     let ann = app.create_user("ann").await;
@@ -265,7 +265,7 @@ async fn one_movie() -> (TestApp, TestUser, String) {
     (app, ann, path)
 }
 
-/// Holds the next transaction of a function back until the gate is opened.
+/// Holds the next transaction of a function until the gate is opened.
 fn hold(app: &TestApp, operation: &str) -> Gate {
     let gate = Gate::new();
     app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(operation).on("TransactWriteItems"));

@@ -1,4 +1,4 @@
-//! Starting: which environment variables a function needs, and what it says of those it cannot use.
+//! The environment variables that a function needs to start, and the message if it cannot use one.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -13,7 +13,7 @@ use crate::{
     test_app::{TOKEN_KEY, TestApp, USERS, binary, usual_value},
 };
 
-/// What a function can do without.
+/// The variables that a function starts without.
 const OPTIONAL: [&str; 6] =
     ["BCRYPT_COST", "BCRYPT_COST_CEILING", "JWT_PREVIOUS_SECRET_KEY", "MOVIES_PER_USER", "RELEASE", "STAGE"];
 
@@ -21,13 +21,13 @@ fn template() -> Template {
     Template::load("template.yaml").expect("template.yaml is readable")
 }
 
-/// The names of the variables that the template gives a function.
+/// Returns the names of the variables that the template gives a function.
 fn variables(template: &Template, operation: &str) -> Vec<String> {
     template.function(operation).expect("a function").environment.keys().cloned().collect()
 }
 
-/// Starts a function with the template's variables, one of them changed, or left out where the value is `None`.
-/// Gives what it wrote when it ended at once, and `None` when it runs.
+/// Starts a function with the template's variables, one of them with another value, or left out if `value` is `None`.
+/// Returns its output if it exits at once, and `None` if it runs.
 async fn refusal_to_start(
     template: &Template,
     operation: &str,
@@ -37,7 +37,7 @@ async fn refusal_to_start(
     refusal_of(&binary(operation), template, operation, name, value).await
 }
 
-/// As [`refusal_to_start`], of another executable.
+/// Does the same as [`refusal_to_start`] with another executable.
 async fn refusal_of(
     binary: &Path,
     template: &Template,
@@ -53,17 +53,17 @@ async fn refusal_of(
     environment.extend(value.map(|value| (name.to_owned(), value.to_owned())));
     let options = FunctionOptions { environment, ..FunctionOptions::new(operation, binary) };
     let function = Function::start(options).await.expect("a process");
-    // An event that is none is good enough to see whether anybody is there to take it.
+    // An invalid event shows as well as a valid one whether the process runs.
     match function.invoke(&json!("are you there?")).await {
         Outcome::Crashed { status, logs } => {
             assert_eq!(status, "exit status: 1", "{operation}: {logs}");
             Some(logs)
         }
         Outcome::Response(_) | Outcome::Error { .. } => {
-            assert!(function.is_alive(), "{operation} answered, and then its process ended");
+            assert!(function.is_alive(), "{operation} responded, and then its process ended");
             None
         }
-        Outcome::TimedOut => panic!("{operation} does not answer"),
+        Outcome::TimedOut => panic!("{operation} does not respond"),
     }
 }
 
@@ -154,7 +154,7 @@ async fn a_weak_token_key_is_refused_and_never_shown() {
 #[tokio::test]
 async fn a_bcrypt_cost_outside_its_bounds_is_refused() {
     let template = template();
-    // What the tests are built as begins at 4. Releases are asked below.
+    // Test builds accept costs from 4. A release is tested below.
     let lowest = 4;
     let expected = cost_refused("BCRYPT_COST", lowest);
     for operation in ["signup", "login", "change-password"] {
@@ -174,7 +174,7 @@ fn cost_refused(name: &str, lowest: u32) -> String {
     format!("Error: cannot start: the environment variable {name} must be a number from {lowest} to 15")
 }
 
-/// The executables that would be deployed, in the folders where `cargo lambda build --release` puts them.
+/// The executables that are deployed, in the folders where `cargo lambda build --release` puts them.
 #[tokio::test]
 #[ignore = "asks release builds, which .ci/run makes first"]
 async fn a_release_refuses_to_hash_at_less_than_10() {
@@ -199,7 +199,7 @@ async fn a_release_refuses_to_hash_at_less_than_10() {
 #[tokio::test]
 async fn a_bcrypt_cost_ceiling_outside_its_bounds_is_refused() {
     let template = template();
-    // The tests' usual cost.
+    // The cost that tests use.
     let expected = cost_refused("BCRYPT_COST_CEILING", 4);
     for operation in ["login", "change-password"] {
         for value in ["3", "16", "-1", "x", " 4", "00"] {

@@ -1,4 +1,4 @@
-//! `openapi.yaml` as a test: what every response must look like.
+//! Checks responses against `openapi.yaml`.
 
 use std::{
     collections::BTreeMap,
@@ -9,13 +9,13 @@ use jsonschema::Validator;
 use local::{gateway::HttpResponse, yaml};
 use serde_json::{Value, json};
 
-/// The document that clients are promised.
+/// Returns `openapi.yaml`.
 pub fn document() -> &'static Value {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
     DOCUMENT.get_or_init(|| yaml::read("openapi.yaml".as_ref()).expect("openapi.yaml is readable"))
 }
 
-/// The methods and paths of the document with their operations.
+/// Returns the method, the path and the operation object of every operation.
 pub fn operations() -> impl Iterator<Item = (String, &'static str, &'static Value)> {
     let paths = document()["paths"].as_object().expect("paths");
     paths.iter().flat_map(|(path, item)| {
@@ -24,7 +24,7 @@ pub fn operations() -> impl Iterator<Item = (String, &'static str, &'static Valu
     })
 }
 
-/// Panics unless the document allows this response of this operation: its status, its headers, its body.
+/// Panics unless the document allows this response of this operation, with its status, headers and body.
 pub fn check(operation: &str, response: &HttpResponse) {
     let (_, _, definition) = operations()
         .find(|(_, _, definition)| definition["operationId"] == operation)
@@ -68,11 +68,11 @@ fn check_value(operation: &str, schema: &'static Value, value: &Value) {
     assert!(problems.is_empty(), "{operation} breaks openapi.yaml: {problems:?} in {value:#}");
 }
 
-/// The validator of a schema of the document, made once: making one takes longer than most requests.
+/// Returns the validator of a schema, which is created once, because that takes longer than most requests.
 fn validator(schema: &'static Value) -> Arc<Validator> {
     static VALIDATORS: Mutex<BTreeMap<usize, Arc<Validator>>> = Mutex::new(BTreeMap::new());
     let mut validators = VALIDATORS.lock().unwrap_or_else(PoisonError::into_inner);
-    // The document never moves, so a place in memory is a place in the document.
+    // The document is never moved, so an address in memory identifies a schema.
     let place = std::ptr::from_ref(schema).addr();
     let validator = validators.entry(place).or_insert_with(|| {
         let mut schema = schema.clone();
@@ -82,7 +82,7 @@ fn validator(schema: &'static Value) -> Arc<Validator> {
     Arc::clone(validator)
 }
 
-/// Follows a reference inside the document.
+/// Follows a reference within the document.
 fn resolve(value: &'static Value) -> &'static Value {
     match value["$ref"].as_str() {
         Some(reference) => {

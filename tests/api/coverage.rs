@@ -1,7 +1,7 @@
-//! One name per operation everywhere: every place that lists the operations lists the same ones, with the same routes.
+//! Every place that lists the operations lists the same ones, with the same names and routes.
 //!
-//! After a change of the operations, the message of
-//! [`every_place_lists_the_same_operations_and_routes`] is the list of what is left to do.
+//! After a change of the operations, the message of [`every_place_lists_the_same_operations_and_routes`] names what is
+//! left to do.
 
 mod places;
 
@@ -33,10 +33,10 @@ enum Lists {
     OnlyRoutes,
 }
 
-/// Returns everything on which the places do not agree, in words. The template decides about routes.
+/// Returns a description of everything that differs between the places. The template decides about routes.
 fn disagreements(places: &[Place]) -> Vec<String> {
     let template = places.iter().find(|place| place.name == TEMPLATE).expect("the template");
-    // Among the tests there are files that are not about one operation.
+    // Some test modules are not about one operation.
     let listing = places.iter().filter(|place| place.name != TESTS);
     let all: BTreeSet<&String> = listing.flat_map(|place| place.operations.keys()).collect();
     let mut found = Vec::new();
@@ -90,7 +90,7 @@ fn every_place_lists_the_same_operations_and_routes() {
     assert_eq!(PLACES[0].operations.len(), OPERATIONS.len());
 }
 
-/// Returns the operations that no client calls. An operation that lost its route by mistake is not among them.
+/// Returns the operations that no client calls. An operation without a route by mistake is not among them.
 fn without_route() -> Vec<&'static str> {
     let of_aws = OPERATIONS.iter().filter(|operation| operation.caller == Caller::Aws);
     of_aws.map(|operation| operation.name).collect()
@@ -117,7 +117,7 @@ fn the_deployment_test_has_a_call_for_every_statement() {
     for function in template.functions() {
         let operation = &function.operation;
         let sids = function.statements.iter().filter_map(|statement| statement["Sid"].as_str());
-        // Every call writes a log. The other statements of the shared policy are there on a condition.
+        // Every call writes a log. The other statements of the shared policy are conditional.
         let own: BTreeSet<String> = sids.filter(|sid| *sid != "WriteLogs").map(str::to_owned).collect();
         assert_eq!(
             calls.get(operation),
@@ -151,7 +151,8 @@ fn an_operation_that_is_missing_anywhere_is_found() {
             let (_, missing) = found[0].split_once("It is not in: ").expect("where it is missing");
             let (missing, steps) = missing.split_once("\nTo fix this:").expect("how to fix it");
             assert!(steps.contains(&format!("\n1. {}: {}", place.name, place.fix)), "{found:?}");
-            // Without the template, an operation of which only it says that it has no route has none elsewhere either.
+            // Only the template says that an operation has no route. Without it, the operation is missing in the places
+            // of routes, too.
             let alone = missing == format!("{}.", place.name);
             let without_route = without_route().contains(&operation.as_str());
             assert!(alone || without_route && missing.starts_with(place.name), "{found:?}");

@@ -110,7 +110,7 @@ async fn creating_a_movie_needs_a_token() {
     assert_eq!(app.count(MOVIES, ""), 0);
 }
 
-/// The token was good when it was looked at; the write itself must still notice.
+/// The token was valid when it was checked. The condition of the write must fail.
 #[tokio::test]
 async fn an_account_deleted_before_the_write_adds_nothing() {
     let app = TestApp::start().await;

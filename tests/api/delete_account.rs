@@ -10,12 +10,12 @@ use crate::{
     tokens::{forge, issued},
 };
 
-/// The request with which the user of a token leaves.
+/// Returns a request that deletes the account of this token's user.
 fn request_deletion(token: &str) -> HttpRequest {
     delete("/api/auth/account").bearer(token)
 }
 
-/// The token as if it had been issued so many seconds earlier.
+/// Returns the token as if it had been issued this many seconds earlier.
 fn aged(token: &str, seconds: i64) -> String {
     forge(token, &json!({}), &json!({"iat": issued(token) - seconds}))
 }
@@ -57,21 +57,21 @@ async fn an_account_deletion_is_requested_in_one_transaction() {
       }
     }
     "#);
-    let since = account_deletion["requested_at"]["S"].as_str().expect("a time");
-    let since = shared::model::Timestamp::parse(since).expect("RFC 3339 with milliseconds");
-    assert!(since.unix_seconds() >= issued(&ann.token), "{since}");
+    let requested_at = account_deletion["requested_at"]["S"].as_str().expect("a time");
+    let requested_at = shared::model::Timestamp::parse(requested_at).expect("RFC 3339 with milliseconds");
+    assert!(requested_at.unix_seconds() >= issued(&ann.token), "{requested_at}");
     let user = expected.get_mut(&format!("{USERS} \"user#{}\"", ann.id)).expect("the user");
     user["status"] = json!({"S": "deleting"});
     user["session_epoch"] = json!({"N": "1"});
     expected.insert(format!("{ACCOUNT_DELETIONS} \"{}\"", ann.id), account_deletion);
-    // The movies are still there: they are the purge's work.
+    // The movies still exist. The purge deletes them.
     assert_eq!(app.table_contents(), expected);
     let writes: Vec<_> =
         app.proxy.calls_of("delete-account").into_iter().filter(|call| call.operation != "GetItem").collect();
     assert_eq!(writes.len(), 1);
     let items = [("Update".to_owned(), USERS.to_owned()), ("Put".to_owned(), ACCOUNT_DELETIONS.to_owned())];
     assert_eq!(writes[0].transaction_items, items);
-    assert_eq!(app.get_account(&bob.token).await.status, 200, "nobody else leaves");
+    assert_eq!(app.get_account(&bob.token).await.status, 200, "another user's session continues");
     assert_consistent(&app);
 }
 
@@ -87,7 +87,7 @@ async fn after_the_request_no_login_works_and_the_email_is_taken() {
         expect_problem(&app.get_account(token).await, 401, "invalid_token");
         expect_problem(&app.send(request_deletion(token)).await, 401, "invalid_token");
     }
-    // Not even a token of the epoch that the user has now.
+    // A token of the user's current epoch is refused, too.
     let forged = forge(&ann.token, &json!({}), &json!({"epoch": 1}));
     expect_problem(&app.send(request_deletion(&forged)).await, 401, "invalid_token");
     for email in [&ann.email, &ann.email.to_uppercase()] {
@@ -96,12 +96,12 @@ async fn after_the_request_no_login_works_and_the_email_is_taken() {
     }
     assert_eq!(app.table_contents(), after);
     let path = movie_path(&movie);
-    assert_eq!(app.send(get(&path)).await.json(), movie, "until the purge has come to it");
+    assert_eq!(app.send(get(&path)).await.json(), movie, "until the purge deletes it");
     assert_eq!(app.count(MOVIES, "movie#"), 1);
     assert_consistent(&app);
 }
 
-/// The exact second is tested at `shared::auth::session`, where the clock stands still.
+/// The exact second is tested in `shared::auth::session`, with a fixed clock.
 #[tokio::test]
 async fn a_token_older_than_ten_minutes_is_not_fresh_enough() {
     let app = TestApp::start().await;
@@ -135,8 +135,8 @@ async fn a_token_older_than_ten_minutes_is_not_fresh_enough() {
         );
     }
     assert_eq!(app.table_contents(), before);
-    assert_eq!(app.get_account(&old).await.status, 200, "for everything else the token is good");
-    // The rest of the ten minutes is for the test itself.
+    assert_eq!(app.get_account(&old).await.status, 200, "the token is valid for all other operations");
+    // The remaining time of the ten minutes is left for the test itself.
     assert_eq!(app.send(request_deletion(&aged(&ann.token, 540))).await.status, 202);
     assert_consistent(&app);
 }
@@ -145,7 +145,7 @@ async fn a_token_older_than_ten_minutes_is_not_fresh_enough() {
 async fn a_token_of_exactly_ten_minutes_is_accepted() {
     let app = TestApp::start().await;
     let ann = app.create_user("ann").await;
-    // An answer says something only if the clock did not move on meanwhile.
+    // The response counts only if the second has not changed meanwhile.
     let mut refused = 0;
     loop {
         let before = shared::runtime::CLOCK.now().unix_seconds();

@@ -37,7 +37,7 @@ async fn a_deleted_movie_is_gone_and_its_name_free() {
       "status": 200
     }
     "#);
-    assert_eq!(app.table_contents(), without, "movie, claim and count are as if it had never been");
+    assert_eq!(app.table_contents(), without, "the movie and its claim are gone, and the count is as before");
     expect_problem(&app.send(get(&movie_path(&movie))).await, 404, "movie_not_found");
     assert_eq!(app.send(get("/api/movies")).await.json(), json!([other]));
 
@@ -63,7 +63,7 @@ async fn a_renamed_movie_frees_the_name_it_has_now() {
     assert_eq!(app.table_contents(), without);
 }
 
-/// The claim is found by the stored canonical name, also where today's rules would make another one.
+/// The claim is found by the stored canonical name, even if the current rules produce another one.
 #[tokio::test]
 async fn a_claim_of_older_rules_is_freed() {
     let app = TestApp::start().await;
@@ -140,7 +140,7 @@ async fn a_movie_changed_meanwhile_is_still_deleted() {
     assert_eq!(app.table_contents(), without);
 }
 
-/// The old name is somebody else's by the time of the write, and stays theirs.
+/// Another movie has taken the old name by the time of the write, and keeps it.
 #[tokio::test]
 async fn a_movie_renamed_meanwhile_frees_only_its_own_claim() {
     let app = TestApp::start().await;

@@ -1,4 +1,4 @@
-//! What an operator relies on in `template.yaml`. `tests/deploy` deploys it.
+//! The settings of `template.yaml` that operators rely on. `tests/deploy` deploys it.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -48,8 +48,9 @@ fn hashing_cannot_starve_the_rest() {
     }
 }
 
-/// What hashes for strangers has a limit of its own. What asks for a token first has none that strangers could use up:
-/// there the windows of an account and an address bound the hashing (`tests/api/throttle/bounds.rs`).
+/// Functions that hash without a token have a tighter route limit. Functions that need a token have none that clients
+/// without a token could exhaust: there, the hourly limits of an account and an address bound the hashing
+/// (`tests/api/throttle/bounds.rs`).
 #[test]
 fn route_limits_bound_hashing_but_no_route_with_a_token() {
     let template = template();
@@ -63,7 +64,7 @@ fn route_limits_bound_hashing_but_no_route_with_a_token() {
             let route = format!("{} {}", route.method, route.path);
             let limit = api["RouteSettings"][&route]["ThrottlingRateLimit"].as_u64();
             if needs_a_token {
-                assert_eq!(limit, None, "{route} can be shut with fewer requests than the others");
+                assert_eq!(limit, None, "{route} has a tighter limit than the other routes");
             } else if hashes(function) {
                 assert!(limit.is_some_and(|limit| limit * 10 <= usual), "{route}: {limit:?}");
             }
@@ -88,14 +89,15 @@ fn a_ceiling_below_the_cost_is_refused_before_a_deployment() {
 #[test]
 fn time_limits_nest() {
     for function in template().functions().iter().filter(|function| !function.routes.is_empty()) {
-        // The SDK's six seconds for an operation are less, as the tests of faults show; API Gateway waits for thirty.
+        // The SDK's limit of six seconds for an operation is shorter, as the fault tests show. API Gateway waits for
+        // thirty seconds.
         let timeout = function.timeout;
         assert!(Duration::from_secs(6) < timeout && timeout < Duration::from_secs(30), "{timeout:?}");
     }
 }
 
-/// Lambda ends a function at its time limit, and then there is no 503. Changing a password hashes twice, and so does a
-/// login that renews a hash.
+/// Lambda ends a function at its time limit, without a 503. Changing a password hashes twice, and so does a login that
+/// renews a hash.
 #[test]
 fn two_hashes_fit_into_the_time_limit() {
     const SECONDS_AT_COST_12: f64 = 0.19;
@@ -133,7 +135,7 @@ fn tables_with_data_are_retained_and_protected() {
     assert_eq!(tables.len(), template.tables().len());
     for (name, table) in tables {
         if name == "PasswordAttemptsTable" {
-            // It has nothing to lose: see `the_table_of_attempts_is_deleted_with_its_stack`.
+            // It holds no data: see `the_table_of_attempts_is_deleted_with_its_stack`.
             continue;
         }
         assert_eq!([&table["DeletionPolicy"], &table["UpdateReplacePolicy"]], ["Retain", "Retain"], "{name}");
@@ -145,12 +147,12 @@ fn tables_with_data_are_retained_and_protected() {
         );
         let key = &properties["SSESpecification"]["SSEEnabled"];
         assert_eq!(*key, json!({"Fn::If": ["HasManagedTableKey", true, false]}), "{name}");
-        assert_eq!(properties["TableName"], Value::Null, "{name} would be in the way of the next stack");
+        assert_eq!(properties["TableName"], Value::Null, "{name} would collide with the next stack");
     }
 }
 
-/// Counters of wrong passwords end within a day, and their names depend on the signing key, which is the stack's. Kept,
-/// they would have to be deleted by hand; restored, they would count what is long over.
+/// Counters of wrong passwords expire within a day, and their names depend on the signing key of the stack. If they
+/// were retained, an operator would have to delete them; restored ones would count expired failures.
 #[test]
 fn the_table_of_attempts_is_deleted_with_its_stack() {
     let template = template();
@@ -199,12 +201,8 @@ fn a_release_is_published_everywhere_and_watched() {
         assert_eq!(gradual[rollout]["Gradual"], rollout != "AllAtOnce", "{rollout}");
     }
     let parameter = &template.document()["Parameters"]["Release"];
-    assert_eq!(
-        parameter["Default"],
-        Value::Null,
-        "a release that is forgotten must not go unnoticed at first"
-    );
-    assert_eq!(parameter["AllowedPattern"], "[0-9A-Za-z]{10}", "SAM looks at ten characters");
+    assert_eq!(parameter["Default"], Value::Null, "a deployment without a release must fail");
+    assert_eq!(parameter["AllowedPattern"], "[0-9A-Za-z]{10}", "SAM reads only ten characters");
 }
 
 #[test]
@@ -215,7 +213,7 @@ fn logs_expire_and_hold_no_secrets() {
     for (name, group) in groups {
         assert_eq!(group["Properties"]["RetentionInDays"], json!({"Ref": "LogRetention"}), "{name}");
     }
-    // Nothing that a client sends as a secret: no header, no query, no body.
+    // The access log holds no secret of a client: no header, no query, no body.
     let format = properties(&template, "Api")["AccessLogSettings"]["Format"]["Fn::Sub"].as_str();
     let mut fields: Value = serde_json::from_str(format.expect("a format")).expect("JSON");
     assert_eq!(fields["stage"].take(), "${Stage}");
@@ -224,6 +222,6 @@ fn logs_expire_and_hold_no_secrets() {
         assert!(field.starts_with("$context.") && !field.contains("authorizer"), "{field}");
         assert!(!field.contains("path") && !field.contains("domain"), "{field}");
     }
-    // `$context.integrationStatus` would be Lambda's own status, 200 for every function that answers.
+    // `$context.integrationStatus` is Lambda's own status: 200 for every function that responds.
     assert_eq!(fields["function_status"], "$context.integration.status");
 }

@@ -1,4 +1,4 @@
-//! What the functions tell CloudWatch: lines that are also documents of the embedded metric format.
+//! The metrics that functions emit: log lines that are documents of the embedded metric format.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,41 +15,45 @@ use serde_json::Value;
 
 use crate::test_app::TestApp;
 
-/// What makes the functions log as they do on Lambda.
+/// Makes the functions log as they do on Lambda.
 pub const JSON: (&str, &str) = ("AWS_LAMBDA_LOG_FORMAT", "JSON");
 
-/// A value as CloudWatch takes it from a document.
+/// A value as CloudWatch reads it from a document.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measurement {
     pub namespace: String,
     pub name: String,
-    /// Their values by their names.
+    /// The values of the dimensions by name.
     pub dimensions: BTreeMap<String, String>,
     pub unit: String,
     pub value: f64,
 }
 
-/// All documents with metrics that the functions of a system have emitted so far. Each follows the specification.
+/// Returns all documents with metrics that the functions of a system have emitted so far. Panics unless each follows
+/// the specification.
 pub fn documents(app: &TestApp) -> Vec<Value> {
     app.logs().iter().filter_map(|line| document(line)).collect()
 }
 
-/// All values that CloudWatch takes from these documents.
+/// Returns all values that CloudWatch reads from these documents.
 pub fn measurements(documents: &[Value]) -> Vec<Measurement> {
     documents.iter().flat_map(measurements_of).collect()
 }
 
-/// The document that a line is, if it has metrics. Panics unless it follows the specification.
+/// Returns the document in a line, if it has metrics. Panics unless it follows the specification.
 pub fn document(line: &str) -> Option<Value> {
     let document: Value = serde_json::from_str(line).ok()?;
     document.get("_aws")?;
     let problems: Vec<String> = schema().iter_errors(&document).map(|error| error.to_string()).collect();
-    assert!(problems.is_empty(), "this is not of the embedded metric format: {problems:?} in {document:#}");
+    assert!(
+        problems.is_empty(),
+        "this does not follow the embedded metric format: {problems:?} in {document:#}"
+    );
     assert!(!measurements_of(&document).is_empty(), "no metric in {document:#}");
     Some(document)
 }
 
-/// The values of one document: every metric with every set of dimensions.
+/// Returns the values of one document: every metric with every set of dimensions.
 pub fn measurements_of(document: &Value) -> Vec<Measurement> {
     let mut found = Vec::new();
     for directive in list(&document["_aws"]["CloudWatchMetrics"]) {
@@ -77,12 +81,12 @@ pub fn measurements_of(document: &Value) -> Vec<Measurement> {
     found
 }
 
-/// The values of one line by their names; none if it has no metrics.
+/// Returns the values of one line by name; none if it has no metrics.
 pub fn values(line: &Value) -> BTreeMap<String, f64> {
     measurements_of(line).into_iter().map(|measurement| (measurement.name, measurement.value)).collect()
 }
 
-/// Sends a request, and gives the response with the line that tells of its end.
+/// Sends a request, and returns the response with its completion line.
 pub async fn send(app: &TestApp, request: &HttpRequest) -> (HttpResponse, Value) {
     let (operation, event) = app.event(request);
     let response = app.send_event(&operation, &event).await;
@@ -92,7 +96,7 @@ pub async fn send(app: &TestApp, request: &HttpRequest) -> (HttpResponse, Value)
     (response, serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")))
 }
 
-/// Waits for the first document of a function that was started by itself.
+/// Waits for the first document of a function outside a [`TestApp`].
 pub async fn first_document(function: &Function) -> Value {
     let found = async {
         loop {
@@ -111,7 +115,7 @@ fn list(value: &Value) -> &[Value] {
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a string")).to_owned()
 }
 
 fn schema() -> &'static Validator {

@@ -1,4 +1,4 @@
-//! `events/<operation>.json`: what `cargo lambda invoke` is given really works.
+//! The events in `events/`, for `cargo lambda invoke`, work.
 
 use local::gateway::HttpResponse;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ async fn handle(app: &TestApp, operation: &str, event: &Value) -> HttpResponse {
     response
 }
 
-/// The event as this person would have sent it.
+/// Returns the event with the token of this user.
 fn with_token(operation: &str, user: &TestUser) -> Value {
     let mut event = event(operation);
     event["headers"]["authorization"] = json!(format!("Bearer {}", user.token));
@@ -37,7 +37,7 @@ async fn the_events_of_signup_and_login_have_the_same_user() {
     assert_eq!(handle(&app, "signup", &signup).await.status, 200);
     expect_problem(&handle(&app, "signup", &signup).await, 409, "email_taken");
     assert_eq!(handle(&app, "login", &login).await.status, 200);
-    // The password that every test must not find in a response or a log.
+    // Every test checks that this password is in no response and no log.
     assert!(signup["body"].as_str().is_some_and(|body| body.contains(PASSWORD)));
 }
 
@@ -104,7 +104,7 @@ async fn the_events_of_movies_work_once_their_movie_exists() {
     assert_eq!(app.count(MOVIES, ""), 0);
 }
 
-/// Makes a movie the one that the events name.
+/// Gives a movie the id that the events name.
 fn give_id(app: &TestApp, movie: &Value, id: &Value) {
     let key = format!("movie#{}", movie["id"].as_str().expect("an id"));
     let mut item = app.item(MOVIES, &key).expect("the movie");

@@ -1,19 +1,19 @@
-//! What tests expect of a response.
+//! Assertions about responses.
 
 use local::gateway::HttpResponse;
 use serde_json::{Value, json};
 
-/// The whole of a response, for snapshots.
+/// Returns a complete response, for snapshots.
 pub fn response_snapshot(response: &HttpResponse) -> Value {
     json!({"status": response.status, "headers": response.headers, "body": response.json()})
 }
 
-/// The status and the code of a refusal.
+/// Returns the status and the code of an error.
 pub fn status_and_code(response: &HttpResponse) -> (u16, String) {
     (response.status, response.json()["code"].as_str().unwrap_or_default().to_owned())
 }
 
-/// Returns the token of the session that a response begins.
+/// Returns the token in a response.
 pub fn token(response: &HttpResponse) -> String {
     assert_eq!(response.status, 200, "{}", response.body);
     response.json()["token"].as_str().unwrap_or_else(|| panic!("no token: {}", response.body)).to_owned()
@@ -25,7 +25,7 @@ pub fn expect_problem(response: &HttpResponse, status: u16, code: &str) {
     assert_eq!(status_and_code(response), (status, code.to_owned()), "{}", response.body);
 }
 
-/// Panics unless the response names exactly these fields, each with what is wrong with it.
+/// Panics unless the response names exactly these fields, each with this message.
 #[track_caller]
 pub fn expect_faults(response: &HttpResponse, expected: &[(&str, &str)]) {
     expect_problem(response, 400, "validation_failed");

@@ -1,4 +1,4 @@
-//! What happens when DynamoDB, the network or the process fails in the middle of an operation.
+//! Failures of DynamoDB, the network or the process in the middle of an operation.
 
 mod killed;
 mod lasting;
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// A way through an operation that makes requests of DynamoDB of its own.
+/// A way through an operation that makes different requests of DynamoDB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scenario {
     Signup,
@@ -86,8 +86,8 @@ impl Scenario {
         }
     }
 
-    /// Returns the actions of the requests that the scenario makes when nothing goes wrong. Where passwords are checked,
-    /// some of them are concurrent and come in any order.
+    /// Returns the actions of the requests that the scenario makes when nothing goes wrong. Where passwords are
+    /// checked, some of them are concurrent and come in any order.
     fn requests(self) -> Vec<&'static str> {
         let call = match self {
             Self::RenameMovie => 2,
@@ -99,8 +99,8 @@ impl Scenario {
         actions.collect()
     }
 
-    /// Which of its requests meet a fault: all of them, but one of those that are alike and come together, and at the
-    /// change of a password none that a login makes, too.
+    /// Returns the indexes of the requests that meet a fault: all of them, but only one of identical concurrent ones,
+    /// and none that a password change has in common with a login.
     fn places(self) -> Vec<usize> {
         match self {
             Self::Login => vec![0, 2, 3, 5, 6, 7],
@@ -109,34 +109,34 @@ impl Scenario {
         }
     }
 
-    /// Which request it is of those of its kind.
+    /// Returns the action of a request and its index among the requests with the same action.
     fn kind(self, index: usize) -> (&'static str, usize) {
         let requests = self.requests();
         let kind = requests[index];
         (kind, requests[..index].iter().filter(|request| **request == kind).count())
     }
 
-    /// How many items its transaction has.
+    /// Returns the number of items in the transaction.
     fn transaction_items(self) -> usize {
         if matches!(self, Self::Signup | Self::DeleteAccount) { 2 } else { 3 }
     }
 
-    /// Whether it changes anything but the counters of failed logins.
+    /// Returns whether it changes anything other than the counters of password attempts.
     fn writes(self) -> bool {
         !matches!(self, Self::Login | Self::Read(_))
     }
 
-    /// The status when nothing goes wrong.
+    /// Returns the status of a success.
     fn success(self) -> u16 {
         operations::find(self.operation()).success()
     }
 
-    /// Whether it is about the account of a user, of which each case has one of its own.
+    /// Returns whether it changes the account of a user. Then each case has its own user.
     fn is_of_account(self) -> bool {
         matches!(self, Self::ChangePassword | Self::Logout | Self::DeleteAccount)
     }
 
-    /// The requests in an order in which they can be compared.
+    /// Sorts the requests if their order may differ.
     fn in_order(self, mut requests: Vec<String>) -> Vec<String> {
         if matches!(self, Self::Login | Self::ChangePassword) {
             requests.sort();
@@ -145,20 +145,20 @@ impl Scenario {
     }
 }
 
-/// A system with a user, and as many cases of one scenario as a test needs: each with an email or a movie of its own.
+/// A system with a user, and as many cases of one scenario as a test needs, each with its own email or movie.
 struct FaultTest {
     app: TestApp,
     scenario: Scenario,
     ann: TestUser,
 }
 
-/// One request, and what tells whether it took effect.
+/// One request, and the data that shows whether it took effect.
 struct Case {
     number: usize,
     request: HttpRequest,
-    /// Who sends it.
+    /// The user who sends it.
     user: TestUser,
-    /// The movie's, if there is one before.
+    /// The path of the movie, if it exists before the request.
     url: String,
 }
 
@@ -169,11 +169,11 @@ impl FaultTest {
         Self { app, scenario, ann }
     }
 
-    /// The next case. What it needs is in the tables already.
+    /// Returns the next case, and creates what it needs.
     async fn case(&self, number: usize) -> Case {
         if let Scenario::Read(name) = self.scenario {
-            let (operation, owner) =
-                (operations::find(name), self.app.create_owner(&format!("case{number}")).await);
+            let operation = operations::find(name);
+            let owner = self.app.create_movie_of(&self.ann, &format!("Old {number}")).await;
             let request = operation.request(&owner, &(operation.calls)(&owner)[0]);
             return Case { number, request, url: owner.movie_path(), user: owner.user };
         }
@@ -221,20 +221,20 @@ impl FaultTest {
         self.app.send(case.request.clone()).await
     }
 
-    /// From the request with this index on, so many requests of its kind meet the fault.
+    /// Makes this many requests of the same action meet the fault, from the request with this index on.
     fn inject(&self, fault: Fault, index: usize, times: usize) {
         let (kind, before) = self.scenario.kind(index);
         let rule = Rule { times, ..Rule::once(fault) };
         self.app.proxy.inject(rule.from(self.scenario.operation()).on(kind).after(before));
     }
 
-    /// The requests of the operation since the calls were cleared.
+    /// Returns the actions of the operation's requests since the calls were cleared.
     fn requests(&self) -> Vec<String> {
         let calls = self.app.proxy.calls_of(self.scenario.operation());
         self.scenario.in_order(calls.into_iter().map(|call| call.operation).collect())
     }
 
-    /// The requests when nothing goes wrong, with one of them twice.
+    /// Returns the actions of a success, with one of them twice.
     fn expected_requests(&self, twice: Option<usize>) -> Vec<String> {
         let mut expected: Vec<String> = self.scenario.requests().iter().map(ToString::to_string).collect();
         if let Some(index) = twice {
@@ -243,7 +243,7 @@ impl FaultTest {
         self.scenario.in_order(expected)
     }
 
-    /// Whether a case took effect, as other operations see it.
+    /// Returns whether a case took effect, as other operations see it.
     async fn took_effect(&self, case: &Case) -> bool {
         let shown = || async { self.app.send(get(&case.url)).await.json() };
         match self.scenario {
@@ -278,7 +278,7 @@ impl FaultTest {
     }
 }
 
-/// Asserts a refusal that tells a client nothing but what the contract says.
+/// Panics unless the response is this error, with `retry-after` exactly if the contract promises it.
 fn assert_problem(response: &HttpResponse, status: u16, code: &str) {
     assert_eq!(response.status, status, "{}", response.body);
     assert_eq!(response.json()["code"], code, "{}", response.body);
@@ -290,7 +290,7 @@ fn assert_problem(response: &HttpResponse, status: u16, code: &str) {
     );
 }
 
-/// Waits for something that comes a moment after a response, such as a log line; `what` says what it is.
+/// Waits until a condition holds that may come true a moment after a response; `what` names it.
 async fn until(what: &str, condition: impl Fn() -> bool) {
     let polling = async {
         while !condition() {

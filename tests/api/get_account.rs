@@ -57,7 +57,7 @@ async fn the_account_shown_is_that_of_the_token() {
     let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
     let before = app.table_contents();
     for user in [&ann, &bob] {
-        // Whatever else a request says about who is meant.
+        // Only the token decides whose account is shown.
         let request = get("/api/auth/account").query(format!("id={}&email={}", ann.id, ann.email));
         let account = app.send(request.bearer(&user.token)).await.json();
         assert_eq!((&account["id"], &account["email"]), (&json!(user.id), &json!(user.email)));
@@ -86,12 +86,12 @@ async fn a_user_deleted_just_before_the_read_is_401() {
     let gate = Gate::new();
     let hold = Fault::Hold(gate.clone());
     app.proxy.inject(Rule::once(hold).from("get-account"));
-    let gone = async {
+    let deleted = async {
         gate.reached().await;
         app.delete_item(USERS, &format!("user#{}", ann.id));
         gate.open();
     };
-    let (response, ()) = join(app.get_account(&ann.token), gone).await;
+    let (response, ()) = join(app.get_account(&ann.token), deleted).await;
     expect_problem(&response, 401, "invalid_token");
 }
 
@@ -117,5 +117,5 @@ async fn a_corrupt_account_is_500_and_the_log_names_it() {
         assert!(line.contains(&format!("user#{}", ann.id)), "{line}");
         app.database.put_item(USERS, stored).expect("an item");
     }
-    assert_eq!(app.get_account(&ann.token).await.status, 200, "the function lives on");
+    assert_eq!(app.get_account(&ann.token).await.status, 200, "the process continues");
 }

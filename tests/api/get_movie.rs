@@ -45,7 +45,7 @@ async fn a_movie_is_shown_without_a_token() {
     }
     "#);
     let refreshed = app.send(get(&path).bearer("not a token").query("unknown=1")).await;
-    assert_eq!(refreshed.json(), created, "neither a token nor a query means anything here");
+    assert_eq!(refreshed.json(), created, "a token and a query are ignored");
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn an_unknown_movie_is_not_found() {
     "#);
 }
 
-/// A movie that cannot be read is our fault: nothing of it is shown, and the log names it.
+/// A corrupt movie is a 500: the response shows nothing of it, and the log names it.
 #[tokio::test]
 async fn a_corrupt_movie_is_500_and_the_log_names_it() {
     let app = TestApp::start().await;

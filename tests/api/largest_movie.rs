@@ -1,5 +1,5 @@
-//! What the largest movie costs: the figures that the documents publish, and from which the route limit of the list
-//! follows.
+//! The cost of the largest movie. The documents publish these figures, and the route limit of the list follows from
+//! them.
 
 use local::template::Template;
 use serde_json::{Value, json};
@@ -10,23 +10,23 @@ use crate::{
     test_app::{MOVIES, TestApp, TestUser, delete, get, movie_path, post, put},
 };
 
-/// What one partition of DynamoDB gives in a second, as its developer guide says under "Best practices for designing and
-/// using partition keys effectively".
+/// The read units per second of one DynamoDB partition, according to the developer guide under "Best practices for
+/// designing and using partition keys effectively".
 const PARTITION_READ_UNITS: f64 = 3_000.0;
-/// What the documents say of the largest movie: how many write units its item takes in an index, and what one page full
-/// of such movies costs and holds.
+/// The documented cost of the largest movie: the write units of its item in an index, and the read units and movies of
+/// one page of such movies.
 const INDEX_WRITE_UNITS: u32 = 8;
 /// See [`INDEX_WRITE_UNITS`].
 const PAGE_READ_UNITS: f64 = 128.0;
 
-/// A name of 200 characters with nearly as long a canonical form as there can be, 100 casts of 4,096 bytes, and 20 genres
-/// of 1,024.
+/// Returns a movie with a name of 200 characters whose canonical form is nearly as long as possible, 100 casts of 4,096
+/// bytes in total, and 20 genres of 1,024 bytes in total.
 fn largest(begin: &str) -> Value {
     let name = format!("{begin}{}{}", "\u{fdfa}".repeat(6), "🎬".repeat(194 - begin.len()));
     json!({"name": name, "casts": texts(100, 4_096, "é"), "genres": texts(20, 1_024, "è")})
 }
 
-/// So many texts of so many bytes together.
+/// Returns this many texts with this many bytes in total.
 fn texts(count: usize, bytes: usize, letter: &str) -> Vec<String> {
     let text = |number: usize| {
         let length = bytes / count + usize::from(number < bytes % count);
@@ -41,7 +41,7 @@ async fn largest_movie(app: &TestApp, owner: &TestUser) -> String {
     response.json()["id"].as_str().expect("an id").to_owned()
 }
 
-/// The size of an item in bytes, as the developer guide counts it under "DynamoDB item sizes and formats".
+/// Returns the size of an item in bytes, according to the developer guide under "DynamoDB item sizes and formats".
 fn size(item: &Value) -> u32 {
     let attributes = item.as_object().expect("an item").iter();
     let bytes: usize = attributes.map(|(name, value)| name.len() + size_of_value(value)).sum();
@@ -56,7 +56,7 @@ fn size_of_value(value: &Value) -> usize {
     }
 }
 
-/// The requests a second that the template lets through at a route.
+/// Returns the requests per second that the template allows at a route.
 fn rate(route: &str) -> f64 {
     let template = Template::load("template.yaml").expect("template.yaml is readable");
     let document = template.document();
@@ -69,7 +69,7 @@ fn rate(route: &str) -> f64 {
         Some(parameter) => document["Parameters"][parameter]["Default"].as_f64(),
         None => rate["ThrottlingRateLimit"].as_f64(),
     }
-    .unwrap_or_else(|| panic!("{route} has no rate limit of its own"))
+    .unwrap_or_else(|| panic!("{route} has no rate limit"))
 }
 
 #[tokio::test]
@@ -107,8 +107,9 @@ async fn writing_the_largest_movie_costs_what_is_documented() {
         assert_eq!(response.status, 200, "{}", response.body);
         (response, emf::values(&line)["WriteCapacityUnits"])
     };
-    // A transaction takes two units for each KB of an item in the base table: 16 for the movie, 2 for a claim, 2 for the
-    // user's count. The index `owner` takes 1 for a movie that comes or goes, and the index of the list what is left.
+    // A transaction takes two units per KB of an item in the base table: 16 for the movie, 2 for a claim, 2 for the
+    // user's count. The index `owner` takes 1 for a created or deleted movie. The remaining units are those of the
+    // index `catalog`.
     let (created, create) = units(post("/api/movies", &largest("0000")).bearer(&ann.token)).await;
     let path = movie_path(&created.json());
     let (_, change) = units(put(&path, &json!({"genres": texts(20, 1_024, "ê")})).bearer(&ann.token)).await;

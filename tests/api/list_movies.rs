@@ -12,7 +12,7 @@ use crate::{
 };
 use walking::{copies, next, walk};
 
-/// Names that have given cursors, links, sort orders and encodings trouble.
+/// Names that are difficult for cursors, links, sort orders and encodings.
 const TRICKY: [&str; 16] = [
     "a&limit=1#x?y=z%20+",
     "\"quoted\" 'and' <tagged>; rel=\"next\"",
@@ -38,7 +38,7 @@ async fn movies(app: &TestApp, owner: &TestUser, names: &[&str]) {
     }
 }
 
-/// Makes an item what this system never writes.
+/// Turns an item into one that this system never writes.
 type Corruption = fn(&mut Value);
 
 fn names(movies: &[Value]) -> Vec<&str> {
@@ -131,7 +131,7 @@ async fn a_page_has_100_movies_unless_another_limit_is_given() {
         assert_eq!(app.proxy.calls().len(), 1);
     }
     assert_eq!(walk(&app, "/api/movies").await.movies.len(), total);
-    // The limit goes on from page to page.
+    // The limit applies to the following pages, too.
     assert_eq!(walk(&app, "/api/movies?limit=250").await.sizes, [250, 250, 2]);
 }
 
@@ -173,7 +173,7 @@ async fn pages_keep_tricky_names_in_order() {
     }
 }
 
-/// What one Query returns ends at 1 MB, long before the limit.
+/// A Query returns at most 1 MB, far below the limit.
 #[tokio::test]
 async fn a_page_of_large_movies_ends_early_with_a_link() {
     let app = TestApp::start().await;
@@ -190,10 +190,10 @@ async fn a_page_of_large_movies_ends_early_with_a_link() {
         "600 movies of 4 KB are more than two pages of 1 MB: {:?}",
         walked.sizes
     );
-    assert_eq!(walked.requests, walked.sizes.len(), "one Query a page");
+    assert_eq!(walked.requests, walked.sizes.len(), "one Query per page");
 }
 
-/// Whatever a corrupt item lacks, it hides nothing but itself, wherever in a page it stands.
+/// A corrupt item hides only itself, regardless of what it lacks and of its position in the page.
 #[tokio::test]
 async fn a_corrupt_movie_is_logged_and_the_rest_is_served() {
     let app = TestApp::start().await;

@@ -1,4 +1,4 @@
-//! A long list, walked from end to end.
+//! A long list, read from the first page to the last.
 
 use std::collections::BTreeSet;
 
@@ -13,10 +13,10 @@ fn check(walked: &Walk) {
     assert!(walked.movies.is_sorted_by(|one, other| one["name"].as_str() < other["name"].as_str()));
     let ids: BTreeSet<_> = walked.movies.iter().map(|movie| movie["id"].as_str()).collect();
     assert_eq!(ids.len(), walked.movies.len(), "each movie once");
-    assert_eq!(walked.requests, walked.sizes.len(), "one request to DynamoDB a page, however far in");
+    assert_eq!(walked.requests, walked.sizes.len(), "one request of DynamoDB per page, at every position");
 }
 
-#[expect(clippy::print_stdout, reason = "the counts are for people who run this test to see them")]
+#[expect(clippy::print_stdout, reason = "shows the counts")]
 fn report(limit: usize, walked: &Walk) {
     let (movies, pages, requests) = (walked.movies.len(), walked.sizes.len(), walked.requests);
     println!("limit={limit}: {movies} movies on {pages} pages with {requests} requests to DynamoDB");
@@ -27,7 +27,7 @@ async fn ten_thousand_movies_are_listed_once_and_in_order() {
     let app = TestApp::start().await;
     let ann = app.create_user("ann").await;
     app.create_movie(&ann, "0").await;
-    // The order of the names is not the order in which they are written, nor that of the ids.
+    // The order of the names differs from the order of creation and of the ids.
     copies(&app, MOVIES - 1, |number| format!("{:05}", number * 7919 % 10_007 + 10_000));
 
     let walked = walk(&app, "/api/movies?limit=500").await;

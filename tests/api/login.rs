@@ -12,7 +12,7 @@ use crate::{
     test_app::{PASSWORD, PASSWORD_ATTEMPTS, TestApp, USERS, post},
 };
 
-/// The header and the claims of a token.
+/// Returns the header and the claims of a token.
 fn parts(token: &str) -> (Value, Value) {
     let parts: Vec<Value> = token
         .split('.')
@@ -25,7 +25,7 @@ fn parts(token: &str) -> (Value, Value) {
     (parts[0].clone(), parts[1].clone())
 }
 
-/// The time in an id, in milliseconds.
+/// Returns the time in an id, in milliseconds since 1970.
 fn milliseconds_of(id: &Value) -> u64 {
     let id = Uuid::parse_str(id.as_str().expect("an id")).expect("a UUID");
     assert_eq!(id.get_version_num(), 7);
@@ -120,7 +120,7 @@ async fn login_checks_only_the_type_and_size_of_credentials() {
     for request in [post("/api/auth/login", &json!([])), post("/api/auth/login", &json!("x"))] {
         assert_eq!(status_and_code(&app.send(request).await), (400, "malformed_json".to_owned()));
     }
-    assert!(app.proxy.calls().is_empty(), "the database was asked for what could not be read");
+    assert!(app.proxy.calls().is_empty(), "an invalid body must not cause a request of DynamoDB");
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn a_corrupt_user_is_500_and_the_log_shows_no_secrets() {
         assert!(line.contains(&format!("user#{}", bob.id)) && line.contains("corrupt"), "{line}");
         app.database.put_item(USERS, stored).expect("an item");
     }
-    assert_eq!(app.log_in(&bob.email, PASSWORD).await.status, 200, "the function lives on");
+    assert_eq!(app.log_in(&bob.email, PASSWORD).await.status, 200, "the process continues");
 }
 
 #[tokio::test]

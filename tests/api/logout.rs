@@ -9,7 +9,7 @@ use crate::{
     test_app::{TestApp, USERS, post},
 };
 
-/// Ends every session of the token's user.
+/// Returns a request that ends every session of the token's user.
 fn logout() -> HttpRequest {
     post("/api/auth/logout", &json!({}))
 }
@@ -39,7 +39,7 @@ async fn a_logout_ends_every_session_and_changes_nothing_else() {
     for token in [&ann.token, &elsewhere] {
         expect_problem(&app.get_account(token).await, 401, "invalid_token");
     }
-    assert_eq!(app.get_account(&bob.token).await.status, 200, "nobody else is logged out");
+    assert_eq!(app.get_account(&bob.token).await.status, 200, "the session of another user continues");
     assert_consistent(&app);
 }
 

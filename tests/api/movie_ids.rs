@@ -1,4 +1,4 @@
-//! Ids in the path, for every operation that takes one: whatever is not an id of ours names nothing.
+//! Ids in the path, for every operation that takes one: an invalid id names no movie.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use local::gateway::HttpRequest;
@@ -9,7 +9,7 @@ use crate::{
     test_app::{MOVIES, TestApp, get, segment},
 };
 
-/// Texts that are no id, although some parsers make `id` of them.
+/// Returns invalid ids, some of which lenient parsers would accept as `id`.
 fn malformed(id: &str) -> Vec<String> {
     let bare = id.replace('-', "");
     let mut texts = vec![
@@ -45,7 +45,7 @@ fn malformed(id: &str) -> Vec<String> {
         "x".repeat(8_000),
         "é".repeat(1_000),
     ];
-    // The same digits as other versions of UUIDs.
+    // The same digits as UUIDs of other versions.
     texts.extend(["0", "1", "4", "8"].map(|version| {
         let mut other = id.to_owned();
         other.replace_range(14..15, version);
@@ -54,7 +54,7 @@ fn malformed(id: &str) -> Vec<String> {
     texts
 }
 
-/// The three operations on one movie, each as somebody who may do it.
+/// Returns the three operations on one movie, with a valid token where one is needed.
 fn requests(path: &str, token: &str) -> [HttpRequest; 3] {
     let request = |method| HttpRequest::new(method, path).bearer(token);
     [request("GET"), request("PUT").json(&json!({"genres": ["Horror"]})), request("DELETE")]
@@ -75,11 +75,11 @@ async fn a_malformed_id_is_not_found_like_an_unknown_one() {
             expect_problem(&app.send(request).await, 404, "movie_not_found");
             assert_eq!(app.table_contents(), before, "{text:?}");
         }
-        // What is no id never becomes a key.
+        // An invalid id never becomes a key.
         let asked = app.proxy.calls().iter().filter(|call| call.tables == [MOVIES]).count();
         assert_eq!(asked > 0, text.len() == 36 && text.starts_with("019a4c5e"), "{text:?}");
     }
-    // The escapes as a client might write them, and one that is not even UTF-8.
+    // Escapes as a client might write them, and one that is not UTF-8.
     for path in ["..%2f", "%2e%2e%2Fauth", "%00", "%ff", "%zz", "%", "a%2Fb", "+", "%20"] {
         for request in requests(&format!("/api/movies/{path}"), &ann.token) {
             expect_problem(&app.send(request).await, 404, "movie_not_found");
@@ -88,7 +88,7 @@ async fn a_malformed_id_is_not_found_like_an_unknown_one() {
     assert_eq!(app.send(get(&format!("/api/movies/{id}"))).await.json(), created);
 }
 
-/// API Gateway has no route for these; they can come only from a test event.
+/// API Gateway has no route for these. Only a test event can contain them.
 #[tokio::test]
 async fn an_absent_or_empty_id_is_not_found() {
     let app = TestApp::start().await;

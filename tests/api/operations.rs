@@ -1,7 +1,7 @@
-//! The one list of operations that tests keep by hand: what they cannot read from `openapi.yaml`, `template.yaml` or
-//! `Cargo.toml`.
+//! The only list of operations that tests maintain by hand: what they cannot read from `openapi.yaml`, `template.yaml`
+//! or `Cargo.toml`.
 //!
-//! A new operation gets a row in [`OPERATIONS`]. Every test that goes through all operations then covers it, and
+//! A new operation gets a row in [`OPERATIONS`]. Every test that covers all operations then covers it, and
 //! `coverage.rs` names every other place that still lacks it.
 
 mod lookup;
@@ -26,8 +26,8 @@ pub struct Operation {
     /// Who calls the operation. `openapi.yaml` must say the same. Every route asks for a token, except the routes of
     /// operations with [`Caller::Anyone`].
     pub caller: Caller,
-    /// Whether the operation computes password hashes. If so, its function has `BCRYPT_COST`, more memory and a limit of
-    /// its own in `template.yaml`.
+    /// Whether the operation computes password hashes. If so, its function has `BCRYPT_COST`, more memory and a limit
+    /// of its own in `template.yaml`.
     pub hashes: bool,
     /// Whether a successful call ends every session of the user. If so, `revocation.rs` has an `Ending` for it.
     pub ends_sessions: bool,
@@ -37,9 +37,9 @@ pub struct Operation {
     /// One successful call for each way through the operation that makes different requests of DynamoDB. The owner is
     /// used for this call alone. Empty for an operation without a route.
     pub calls: fn(&Owner) -> Vec<Call>,
-    /// A request that gets the same status however often it is sent, and that status. It goes as deep into the operation
-    /// as such a request can: tests change it in hostile ways, and send it again to see that the function still works.
-    /// `None` for an operation without a route.
+    /// A request that gets the same status however often it is sent, and that status. It goes as deep into the
+    /// operation as such a request can: tests change it in hostile ways, and send it again to see that the function
+    /// still works. `None` for an operation without a route.
     pub repeatable: Option<RepeatableRequest>,
 }
 

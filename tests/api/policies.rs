@@ -1,7 +1,7 @@
-//! Least privilege: what a function's role allows is what the function asks of DynamoDB, no more and no less.
+//! Least privilege: a function's role allows exactly the requests that the function makes of DynamoDB.
 //!
-//! "No less" is checked at the end of every test of the suite, by [`assert_allowed`]. [`crate::access`] says the same of
-//! kinds of items and of attributes.
+//! [`assert_allowed`] checks at the end of every test that a role allows enough. [`crate::access`] does the same for
+//! kinds of items and for attributes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,7 +21,7 @@ use crate::{
     test_app::{ACCOUNT_DELETIONS, PASSWORD, TestApp},
 };
 
-/// An action of IAM with the table or index it is about.
+/// An IAM action with the table or index that it applies to.
 type Permission = (String, String);
 
 #[tokio::test]
@@ -40,10 +40,10 @@ fn beside_data_a_role_allows_only_its_log() {
     let logs = json!({"Fn::GetAtt": ["FunctionLogs", "Arn"]}).to_string();
     let stream = json!({"Fn::GetAtt": ["AccountDeletionsTable", "StreamArn"]}).to_string();
     let queue = json!({"Fn::GetAtt": ["PurgeDeadLetters", "Arn"]}).to_string();
-    // IAM has no narrower resource for the list of streams, which tells nothing that is stored.
+    // IAM has no narrower resource for the list of streams, which contains no stored data.
     let everything = json!("*").to_string();
     let of_all = [("logs:CreateLogStream", &logs), ("logs:PutLogEvents", &logs)];
-    // Lambda reads the stream and writes to the queue in the name of the function that it wakes.
+    // Lambda reads the stream and writes to the queue with the role of the function that it triggers.
     let of_the_purge = [
         ("dynamodb:DescribeStream", &stream),
         ("dynamodb:GetRecords", &stream),
@@ -134,22 +134,22 @@ fn security_md_says_what_each_role_allows() {
     assert_eq!(said, template.functions().iter().map(holds).collect());
 }
 
-/// Fails if a function made a call that its role does not allow.
+/// Panics if a function made a request that its role does not allow.
 pub fn assert_allowed(template: &Template, calls: &[RecordedCall]) {
     let granted: BTreeMap<&str, BTreeSet<Permission>> =
         template.functions().iter().map(|function| (&*function.operation, granted(function))).collect();
     for call in calls {
-        // A test can ask the database something of its own, in nobody's name.
+        // A test may make requests of its own. Their caller is not a function.
         let Some(granted) = granted.get(&*call.caller) else { continue };
         let forbidden = permissions(call).into_iter().find(|permission| !granted.contains(permission));
-        assert_eq!(forbidden, None, "{} asks for what its role does not allow", call.caller);
+        assert_eq!(forbidden, None, "{} makes a request that its role does not allow", call.caller);
     }
 }
 
-/// Makes every call of every operation, and whatever else makes other requests of DynamoDB.
+/// Makes every call of every operation, and everything else that makes different requests of DynamoDB.
 pub async fn use_everything(app: &mut TestApp) {
     make_every_call(app).await;
-    // A hash of another cost is renewed.
+    // A login renews a hash of another cost.
     let ann = app.create_user("ann").await;
     app.redeploy(&["login"], &[("BCRYPT_COST", "5")]).await;
     assert_eq!(app.log_in(&ann.email, PASSWORD).await.status, 200);
@@ -165,7 +165,7 @@ pub async fn make_every_call(app: &TestApp) {
     .await;
 }
 
-/// Works off the account deletions: first with too little time, then by the stream, and once by the schedule.
+/// Carries out the account deletions: first with too little time, then from the stream, and once on schedule.
 async fn purge(app: &TestApp) {
     let mut reader = StreamReader::new(&app.database, ACCOUNT_DELETIONS).expect("a stream");
     let records = json!({"Records": reader.next_records().expect("records")});
@@ -180,11 +180,11 @@ async fn purge(app: &TestApp) {
     assert_eq!(
         app.database.items(ACCOUNT_DELETIONS).expect("items"),
         [Value::Null; 0],
-        "nobody is leaving any more"
+        "every account deletion is finished"
     );
 }
 
-/// What IAM has to allow for a call. It knows no transaction, only the items in it.
+/// Returns the permissions that a call needs. IAM has none for a transaction, only for its items.
 fn permissions(call: &RecordedCall) -> Vec<Permission> {
     if call.transaction_items.is_empty() {
         let index = call.index.as_ref().map(|index| format!("/index/{index}")).unwrap_or_default();
@@ -195,7 +195,7 @@ fn permissions(call: &RecordedCall) -> Vec<Permission> {
     items.map(|(action, table)| (format!("{action}Item"), table.clone())).collect()
 }
 
-/// What a function's role allows on tables and indexes.
+/// Returns the permissions of a function's role on tables and indexes.
 fn granted(function: &FunctionDefinition) -> BTreeSet<Permission> {
     let mut permissions = BTreeSet::new();
     for statement in &function.statements {
@@ -203,21 +203,21 @@ fn granted(function: &FunctionDefinition) -> BTreeSet<Permission> {
         permissions.extend(actions(statement).map(|action| {
             let action = action.strip_prefix("dynamodb:");
             let action =
-                action.unwrap_or_else(|| panic!("{statement} is about a table, but not of DynamoDB"));
+                action.unwrap_or_else(|| panic!("{statement} names a table, but no action of DynamoDB"));
             (action.to_owned(), resource.clone())
         }));
     }
     permissions
 }
 
-/// The actions of a statement, each of which must be a single one.
+/// Returns the actions of a statement. Panics if one is a pattern.
 fn actions(statement: &Value) -> impl Iterator<Item = String> {
     assert_eq!(statement["Effect"], "Allow");
     let written = &statement["Action"];
     let actions = written.as_array().map_or_else(|| std::slice::from_ref(written), Vec::as_slice);
     actions.iter().map(|action| {
         let action = action.as_str().filter(|action| !action.contains(['*', '?']));
-        action.expect("an action that is no pattern").to_owned()
+        action.expect("an action without a wildcard").to_owned()
     })
 }
 

@@ -1,4 +1,4 @@
-//! The connection to the database that a function prepares while it starts.
+//! The connection to DynamoDB that a function prepares while it starts.
 
 use local::{
     fault_proxy::{Fault, HEALTH_CHECK, Rule},
@@ -17,7 +17,7 @@ async fn the_first_request_uses_the_prepared_connection() {
         let has_table = function.environment.keys().any(|name| name.ends_with("_TABLE"));
         let checks = app.proxy.health_checks_of(operation);
         assert_eq!(checks.len(), usize::from(has_table), "{operation}");
-        assert!(app.proxy.calls_of(operation).is_empty(), "{operation} asks for something at its start");
+        assert!(app.proxy.calls_of(operation).is_empty(), "{operation} makes a request at its start");
     }
     for _ in 0..2 {
         assert_eq!(app.send(get("/api/movies")).await.status, 200);

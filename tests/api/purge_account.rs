@@ -1,4 +1,4 @@
-//! `purge-account`: a user who leaves takes everything along, and nothing else, whatever happens on the way.
+//! `purge-account`: deletes a user with their movies, and nothing else, despite any failure.
 
 mod faults;
 mod index;
@@ -43,7 +43,7 @@ async fn a_purge_deletes_the_account_and_nothing_of_others() {
     assert_consistent(&app);
 
     assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
-    assert_eq!(app.table_contents(), before, "the tables are as if Ann had never been here");
+    assert_eq!(app.table_contents(), before, "nothing of Ann is left in the tables");
     assert_gone(&app, &ann);
     assert_consistent(&app);
     app.wait_for_log(&format!("\"account_deletion_progress\" user_id={} movies=49 finished=false", ann.id))
@@ -51,7 +51,7 @@ async fn a_purge_deletes_the_account_and_nothing_of_others() {
     app.wait_for_log(&format!("\"account_deletion_progress\" user_id={} movies=0 finished=true", ann.id))
         .await;
 
-    // Names and email are free again.
+    // The names and the email are free again.
     app.create_movie(&bob, "aliens").await;
     app.create_movie(&bob, "STRASSE").await;
     let again = app.create_user("ann").await;
@@ -86,7 +86,7 @@ async fn a_purge_makes_the_documented_requests() {
         ["Query MoviesTable/owner".to_owned(), "BatchGetItem MoviesTable".to_owned(), transaction]
     };
     let user = ["GetItem UsersTable".to_owned(), "TransactWriteItems 3".to_owned()];
-    // An index's page that is full says that there may be another one.
+    // A full page of an index may be followed by another one.
     let empty = vec!["Query MoviesTable/owner".to_owned()];
     for (number, expected) in [
         (0, empty.clone()),
@@ -114,7 +114,7 @@ fn account_deletion(app: &TestApp, user: &TestUser) -> Option<Value> {
     account_deletions(app).into_iter().find(|account_deletion| account_deletion["user_id"]["S"] == user.id)
 }
 
-/// Panics if any item still names a user, or the user's email.
+/// Panics if an item still contains the id or the email of a user.
 fn assert_gone(app: &TestApp, user: &TestUser) {
     for (key, item) in app.table_contents() {
         let text = format!("{key} {item}");
@@ -122,7 +122,7 @@ fn assert_gone(app: &TestApp, user: &TestUser) {
     }
 }
 
-/// Gives somebody so many movies: one that is really created, and copies of it.
+/// Creates this many movies of a user: one with the API, and copies of it.
 async fn create_movies(app: &TestApp, owner: &TestUser, number: usize) {
     if number == 0 {
         return;
@@ -148,13 +148,13 @@ async fn create_movies(app: &TestApp, owner: &TestUser, number: usize) {
     app.edit_user(&owner.id, |user| user["movie_count"]["N"] = json!(number.to_string()));
 }
 
-/// The name of such a movie, which is its canonical name, too.
+/// Returns the name of such a movie, which is also its canonical name.
 fn name_of(owner: &TestUser, number: usize) -> String {
     let (who, _) = owner.email.split_once('@').expect("an email");
     format!("movie {number} of {who}")
 }
 
-/// Somebody leaves. The record of it in the stream.
+/// Requests the deletion of an account. Returns its stream record.
 async fn request_deletion(app: &TestApp, user: &TestUser) -> Value {
     let response = app.send(delete("/api/auth/account").bearer(&user.token)).await;
     assert_eq!((response.status, response.json()), (202, json!({"id": user.id})), "{}", response.body);
@@ -162,18 +162,18 @@ async fn request_deletion(app: &TestApp, user: &TestUser) -> Value {
     stream(app).into_iter().find(of_them).expect("a record")
 }
 
-/// All records of the stream, the oldest first.
+/// Returns all records of the stream, the oldest first.
 fn stream(app: &TestApp) -> Vec<Value> {
     let mut reader = StreamReader::new(&app.database, ACCOUNT_DELETIONS).expect("a reader");
     reader.next_records().expect("records")
 }
 
-/// Hands records to the function, as Lambda does. The sequence numbers of those that failed.
+/// Invokes the function with records, as Lambda does. Returns the sequence numbers of the failed ones.
 async fn deliver(app: &TestApp, records: &[&Value]) -> Vec<String> {
     failures(app.function(PURGE).await.invoke(&json!({"Records": records})).await)
 }
 
-/// The sequence numbers of the records that failed.
+/// Returns the sequence numbers of the records that failed.
 fn failures(outcome: Outcome) -> Vec<String> {
     let Outcome::Response(report) = outcome else { panic!("no report: {outcome:?}") };
     assert_eq!(report.as_object().map(serde_json::Map::len), Some(1), "{report}");
@@ -181,7 +181,7 @@ fn failures(outcome: Outcome) -> Vec<String> {
     failures.map(|failure| failure["itemIdentifier"].as_str().expect("a number").to_owned()).collect()
 }
 
-/// Waits for an error in the log with this text.
+/// Waits for an error in the log that contains this text.
 async fn wait_for_error(app: &TestApp, text: &str) -> String {
     let found = async {
         loop {
@@ -200,7 +200,7 @@ fn sequence_number(record: &Value) -> String {
     record["dynamodb"]["SequenceNumber"].as_str().expect("a number").to_owned()
 }
 
-/// The requests of the function since the calls were cleared: each with its table or its number of items.
+/// Returns the requests of the function since the calls were cleared: each with its table or its number of items.
 fn requests(app: &TestApp) -> Vec<String> {
     let calls = app.proxy.calls_of(PURGE).into_iter();
     calls

@@ -1,4 +1,5 @@
-//! Logging out, changing the password and leaving end every earlier session at once, everywhere.
+//! Logging out, changing the password and requesting the account's deletion end every earlier session at once, on every
+//! route.
 
 mod logins;
 mod races;
@@ -14,7 +15,7 @@ use crate::{
     tokens::{assert_refused, forge, issued},
 };
 
-/// What ends every session of a user.
+/// An operation that ends every session of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
     Logout,
@@ -33,7 +34,7 @@ impl Ending {
         }
     }
 
-    /// The request of somebody whose password is [`PASSWORD`].
+    /// Returns the request of a user whose password is [`PASSWORD`].
     fn request(self, token: &str) -> HttpRequest {
         let request = match self {
             Self::Logout => post("/api/auth/logout", &json!({})),
@@ -57,13 +58,13 @@ impl Ending {
         operations::find(self.operation()).success()
     }
 
-    /// The password of the user afterwards.
+    /// Returns the password of the user afterwards.
     fn password(self) -> &'static str {
         if self == Self::ChangePassword { NEW_PASSWORD } else { PASSWORD }
     }
 }
 
-/// Refused on every operation of `openapi.yaml` that needs a token, and nothing changes.
+/// Panics unless every operation that needs a token refuses this one and changes nothing.
 async fn assert_dead(app: &TestApp, token: &str, movie_id: &str, why: &str) {
     let before = app.table_contents();
     for operation in operations::with_token() {
@@ -73,15 +74,15 @@ async fn assert_dead(app: &TestApp, token: &str, movie_id: &str, why: &str) {
     assert_eq!(app.table_contents(), before, "{why}");
 }
 
-/// Panics unless every operation that needs a token accepts this one. Deletions come last, because the operations before
-/// them need the movie and the session. Logging out and changing the password are left out, because they would end the
-/// session before.
+/// Panics unless every operation that needs a token accepts this one. Deletions come last, because the operations
+/// before them need the movie and the session. Logging out and changing the password are left out, because they would
+/// end the session before.
 async fn assert_alive(app: &TestApp, token: &str, movie_id: &str, why: &str) {
     let deletes = |operation: &Operation| operation.bare_request(movie_id).method() == "DELETE";
     let mut accepted: Vec<_> =
         operations::with_token().filter(|operation| !operation.ends_sessions || deletes(operation)).collect();
     accepted.sort_by_key(|operation| (deletes(operation), operation.ends_sessions));
-    assert!(accepted.len() >= 5, "operations that are tried: {}", accepted.len());
+    assert!(accepted.len() >= 5, "operations that were called: {}", accepted.len());
     for operation in accepted {
         let response = app.send(operation.example_request(movie_id).bearer(token)).await;
         let expected = operation.success();
@@ -96,7 +97,7 @@ fn every_operation_that_ends_sessions_is_tested() {
     let mut tested = ENDINGS.map(Ending::operation);
     declared.sort_unstable();
     tested.sort_unstable();
-    assert_eq!(tested, *declared, "left are the variants of Ending, right is OPERATIONS");
+    assert_eq!(tested, *declared, "left has variants of `Ending`, right is declared in OPERATIONS");
 }
 
 #[tokio::test]
@@ -107,13 +108,13 @@ async fn every_earlier_token_is_refused_at_once_on_every_route() {
     for ending in ENDINGS {
         let Owner { user, movie_id, .. } = app.create_owner(ending.operation()).await;
         let elsewhere = app.new_token(&user.email).await;
-        // The last thing before it, as a rule in the same second.
+        // The token is issued immediately before, usually in the same second.
         let last = app.new_token(&user.email).await;
         ending.perform(&app, &user.token).await;
         for token in [&user.token, &elsewhere, &last] {
             assert_dead(&app, token, &movie_id, ending.operation()).await;
         }
-        // Whatever the second: it is no time that decides. The clocks of two machines may differ by five seconds.
+        // The time of issue does not matter, although the clocks of two machines may differ by five seconds.
         for seconds in [0, 1, 4] {
             let later = forge(&user.token, &json!({}), &json!({"iat": issued(&last) + seconds}));
             assert_dead(&app, &later, &movie_id, ending.operation()).await;
@@ -133,7 +134,7 @@ async fn a_token_issued_afterwards_works_on_every_route() {
         assert_alive(&app, &user.token, &movie_id, ending.operation()).await;
         assert_consistent(&app);
     }
-    // These end the session that they are tried with.
+    // These operations end the session with which they are called.
     for ending in [Ending::Logout, Ending::ChangePassword] {
         for again in [Ending::Logout, Ending::ChangePassword] {
             let app = TestApp::start().await;
@@ -161,13 +162,13 @@ async fn after_a_deletion_request_no_token_is_issued() {
     let Owner { user, movie_id, .. } = app.create_owner("ann").await;
     Ending::DeleteAccount.perform(&app, &user.token).await;
     assert_eq!(app.log_in(&user.email, PASSWORD).await.status, 401);
-    // Not even one that is signed with our own key for the epoch that the user has now.
+    // A token that is signed with our own key for the user's current epoch is refused, too.
     let forged = forge(&user.token, &json!({}), &json!({"epoch": 1}));
     assert_dead(&app, &forged, &movie_id, "deleting").await;
     assert_eq!(app.item(USERS, &format!("user#{}", user.id)).expect("the user")["session_epoch"]["N"], "1");
 }
 
-/// A quick hash of a password.
+/// Returns a hash of a password at the lowest cost.
 fn hash_of(text: &str) -> String {
     use shared::{auth::Hasher, model::NewPassword};
     let password = NewPassword::try_from(text.to_owned()).expect("a password");

@@ -1,4 +1,4 @@
-//! The change from one key of the tokens to the next, as `SECURITY.md` describes it.
+//! The rotation of the signing key, as `SECURITY.md` describes it.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ const NEXT: &str = "the key that signs from now on, long enough";
 const CURRENT_KEY: &str = "JWT_SECRET_KEY";
 const PREVIOUS_KEY: &str = "JWT_PREVIOUS_SECRET_KEY";
 
-/// The operations that sign or check tokens.
+/// Returns the operations that sign or check tokens.
 fn with_keys(app: &TestApp) -> Vec<String> {
     let functions = app.template.functions().iter();
     functions
@@ -23,7 +23,7 @@ fn with_keys(app: &TestApp) -> Vec<String> {
         .collect()
 }
 
-/// Gives these functions these keys.
+/// Deploys these functions with these keys.
 async fn deploy(app: &mut TestApp, operations: &[String], current: &str, previous: &str) {
     let operations: Vec<&str> = operations.iter().map(String::as_str).collect();
     app.redeploy(&operations, &[(CURRENT_KEY, current), (PREVIOUS_KEY, previous)]).await;
@@ -40,10 +40,10 @@ fn key_id(token: &str) -> Value {
     decoded(token.split('.').next().expect("a header"))["kid"].clone()
 }
 
-/// Refused as signed with no key that is configured.
+/// Panics unless a token is refused because its key is not configured.
 async fn assert_unknown(app: &TestApp, token: &str) {
     let response = app.get_account(token).await;
-    assert_refused(&response, "invalid_token", "its key is gone");
+    assert_refused(&response, "invalid_token", "its key was removed");
     let request_id = response.json()["request_id"].as_str().expect("an id").to_owned();
     app.wait_for_log_with(&[&request_id, "reason=unknown_key"]).await;
 }
@@ -65,12 +65,12 @@ async fn tokens_of_both_keys_are_accepted_on_every_route() {
                 continue;
             }
             let response = app.send(operation.example_request(movie_id).bearer(token)).await;
-            // The second one of the two creates has the name of the first.
+            // The second create has the name of the first one.
             let taken = operation.name.ends_with("-movie") && response.status == 409;
             assert!(response.status == 200 || taken, "{}: {}", operation.name, response.body);
         }
     }
-    // The change of the password begins a session of the new key, and the other two end all, whatever their key.
+    // Changing the password begins a session of the new key. The other two operations end all sessions, of both keys.
     let body = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
     let changed = app.send(put("/api/auth/password", &body).bearer(&ann.token)).await;
     let fresh = changed.json()["token"].as_str().expect("a token").to_owned();
@@ -87,13 +87,13 @@ async fn without_the_previous_key_its_tokens_are_refused() {
     let ann = app.create_user("ann").await;
     let all = with_keys(&app);
     let before = app.table_contents();
-    // The second is what a deployment's secret says.
+    // The second value is the one in the secret of a new deployment.
     for no_key in ["", "none"] {
         deploy(&mut app, &all, NEXT, no_key).await;
         assert_unknown(&app, &ann.token).await;
     }
     let create = post("/api/movies", &movie("Alien")).bearer(&ann.token);
-    assert_refused(&app.send(create).await, "invalid_token", "its key is gone");
+    assert_refused(&app.send(create).await, "invalid_token", "its key was removed");
     assert_eq!(app.table_contents(), before);
     assert_eq!(app.get_account(&app.new_token(&ann.email).await).await.status, 200);
 }
@@ -134,7 +134,7 @@ async fn a_token_is_verified_only_with_the_key_it_names() {
     assert_eq!(app.table_contents(), before);
 }
 
-/// Step by step. In each step somebody works on with the session that they have, whatever has been deployed already.
+/// In each step, a user continues with an existing session while some functions are already deployed.
 #[tokio::test]
 async fn the_runbook_changes_the_key_without_ending_a_session() {
     let mut app = system(OLD, "").await;
@@ -145,7 +145,7 @@ async fn the_runbook_changes_the_key_without_ending_a_session() {
     let mut sessions = vec![ann.token.clone()];
 
     for (current, previous) in [(OLD, NEXT), (NEXT, OLD)] {
-        // A deployment does not change all functions at the same moment.
+        // A deployment does not change all functions at once.
         deploy(&mut app, some, current, previous).await;
         everybody_works_on(&app, &ann.email, &mut sessions).await;
         deploy(&mut app, others, current, previous).await;
@@ -155,10 +155,10 @@ async fn the_runbook_changes_the_key_without_ending_a_session() {
         sessions.iter().filter(|token| key_id(token) == key_id(&ann.token)).cloned().collect();
     let of_the_new: Vec<String> =
         sessions.iter().filter(|token| key_id(token) != key_id(&ann.token)).cloned().collect();
-    assert!(of_the_old.len() >= 3, "step 1 changes nothing about what signs");
-    assert!(!of_the_new.is_empty(), "step 2 changes what signs");
+    assert!(of_the_old.len() >= 3, "step 1 does not change the signing key");
+    assert!(!of_the_new.is_empty(), "step 2 changes the signing key");
 
-    // After a week nobody has a token of the old key any more, and it goes.
+    // After a week, every token of the old key has expired, and the key is removed.
     deploy(&mut app, &all, NEXT, "").await;
     let mut sessions = of_the_new;
     everybody_works_on(&app, &ann.email, &mut sessions).await;
@@ -168,7 +168,7 @@ async fn the_runbook_changes_the_key_without_ending_a_session() {
     assert_consistent(&app);
 }
 
-/// A new session begins, and it and all earlier ones are taken by functions that were deployed early and late.
+/// Starts a session. Functions that were deployed early and late accept it and all earlier ones.
 async fn everybody_works_on(app: &TestApp, email: &str, sessions: &mut Vec<String>) {
     sessions.push(app.new_token(email).await);
     for token in sessions.iter() {
@@ -180,7 +180,7 @@ async fn everybody_works_on(app: &TestApp, email: &str, sessions: &mut Vec<Strin
     }
 }
 
-/// If the key is known to somebody else, every session of it ends with one deployment.
+/// If a key has leaked, one deployment ends every session of it.
 #[tokio::test]
 async fn a_leaked_key_is_useless_after_one_deployment() {
     let mut app = system(OLD, "").await;

@@ -1,4 +1,4 @@
-//! What must never leave the system: passwords, hashes, tokens and emails.
+//! Secrets never leave the system: passwords, hashes, tokens and emails.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::test_app::{PASSWORD, TOKEN_KEY, TestApp, USERS, movie, post};
 
-/// What a login gives is the one place where a token is shown.
+/// Returns the response without the token. Only a login shows a token.
 fn without_token(response: &HttpResponse, token: &str) -> String {
     response.body.replace(token, "")
 }
@@ -47,7 +47,7 @@ async fn no_response_and_no_log_line_holds_a_secret() {
     let statuses: BTreeSet<u16> = responses.iter().map(|response| response.status).collect();
     assert_eq!(statuses, BTreeSet::from([200, 400, 401, 409, 500]));
 
-    // Each request is logged once; the last line of each function comes after all others.
+    // Each request has one completion line, which is the last line of the request.
     let problems: Vec<String> = responses
         .iter()
         .filter_map(|response| Some(response.json()["request_id"].as_str()?.to_owned()))
@@ -75,7 +75,7 @@ async fn no_response_and_no_log_line_holds_a_secret() {
     let shown = responses.iter().map(|response| response.body.clone()).chain([without_token(&login, &token)]);
     for text in shown.chain(app.logs()) {
         for secret in secrets {
-            assert!(!text.contains(secret), "{secret} is shown in {text}");
+            assert!(!text.contains(secret), "{secret} is in {text}");
         }
     }
 }

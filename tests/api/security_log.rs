@@ -1,4 +1,4 @@
-//! The security log: one line for each proof and right that was given or was missing, as JSON, as Lambda stores it.
+//! The security log: one JSON line for each authentication and authorization event, as Lambda stores it.
 
 mod injection;
 
@@ -18,12 +18,12 @@ use crate::{
     },
 };
 
-/// Sends a request and gives its lines of the log: the event of the security log, if there is one, and the end.
+/// Sends a request, and returns the response, its security event, if there is one, and its completion line.
 async fn logged(app: &TestApp, request: &HttpRequest) -> (HttpResponse, Option<Value>, Value) {
     let (operation, event) = app.event(request);
     let response = app.send_event(&operation, &event).await;
     let id = event["requestContext"]["requestId"].as_str().expect("an id");
-    // It comes after all others of the request.
+    // It is the last line of the request.
     app.wait_for_log_with(&[id, "request completed"]).await;
     let lines = app.logs().into_iter().filter(|line| line.contains(id));
     let lines =
@@ -38,7 +38,7 @@ async fn logged(app: &TestApp, request: &HttpRequest) -> (HttpResponse, Option<V
     (response, events.pop(), ends.remove(0))
 }
 
-/// The request is logged as exactly this event of exactly this user, and nothing more is said.
+/// Panics unless the request logs exactly this event of exactly this user, and nothing else.
 async fn assert_event(app: &TestApp, request: HttpRequest, status: u16, event: &Value, user: Option<&str>) {
     let (response, line, end) = logged(app, &request).await;
     assert_eq!(response.status, status, "{event}: {}", response.body);
@@ -59,7 +59,7 @@ async fn assert_event(app: &TestApp, request: HttpRequest, status: u16, event: &
     assert_eq!(&Value::Object(fields), event);
 }
 
-/// The same for a token that is refused for a reason.
+/// Panics unless the request logs a refused token with this reason.
 async fn assert_token_refused(app: &TestApp, token: &str, reason: &str, user: Option<&str>) {
     let event = json!({"security_event": "token_refused", "reason": reason});
     assert_event(app, get("/api/auth/account").bearer(token), 401, &event, user).await;
@@ -73,7 +73,7 @@ fn change(current: &str, new: &str) -> HttpRequest {
     put("/api/auth/password", &json!({"current_password": current, "new_password": new}))
 }
 
-/// Makes everybody wait who has failed before.
+/// Blocks every account and address with failures.
 fn block(app: &TestApp) {
     for counter in
         app.items(PASSWORD_ATTEMPTS, "").iter().filter(|counter| counter["blocked_until"].is_object())
@@ -131,15 +131,15 @@ async fn account_events_are_logged_with_the_users_id() {
 #[tokio::test]
 async fn a_refused_token_is_logged_with_its_reason() {
     let app = TestApp::start_with_json_logs().await;
-    let (ann, gone, out) =
-        (app.create_user("ann").await, app.create_user("gone").await, app.create_user("out").await);
+    let (ann, deleted, out) =
+        (app.create_user("ann").await, app.create_user("deleted").await, app.create_user("out").await);
     let (token, none, now) = (ann.token.as_str(), json!({}), issued(&ann.token));
     let with_header = |changes: Value| forge(token, &changes, &none);
     let with_claims = |changes: Value| forge(token, &none, &changes);
     let other_key = "another key, which is long enough to be one";
-    app.delete_item(USERS, &format!("user#{}", gone.id));
+    app.delete_item(USERS, &format!("user#{}", deleted.id));
     app.edit_user(&out.id, |user| user["session_epoch"] = json!({"N": "1"}));
-    let nobody = Uuid::from_u128(7).to_string();
+    let unknown = Uuid::from_u128(7).to_string();
     for (token, reason, user) in [
         ("x".to_owned(), "malformed", None),
         ("not.a.token".to_owned(), "malformed", None),
@@ -151,8 +151,8 @@ async fn a_refused_token_is_logged_with_its_reason() {
         (with_claims(json!({"iss": "other"})), "not_ours", None),
         (with_claims(json!({"exp": now - 60})), "expired", None),
         (with_claims(json!({"iat": now + 3_600})), "not_yet_valid", None),
-        (with_claims(json!({"sub": nobody})), "user_gone", Some(&nobody)),
-        (gone.token.clone(), "user_gone", Some(&gone.id)),
+        (with_claims(json!({"sub": unknown})), "user_gone", Some(&unknown)),
+        (deleted.token.clone(), "user_gone", Some(&deleted.id)),
         (out.token.clone(), "revoked", Some(&out.id)),
     ] {
         assert_token_refused(&app, &token, reason, user.map(String::as_str)).await;
@@ -207,7 +207,7 @@ async fn other_errors_are_not_security_events() {
     }
 }
 
-/// Whatever operation a token is refused at, the log tells it in the same way.
+/// Every operation logs a refused token in the same way.
 #[tokio::test]
 async fn every_protected_operation_logs_a_missing_token() {
     let app = TestApp::start_with_json_logs().await;

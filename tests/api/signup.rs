@@ -13,7 +13,7 @@ use crate::{
     test_app::{MOVIES, PASSWORD, TestApp, USERS, post},
 };
 
-/// Signs up with any body that is JSON.
+/// Signs up with any JSON body.
 async fn sign_up_with(app: &TestApp, body: &Value) -> HttpResponse {
     app.send(post("/api/auth/signup", body)).await
 }
@@ -101,8 +101,8 @@ async fn the_password_is_stored_as_a_salted_bcrypt_hash() {
     for hash in &hashes {
         assert_eq!((&hash[..7], hash.len()), ("$2b$05$", 60));
         let verify = |text: &str| bcrypt::verify(text, hash).expect("a hash");
-        assert!(verify(PASSWORD), "the stored hash is not of the password");
-        assert!(!verify(&PASSWORD.to_uppercase()), "the stored hash fits another password");
+        assert!(verify(PASSWORD), "the stored hash does not match the password");
+        assert!(!verify(&PASSWORD.to_uppercase()), "the stored hash matches another password");
     }
     assert_ne!(hashes[0], hashes[1], "the same password has the same hash twice");
 }

@@ -1,5 +1,4 @@
-//! Input that is not what it should be, for every operation: a clean refusal, nothing changed, and the same process
-//! goes on.
+//! Invalid input of every operation: it is refused, nothing changes, and the process continues.
 
 mod bodies;
 mod content_types;
@@ -67,7 +66,7 @@ impl StrictInputTest {
         operations::with_body().map(case).collect()
     }
 
-    /// Sends what must be refused with this status and code, and checks that it left no trace.
+    /// Asserts that a request is refused with this status and code, changes nothing and does not end the process.
     async fn assert_refused(
         &self,
         case: &BodyCase,
@@ -79,12 +78,12 @@ impl StrictInputTest {
         let response = self.app.send(request).await;
         expect_problem(&response, status, code);
         assert_eq!(self.app.table_contents(), before, "{} has changed something", case.operation.name);
-        // A process that ends is not replaced, so this is still the one that answered before.
+        // A process that ends is not replaced, so this is the process that sent the response.
         assert_eq!(self.app.function(case.operation.name).await.running_instances(), 1);
         response
     }
 
-    /// Sends what must be taken.
+    /// Asserts that a request succeeds.
     async fn assert_accepted(&self, request: HttpRequest) {
         let response = self.app.send(request).await;
         assert_eq!(response.status, 200, "{}", response.body);
@@ -92,7 +91,7 @@ impl StrictInputTest {
 }
 
 impl BodyCase {
-    /// The request with whatever its sender may send, but without a body.
+    /// Returns the request with a valid token, if it needs one, and without a body.
     fn request(&self) -> HttpRequest {
         let request = self.operation.bare_request(&self.owner_movie_id);
         match &self.token {
@@ -101,12 +100,12 @@ impl BodyCase {
         }
     }
 
-    /// The request with this body, declared as JSON.
+    /// Returns the request with this body, declared as JSON.
     fn with_body(&self, body: impl Into<Vec<u8>>) -> HttpRequest {
         self.request().header("content-type", "application/json").body(body)
     }
 
-    /// The name of a field that holds text.
+    /// Returns the name of a field that holds text.
     fn text_field(&self) -> &'static str {
         let fields = ["name", "email", "new_password"];
         fields.into_iter().find(|field| self.body.get(*field).is_some()).expect("a field of text")

@@ -1,4 +1,4 @@
-//! What operators see: one line for each invocation, which is also a document of metrics.
+//! Telemetry: one completion line per invocation, which is also a document of metrics.
 
 mod broken_output;
 mod capacity;
@@ -8,7 +8,7 @@ mod settings;
 
 use local::gateway::HttpResponse;
 
-/// A text of a response's JSON.
+/// Returns a text member of a response's JSON.
 fn text(response: &HttpResponse, name: &str) -> String {
     response.json()[name].as_str().unwrap_or_else(|| panic!("no {name} in {}", response.body)).to_owned()
 }

@@ -1,4 +1,4 @@
-//! The movie bag as tests meet it: the real functions behind a gateway, with a database of their own.
+//! The system under test: the real functions behind a gateway, with their own database.
 
 mod functions;
 mod guards;
@@ -27,7 +27,7 @@ pub use request_builders::{delete, get, movie, movie_key, movie_path, post, put,
 
 use crate::{contract, emf};
 
-/// The key that the functions under test sign with.
+/// The key with which the functions under test sign.
 pub const TOKEN_KEY: &str = "a key for tests alone, which is long enough";
 
 /// A password that may be set.
@@ -36,7 +36,7 @@ pub const PASSWORD: &str = "a bag full of old movies";
 /// Another password that may be set.
 pub const NEW_PASSWORD: &str = "a bag full of new movies";
 
-/// The tables of the template, as they are called on one machine.
+/// The names of the tables in tests, which are their names in the template.
 pub const USERS: &str = "UsersTable";
 /// See [`USERS`].
 pub const MOVIES: &str = "MoviesTable";
@@ -45,8 +45,8 @@ pub const ACCOUNT_DELETIONS: &str = "AccountDeletionsTable";
 /// See [`USERS`].
 pub const PASSWORD_ATTEMPTS: &str = "PasswordAttemptsTable";
 
-/// A whole system of its own: an empty database in memory, a proxy that records and can inject faults, and the
-/// functions, each started when it is first called.
+/// A complete system: an empty database in memory, a proxy that records requests and injects faults, and the functions,
+/// each started when it is first called.
 pub struct TestApp {
     pub template: Template,
     pub database: EmbeddedDatabase,
@@ -55,11 +55,11 @@ pub struct TestApp {
     functions: BTreeMap<String, OnceCell<Arc<Function>>>,
     instances: usize,
     overrides: Vec<(String, String)>,
-    /// What must never be in a log: passwords, tokens and emails that were sent or received.
+    /// The passwords, tokens and emails that were sent or received. None of them may be in a log.
     secrets: Mutex<Vec<String>>,
 }
 
-/// A user who signed up and logged in.
+/// A user who has signed up and logged in.
 #[derive(Clone, Default)]
 pub struct TestUser {
     pub id: String,
@@ -83,17 +83,17 @@ impl Owner {
 }
 
 impl TestApp {
-    /// A system with one instance of each function.
+    /// Starts a system with one instance of each function.
     pub async fn start() -> Self {
         Self::start_with(1, &[]).await
     }
 
-    /// A system whose functions log as they do on Lambda.
+    /// Starts a system whose functions log JSON, as they do on Lambda.
     pub async fn start_with_json_logs() -> Self {
         Self::start_with(1, &[emf::JSON]).await
     }
 
-    /// A system with this many instances of each function, and some environment variables other than usual.
+    /// Starts a system with this many instances of each function, and with other values of some environment variables.
     pub async fn start_with(instances: usize, overrides: &[(&str, &str)]) -> Self {
         let template = Template::load("template.yaml").expect("template.yaml is readable");
         let database = EmbeddedDatabase::start(Storage::Memory, 0).await.expect("a database");
@@ -107,19 +107,19 @@ impl TestApp {
         Self { template, database, proxy, gateway, functions, instances, overrides, secrets }
     }
 
-    /// The function of an operation, started with exactly the variables that the template gives it.
+    /// Returns the function of an operation, started with exactly the variables that the template gives it.
     pub async fn function(&self, operation: &str) -> Arc<Function> {
         let started =
             self.functions.get(operation).unwrap_or_else(|| panic!("template.yaml has no {operation}"));
         started.get_or_init(|| self.start_function(operation, self.instances)).await.clone()
     }
 
-    /// Starts so many instances of one function, which must not run yet, and waits until all of them are ready.
+    /// Starts this many instances of a function, which must not run yet, and waits until all are ready.
     pub async fn start_many(&self, operation: &str, instances: usize) {
         let function =
             self.functions[operation].get_or_init(|| self.start_function(operation, instances)).await;
         function.ready().await.expect("every instance is ready");
-        assert_eq!(function.running_instances(), instances, "{operation} was running already, or ended");
+        assert_eq!(function.running_instances(), instances, "{operation} ran already, or has ended");
     }
 
     /// Kills every process of a function. The next request starts a new one.
@@ -128,8 +128,7 @@ impl TestApp {
         killed.unwrap_or_else(|| panic!("{operation} does not run")).kill().await;
     }
 
-    /// Deploys functions anew: from now on they have these variables other than usual. What does not run yet gets them,
-    /// too.
+    /// Restarts functions with other values of some environment variables. Functions that start later get them, too.
     pub async fn redeploy(&mut self, operations: &[&str], overrides: &[(&str, &str)]) {
         self.assert_no_secret_was_logged();
         self.overrides =
@@ -146,7 +145,7 @@ impl TestApp {
         Arc::new(Function::start(options).await.expect("the function starts"))
     }
 
-    /// How one instance of a function is started, for tests that need another kind of it.
+    /// Returns the options of one instance of a function, for tests that start it differently.
     pub fn options(&self, operation: &str) -> FunctionOptions {
         let defined = self.template.function(operation).expect("a function");
         let mut environment =
@@ -157,7 +156,7 @@ impl TestApp {
                 self.overrides.iter().find(|(other, _)| other == name).map_or(usual, |(_, value)| value);
             environment.push((name.clone(), value.to_owned()));
         }
-        // What Lambda itself sets is never in the template.
+        // The template never has the variables that Lambda sets.
         environment
             .extend(self.overrides.iter().filter(|(name, _)| name.starts_with("AWS_LAMBDA_")).cloned());
         FunctionOptions {
@@ -168,18 +167,18 @@ impl TestApp {
         }
     }
 
-    /// Sends a request through the gateway. The response is checked against `openapi.yaml`, and for secrets.
+    /// Sends a request through the gateway. Checks the response against `openapi.yaml` and for secrets.
     pub async fn send(&self, request: HttpRequest) -> HttpResponse {
         let (operation, event) = self.event(&request);
         self.send_event(&operation, &event).await
     }
 
-    /// The operation that a request is for, and the event that the gateway makes of it.
+    /// Returns the operation of a request, and the event that the gateway makes of it.
     pub fn event(&self, request: &HttpRequest) -> (String, Value) {
         self.gateway.event(request).expect("a route of the template")
     }
 
-    /// Sends what [`TestApp::event`] made of a request.
+    /// Invokes an operation with an event of [`TestApp::event`], and checks the response.
     pub async fn send_event(&self, operation: &str, event: &Value) -> HttpResponse {
         self.record_secrets(event);
         let response = self.invoke(operation, event).await;
@@ -187,10 +186,10 @@ impl TestApp {
         response
     }
 
-    /// Sends a raw event to a function that must answer it as HTTP.
+    /// Invokes a function with an event. Panics unless it returns an HTTP response.
     pub async fn invoke(&self, operation: &str, event: &Value) -> HttpResponse {
         let outcome = self.function(operation).await.invoke(event).await;
-        let Outcome::Response(_) = &outcome else { panic!("{operation} answered {outcome:?}") };
+        let Outcome::Response(_) = &outcome else { panic!("{operation} returned {outcome:?}") };
         let response = HttpResponse::from_outcome(&outcome);
         for secret in [PASSWORD, TOKEN_KEY, "$2b$"] {
             assert!(!response.body.contains(secret), "{operation} shows a secret: {}", response.body);
@@ -201,28 +200,28 @@ impl TestApp {
         response
     }
 
-    /// Signs somebody up and gives the response.
+    /// Signs up with [`PASSWORD`], and returns the response.
     pub async fn sign_up(&self, email: &str) -> HttpResponse {
         self.send(post("/api/auth/signup", &json!({"email": email, "password": PASSWORD}))).await
     }
 
-    /// Logs somebody in and gives the response.
+    /// Logs in, and returns the response.
     pub async fn log_in(&self, email: &str, password: &str) -> HttpResponse {
         self.send(post("/api/auth/login", &json!({"email": email, "password": password}))).await
     }
 
-    /// The token of a new session.
+    /// Logs in with [`PASSWORD`], and returns the token.
     pub async fn new_token(&self, email: &str) -> String {
         let response = self.log_in(email, PASSWORD).await;
         response.json()["token"].as_str().unwrap_or_else(|| panic!("no token: {}", response.body)).to_owned()
     }
 
-    /// What the account of this token is.
+    /// Reads the account of this token's user, and returns the response.
     pub async fn get_account(&self, token: &str) -> HttpResponse {
         self.send(get("/api/auth/account").bearer(token)).await
     }
 
-    /// Somebody new, signed up and logged in.
+    /// Creates a user, and logs in.
     pub async fn create_user(&self, name: &str) -> TestUser {
         let email = format!("{name}@example.com");
         let id = self.sign_up(&email).await.json()["id"].as_str().expect("an id").to_owned();
@@ -230,22 +229,26 @@ impl TestApp {
         TestUser { id, email, token }
     }
 
-    /// Creates a user with a movie. Both have names made of this one.
+    /// Creates a user with a movie. Both names contain `name`.
     pub async fn create_owner(&self, name: &str) -> Owner {
         let user = self.create_user(name).await;
-        let movie_name = format!("The movie of {name}");
-        let movie_id = self.create_movie(&user, &movie_name).await["id"].as_str().expect("an id").to_owned();
-        Owner { user, movie_id, movie_name }
+        self.create_movie_of(&user, &format!("The movie of {name}")).await
     }
 
-    /// A movie of somebody's, with this name.
+    /// Creates a movie with this name, and returns it with its owner.
+    pub async fn create_movie_of(&self, user: &TestUser, movie_name: &str) -> Owner {
+        let movie_id = self.create_movie(user, movie_name).await["id"].as_str().expect("an id").to_owned();
+        Owner { user: user.clone(), movie_id, movie_name: movie_name.to_owned() }
+    }
+
+    /// Creates a movie with this name, and returns the response's JSON.
     pub async fn create_movie(&self, owner: &TestUser, name: &str) -> Value {
         let response = self.send(post("/api/movies", &movie(name)).bearer(&owner.token)).await;
         assert_eq!(response.status, 200, "{}", response.body);
         response.json()
     }
 
-    /// The items of a table whose partition key begins with `prefix`, in the order of keys.
+    /// Returns the items of a table whose partition key begins with `prefix`, in the order of keys.
     pub fn items(&self, table: &str, prefix: &str) -> Vec<Value> {
         let mut items = self.database.items(table).expect("items");
         items.sort_by_key(|item| item["pk"]["S"].as_str().map(str::to_owned));
@@ -255,12 +258,12 @@ impl TestApp {
             .collect()
     }
 
-    /// The number of items whose partition key begins with `prefix`.
+    /// Returns the number of items whose partition key begins with `prefix`.
     pub fn count(&self, table: &str, prefix: &str) -> usize {
         self.items(table, prefix).len()
     }
 
-    /// Sends a request, and does something while its first call of `operation` stands before the database.
+    /// Sends a request, and calls `meanwhile` while its first DynamoDB request with this action is held.
     pub async fn send_interrupted(
         &self,
         request: HttpRequest,
@@ -271,19 +274,19 @@ impl TestApp {
         self.proxy.inject(Rule::once(Fault::Hold(gate.clone())).on(operation));
         let mut sending = std::pin::pin!(self.send(request));
         tokio::select! {
-            response = &mut sending => panic!("there was no {operation} before {response:?}"),
+            response = &mut sending => panic!("no {operation} was made before the response {response:?}"),
             () = gate.reached() => meanwhile(),
         }
         gate.open();
         sending.await
     }
 
-    /// All log lines of all functions so far.
+    /// Returns all log lines of all functions so far.
     pub fn logs(&self) -> Vec<String> {
         self.functions.values().filter_map(OnceCell::get).flat_map(|function| function.logs()).collect()
     }
 
-    /// Waits for a log line with this text: it may arrive a moment after the response.
+    /// Waits for a log line with this text, which may arrive a moment after the response.
     pub async fn wait_for_log(&self, text: &str) -> String {
         self.wait_for_log_with(&[text]).await
     }

@@ -1,6 +1,6 @@
-//! Back-off for those who guess passwords, at both endpoints: `login` and `change-password`.
+//! Back-off after wrong passwords, at both endpoints: `login` and `change-password`.
 //!
-//! Time is moved by changing the counters in the table.
+//! Tests move time by changing the counters in the table.
 
 mod addresses;
 mod backoff;
@@ -19,15 +19,15 @@ use crate::test_app::{
     MOVIES, PASSWORD, PASSWORD_ATTEMPTS, TestApp, TestUser, USERS, hashing::LOG_HASHES, post, put,
 };
 
-/// An address that guesses come from, and that of the account's owner.
+/// The address of an attacker, and the address of the account's owner.
 const STRANGER: &str = "198.51.100.66";
 const OWNER: &str = "192.0.2.7";
 
-/// How many failures an hour an account may have, and an address.
+/// The number of failures per hour that an account and an address may have.
 const ACCOUNT_LIMIT: u64 = 100;
 const SOURCE_LIMIT: u64 = 1_000;
 
-/// Where a password can be tried.
+/// An endpoint that checks a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PasswordEndpoint {
     Login,
@@ -44,7 +44,7 @@ impl PasswordEndpoint {
         }
     }
 
-    /// How many of so many right passwords the windows keep: a change of the password costs two hashes.
+    /// Returns how many of this many right passwords stay in the hourly counters: a password change costs two hashes.
     fn kept(self, successes: u64) -> u64 {
         match self {
             Self::Login => 0,
@@ -52,7 +52,7 @@ impl PasswordEndpoint {
         }
     }
 
-    /// How a wrong password is refused.
+    /// Returns the status for a wrong password.
     fn refusal(self) -> u16 {
         match self {
             Self::Login => 401,
@@ -61,7 +61,7 @@ impl PasswordEndpoint {
     }
 }
 
-/// A system with one account whose password is tried at one endpoint.
+/// A system with one account whose password is attempted at one endpoint.
 struct ThrottleTest {
     app: TestApp,
     endpoint: PasswordEndpoint,
@@ -75,7 +75,7 @@ impl ThrottleTest {
         Self { app, endpoint, ann }
     }
 
-    /// A try of a password from an address.
+    /// Returns a password attempt from an address.
     fn attempt(&self, password: &str, source: &str) -> HttpRequest {
         match self.endpoint {
             PasswordEndpoint::Login => login(&self.ann.email, password, source),
@@ -86,12 +86,12 @@ impl ThrottleTest {
         }
     }
 
-    /// A try of a wrong password.
+    /// Returns an attempt with a wrong password.
     fn guess(&self, source: &str) -> HttpRequest {
         self.attempt("a wrong password", source)
     }
 
-    /// A wrong password that is looked at and refused.
+    /// Sends a wrong password, which is checked and refused.
     async fn fail(&self, source: &str) -> HttpResponse {
         let response = self.app.send(self.guess(source)).await;
         assert_eq!(response.status, self.endpoint.refusal(), "{:?}: {}", self.endpoint, response.body);
@@ -99,7 +99,7 @@ impl ThrottleTest {
         response
     }
 
-    /// So many wrong passwords, with no wait between them.
+    /// Sends this many wrong passwords without a wait between them.
     async fn fail_times(&self, times: u64, source: &str) {
         for _ in 0..times {
             self.fail(source).await;
@@ -107,17 +107,22 @@ impl ThrottleTest {
         }
     }
 
-    /// A try that is turned away without a look at the password, and leaves everything as it was.
+    /// Sends an attempt that is blocked: the password is not checked, and nothing changes.
     async fn blocked(&self, request: HttpRequest) -> HttpResponse {
         let before = self.counted();
         let response = self.app.send(request).await;
         expect_blocked(&response);
-        assert_eq!(self.app.hash_rounds(&response).await, 0, "{:?}: a blocked try was hashed", self.endpoint);
-        assert_eq!(self.counted(), before, "{:?}: a blocked try was counted", self.endpoint);
+        assert_eq!(
+            self.app.hash_rounds(&response).await,
+            0,
+            "{:?}: a blocked attempt was hashed",
+            self.endpoint
+        );
+        assert_eq!(self.counted(), before, "{:?}: a blocked attempt was counted", self.endpoint);
         response
     }
 
-    /// The right password, which is taken.
+    /// Sends the right password, which is accepted.
     async fn succeed(&mut self, source: &str) -> HttpResponse {
         let response = self.app.send(self.attempt(PASSWORD, source)).await;
         assert_eq!(response.status, 200, "{:?}: {}", self.endpoint, response.body);
@@ -125,8 +130,7 @@ impl ThrottleTest {
         response
     }
 
-    /// Everything in the tables that says something. A window in which nothing is counted does not, and neither does how
-    /// long one is kept.
+    /// Returns all items of the tables that have a meaning: without hourly counters at 0, and without times of expiry.
     fn counted(&self) -> Vec<Value> {
         let mut items = [USERS, PASSWORD_ATTEMPTS, MOVIES].map(|table| self.app.items(table, "")).concat();
         items.retain(|item| item["failures"]["N"] != "0");
@@ -136,13 +140,13 @@ impl ThrottleTest {
         items
     }
 
-    /// The counters of accounts with addresses.
+    /// Returns the counters of accounts with addresses.
     fn strict(&self) -> Vec<Value> {
         let counters = self.app.items(PASSWORD_ATTEMPTS, "").into_iter();
         counters.filter(|counter| !counter["last_attempt"].is_null()).collect()
     }
 
-    /// The failures that the only account has with the only address that tried it; 0 without a counter.
+    /// Returns the failures of the only account with the only address that attempted it; 0 without a counter.
     fn strict_failures(&self) -> u64 {
         let counters = self.strict();
         assert!(counters.len() <= 1, "{counters:?}");
@@ -154,7 +158,7 @@ impl ThrottleTest {
         self.block_until(1);
     }
 
-    /// Lets every account wait, with every address that it has failures from, until this time.
+    /// Blocks every account, with every address that has failures, until this time.
     fn block_until(&self, milliseconds: i64) {
         for counter in self.strict() {
             self.app.edit_item(PASSWORD_ATTEMPTS, key(&counter), |counter| {
@@ -163,7 +167,7 @@ impl ThrottleTest {
         }
     }
 
-    /// The counters of the hour that have this limit and belong to this endpoint.
+    /// Returns the hourly counters with this limit that belong to this endpoint.
     fn windows(&self, limit: u64) -> Vec<Value> {
         let calls = self.app.proxy.calls_of(self.endpoint.operation());
         let mut keys: Vec<String> = calls.iter().filter_map(|call| window(&call.body, limit)).collect();
@@ -172,12 +176,12 @@ impl ThrottleTest {
         keys.iter().filter_map(|key| self.app.item(PASSWORD_ATTEMPTS, key)).collect()
     }
 
-    /// The failures in the counters of the hour that have this limit.
+    /// Returns the failures in the hourly counters with this limit.
     fn window_failures(&self, limit: u64) -> u64 {
         self.windows(limit).iter().map(failures).sum()
     }
 
-    /// Says how many failures the counters of this hour that have this limit have.
+    /// Sets the failures in this hour's counters with this limit.
     fn set_windows(&self, limit: u64, count: u64) {
         for counter in self.windows(limit) {
             self.app.edit_item(PASSWORD_ATTEMPTS, key(&counter), |counter| {
@@ -186,7 +190,7 @@ impl ThrottleTest {
         }
     }
 
-    /// Lets the hour end: the counters of the next one have other keys.
+    /// Ends the hour: the counters of the next hour have other keys.
     fn let_the_hour_pass(&self) {
         for counter in [self.windows(ACCOUNT_LIMIT), self.windows(SOURCE_LIMIT)].concat() {
             self.app.delete_item(PASSWORD_ATTEMPTS, key(&counter));
@@ -198,7 +202,7 @@ fn login(email: &str, password: &str, source: &str) -> HttpRequest {
     post("/api/auth/login", &json!({"email": email, "password": password})).source_ip(source)
 }
 
-/// The counter of the hour that a request counts up, if it has this limit.
+/// Returns the hourly counter that a request counts up, if it has this limit.
 fn window(request: &Value, limit: u64) -> Option<String> {
     let limited = request["ExpressionAttributeValues"][":limit"] == json!({"N": limit.to_string()});
     limited.then(|| request["Key"]["pk"]["S"].as_str().expect("a key").to_owned())
@@ -209,7 +213,7 @@ fn key(counter: &Value) -> &str {
 }
 
 fn failures(counter: &Value) -> u64 {
-    number(counter, "failures").try_into().expect("no less than nothing")
+    number(counter, "failures").try_into().expect("a number that is not negative")
 }
 
 fn number(counter: &Value, attribute: &str) -> i64 {
@@ -226,7 +230,7 @@ fn retry_after(response: &HttpResponse) -> i64 {
     response.header("retry-after").and_then(|seconds| seconds.parse().ok()).expect("a number of seconds")
 }
 
-/// Everything that a client sees of a refusal, but for the id of the request and the seconds to wait.
+/// Returns all that a client sees of a refusal, without the id of the request and the seconds to wait.
 fn seen(response: &HttpResponse) -> HttpResponse {
     let id = response.json()["request_id"].as_str().expect("an id").to_owned();
     let mut seen = HttpResponse { body: response.body.replace(&id, "[id]"), ..response.clone() };
@@ -234,19 +238,20 @@ fn seen(response: &HttpResponse) -> HttpResponse {
     seen
 }
 
-/// The time, in milliseconds since 1970.
-#[expect(clippy::disallowed_methods, reason = "waits are compared with the time around them")]
+/// Returns the time, in milliseconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "compares waits with the current time")]
 fn now() -> i64 {
     let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since_1970.expect("a time after 1970").as_millis().try_into().expect("a time in this era")
 }
 
-/// When the hour ends, in milliseconds since 1970.
+/// Returns the end of the hour, in milliseconds since 1970.
 fn hours_end() -> i64 {
     (now() / 3_600_000 + 1) * 3_600_000
 }
 
-/// What is counted by the hour is counted anew in the next one, so a test of it must not begin in the last minute of one.
+/// Waits if less than a minute of the hour is left. Hourly counters start again in the next hour, so a test of them
+/// must not begin in the last minute of one.
 async fn early_in_the_hour() {
     while hours_end() - now() < 60_000 {
         tokio::time::sleep(Duration::from_secs(1)).await;

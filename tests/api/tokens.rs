@@ -1,4 +1,4 @@
-//! Tokens: where they are read from, which are refused, and that every operation that needs one asks for it.
+//! Tokens: where they are read from, which ones are refused, and that every protected operation checks them.
 
 mod authorization_header;
 pub mod every_operation;
@@ -12,7 +12,7 @@ use sha2::{Sha256, Sha384, Sha512};
 
 use crate::test_app::TOKEN_KEY;
 
-/// What a forger can sign with who knows the key (RFC 7518 section 3.2).
+/// The algorithms that a forger who knows the key can sign with (RFC 7518 section 3.2).
 #[derive(Clone, Copy)]
 pub enum Algorithm {
     Hs256,
@@ -20,7 +20,7 @@ pub enum Algorithm {
     Hs512,
 }
 
-/// Asserts that a request was refused for its token, and how the client is told.
+/// Panics unless a request was refused because of its token, with the right challenge.
 pub fn assert_refused(response: &HttpResponse, code: &str, why: &str) {
     let (body, challenge) = (response.json(), response.header("www-authenticate"));
     assert_eq!((response.status, &body["code"]), (401, &code.into()), "{why}: {body}");
@@ -31,7 +31,8 @@ pub fn assert_refused(response: &HttpResponse, code: &str, why: &str) {
     assert_eq!((challenge, &body["detail"]), (Some(expected), &detail.into()), "{why}");
 }
 
-/// The token with changed header and claims (a null removes a member), signed with the functions' own key.
+/// Returns the token with other members of the header and the claims (null removes a member), signed with the
+/// functions' key.
 pub fn forge(token: &str, header: &Value, claims: &Value) -> String {
     forge_with(TOKEN_KEY, Algorithm::Hs256, token, header, claims)
 }
@@ -65,7 +66,7 @@ pub fn decoded(part: &str) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).expect("base64url")).expect("JSON")
 }
 
-/// When the token was issued, which for a test is now.
+/// Returns the time at which the token was issued, in seconds since 1970.
 pub fn issued(token: &str) -> i64 {
     decoded(token.split('.').nth(1).expect("claims"))["iat"].as_i64().expect("a time")
 }

@@ -1,4 +1,4 @@
-//! Whom a function believes to be its database: who has a certificate of an authority that it trusts.
+//! A function connects only to a database whose certificate comes from a trusted authority.
 
 use std::{net::Ipv4Addr, path::Path, sync::Arc};
 
@@ -16,7 +16,7 @@ use tokio_rustls::{
 
 use crate::test_app::{TestApp, get};
 
-/// An authority, and a server with a certificate of it in front of the database of a system.
+/// An authority, and a server with its certificate in front of the database of a system.
 struct TlsDatabase {
     /// The authority's certificate.
     root: String,
@@ -54,7 +54,7 @@ impl TlsDatabase {
             while let Ok((client, _)) = listener.accept().await {
                 let (acceptor, behind) = (acceptor.clone(), behind.clone());
                 tokio::spawn(async move {
-                    // A client that does not believe the server breaks off.
+                    // A client that does not trust the server closes the connection.
                     let Ok(mut client) = acceptor.accept(client).await else { return };
                     let mut database = TcpStream::connect(behind).await.expect("the database");
                     let _ = copy_bidirectional(&mut client, &mut database).await;
@@ -76,7 +76,7 @@ async fn start(app: &TestApp, endpoint: &str, variables: &[(&str, &Path)]) -> Fu
     Function::start(options).await.expect("a process")
 }
 
-/// The status of a list.
+/// Returns the status of a list request.
 async fn status(app: &TestApp, function: &Function) -> u64 {
     match function.invoke(&app.event(&get("/api/movies")).1).await {
         Outcome::Response(response) => response["statusCode"].as_u64().expect("a status"),
@@ -105,14 +105,18 @@ async fn exactly_the_given_roots_are_trusted() {
         (vec![("SSL_CERT_FILE", &right), ("SSL_CERT_DIR", wrong_folder)], 200),
         (vec![("SSL_CERT_FILE", &wrong)], 503),
         (vec![("SSL_CERT_DIR", wrong_folder)], 503),
-        // The system's, which know nothing of this authority.
+        // The system's roots, which do not include this authority.
         (vec![], 503),
     ] {
         app.proxy.clear_calls();
         let function = start(&app, &database.endpoint, &variables).await;
         assert_eq!(status(&app, &function).await, expected, "{variables:?}: {:#?}", function.logs());
         let asked = app.proxy.calls_of("list-movies").len();
-        assert_eq!(asked, usize::from(expected == 200), "{variables:?}: what is not believed is not asked");
+        assert_eq!(
+            asked,
+            usize::from(expected == 200),
+            "{variables:?}: an untrusted database gets no request"
+        );
     }
 }
 
@@ -141,7 +145,7 @@ async fn roots_that_cannot_be_read_stop_a_function_at_start() {
         assert_eq!(status, "exit status: 1", "{logs}");
         let expected = format!("Error: cannot start: the environment variable {name} {problem}");
         assert!(logs.starts_with(&expected), "{name} = {}: {logs}", path.display());
-        // Without TLS there is nothing to trust.
+        // Without TLS, no certificate is checked.
         let function = start(&app, &app.proxy.endpoint_for("list-movies"), &[(name, &path)]).await;
         assert_eq!(function.ready().await, Ok(()), "{name} = {}", path.display());
     }

@@ -12,8 +12,7 @@ use crate::{
     test_app::{MOVIES, TestApp, TestUser, USERS, get, movie_key, movie_path, post, put},
 };
 
-/// The path of a movie that was answered.
-/// A movie of somebody's that has been there for a while.
+/// Creates a movie that was last updated a while ago.
 async fn old_movie(app: &TestApp, owner: &TestUser, name: &str) -> Value {
     let mut movie = app.create_movie(owner, name).await;
     let long_ago = json!("2020-02-29T23:59:59.999Z");
@@ -181,7 +180,7 @@ async fn a_response_can_be_sent_back_as_an_update() {
     expect_problem(&app.send(put("/api/movies/x", &back).bearer(&ann.token)).await, 404, "movie_not_found");
 }
 
-/// The clock of the machine that made the last change was ahead.
+/// The clock of the machine that made the last update was ahead.
 #[tokio::test]
 async fn updated_at_never_moves_back() {
     const AHEAD: &str = "2099-01-01T00:00:00.000Z";

@@ -1,4 +1,4 @@
-//! The alarms that roll a release back: no client can make them go off, and a broken release does.
+//! The alarms that roll a release back: no client can trigger them, and a broken release does.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -20,7 +20,7 @@ use crate::{
     test_app::{PASSWORD, TestApp, get, movie, post},
 };
 
-/// A metric of AWS's own, of the one resource that a dimension names.
+/// Returns the metric of an AWS service for one resource.
 fn of_service(namespace: &str, name: &str, dimension: &str, resource: &str) -> Watched {
     let dimensions = [(dimension.to_owned(), resource.to_owned())];
     (namespace.to_owned(), name.to_owned(), dimensions.into())
@@ -30,7 +30,7 @@ fn of_lambda(name: &str, function: &str) -> Watched {
     of_service("AWS/Lambda", name, "FunctionName", function)
 }
 
-/// What CloudWatch gets to see of a system.
+/// The data that CloudWatch has of a system.
 struct Watch {
     template: Template,
     datapoints: Datapoints,
@@ -42,7 +42,7 @@ impl Watch {
         Self { template, datapoints: Datapoints::default() }
     }
 
-    /// What API Gateway counts of its answers in a minute.
+    /// Records what API Gateway counts of responses in a minute.
     fn answered(&mut self, minute: usize, statuses: impl IntoIterator<Item = u16>) {
         for status in statuses {
             for (name, counts) in [("4xx", (400..500).contains(&status)), ("5xx", status >= 500)] {
@@ -52,7 +52,7 @@ impl Watch {
         }
     }
 
-    /// What Lambda counts of a call: an error unless the function answered.
+    /// Records what Lambda counts of a call: an error unless the function returned a response.
     fn called(&mut self, minute: usize, operation: &str, outcome: &Outcome) {
         let failed = match outcome {
             Outcome::Response(_) => 0.0,
@@ -62,14 +62,14 @@ impl Watch {
         self.datapoints.add(of_lambda("Errors", &function), minute, failed);
     }
 
-    /// What CloudWatch takes from the lines that the functions of a system have written so far.
+    /// Records the metrics in all log lines of a system so far.
     fn emitted(&mut self, minute: usize, app: &TestApp) {
         for metric in emf::measurements(&emf::documents(app)) {
             self.datapoints.add((metric.namespace, metric.name, metric.dimensions), minute, metric.value);
         }
     }
 
-    /// An alarm by the end of its name.
+    /// Returns an alarm by the end of its name.
     fn alarm(&self, name: &str) -> &Value {
         let name = format!("${{AWS::StackName}}-{name}");
         let mut alarms = of_type(&self.template, "AWS::CloudWatch::Alarm");
@@ -82,14 +82,14 @@ impl Watch {
         goes_off(self.alarm(name), &self.datapoints)
     }
 
-    /// The names of the alarms that roll a release back and go off.
+    /// Returns the names of the alarms that go off and roll a release back.
     fn rollbacks(&self) -> Vec<String> {
         let names = watched_by_rollouts(&self.template);
         names.into_iter().filter(|name| self.goes_off(name)).collect()
     }
 }
 
-/// The ends of the names of the alarms that a gradual release watches.
+/// Returns the ends of the names of the alarms that a gradual release watches.
 fn watched_by_rollouts(template: &Template) -> Vec<String> {
     let alarms = &template.document()["Globals"]["Function"]["DeploymentPreference"]["Alarms"];
     let names = alarms.as_array().expect("alarms").iter().map(|name| text(&name["Fn::Sub"]));
@@ -102,7 +102,7 @@ fn watched_by_rollouts(template: &Template) -> Vec<String> {
 fn rollouts_watch_every_function_and_our_500s_only() {
     let watch = Watch::new();
     let names = watched_by_rollouts(&watch.template);
-    assert!((1..=10).contains(&names.len()), "CodeDeploy takes ten alarms: {names:?}");
+    assert!((1..=10).contains(&names.len()), "CodeDeploy supports at most ten alarms: {names:?}");
     let mut metrics = BTreeSet::new();
     for name in &names {
         let alarm = watch.alarm(name);
@@ -134,7 +134,7 @@ async fn conflicting_writes_of_one_user_roll_nothing_back() {
         emf::send(app, &create).await.0.status
     });
     let statuses = join_all(creates).await;
-    // Whether it is told as "too many" or as "not now", it is no fault of the release.
+    // Neither 429 nor 503 is caused by the release.
     assert!(statuses.iter().all(|status| [429, 503].contains(status)), "{statuses:?}");
     for minute in 0..10 {
         watch.answered(minute, statuses.clone());
@@ -158,7 +158,7 @@ async fn a_throttling_database_alarms_but_rolls_nothing_back() {
         }
     }
     assert_eq!(watch.rollbacks(), [""; 0]);
-    assert!(watch.goes_off("server-errors"), "clients notice, so an operator is told");
+    assert!(watch.goes_off("server-errors"), "clients notice, so an alarm goes off");
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn throttled_calls_alarm_but_roll_nothing_back() {
         watch.template.functions().iter().map(|function| function.logical_id.clone()).collect();
     for minute in 0..10 {
         for function in &functions {
-            // Lambda counts a throttled call neither as a call nor as an error; API Gateway answers 503.
+            // Lambda counts a throttled call neither as a call nor as an error. API Gateway responds with 503.
             watch.datapoints.add(of_lambda("Throttles", function), minute, 50.0);
             watch.datapoints.add(of_lambda("Errors", function), minute, 0.0);
             watch.answered(minute, [503; 50]);
@@ -203,7 +203,7 @@ async fn a_release_whose_function_exits_at_start_is_rolled_back() {
 async fn a_release_whose_function_runs_out_of_time_is_rolled_back() {
     let mut watch = Watch::new();
     let app = TestApp::start_with(1, &[("BCRYPT_COST", "15")]).await;
-    // A hash that takes longer than the function may: nothing else can run meanwhile, so nothing answers in time.
+    // Hashing takes longer than the function's time limit and blocks its only thread, so there is no response in time.
     let options = FunctionOptions { timeout: Duration::from_millis(600), ..app.options("signup") };
     let slow = Function::start(options).await.expect("a process");
     for number in 0..3 {
@@ -233,16 +233,16 @@ async fn a_release_that_answers_500_is_rolled_back() {
 fn three_failed_calls_a_minute_roll_back_and_two_do_not() {
     let failed = Outcome::TimedOut;
     let mut watch = Watch::new();
-    assert_eq!(watch.rollbacks(), [""; 0], "nothing happens at all");
+    assert_eq!(watch.rollbacks(), [""; 0], "without any call");
     for minute in 0..10 {
         watch.called(minute, "login", &failed);
         watch.called(minute, "signup", &failed);
         watch.called(minute, "get-movie", &failed);
     }
-    assert_eq!(watch.rollbacks(), [""; 0], "two and one a minute");
+    assert_eq!(watch.rollbacks(), [""; 0], "with two and one failed calls a minute");
     watch.called(5, "logout", &failed);
     assert_eq!(watch.rollbacks(), ["account-errors"]);
     let on: Vec<usize> =
         (0..20).filter(|now| is_on(watch.alarm("account-errors"), &watch.datapoints, *now)).collect();
-    assert_eq!(on, [5, 6, 7], "what comes two minutes late still counts, and then it is over");
+    assert_eq!(on, [5, 6, 7], "metrics may be two minutes late; then the alarm ends");
 }

@@ -1,4 +1,4 @@
-//! What the two fields may be.
+//! The rules of the two fields.
 
 use serde_json::{Value, json};
 
@@ -66,10 +66,10 @@ async fn an_unusable_or_well_known_new_password_is_refused() {
         assert_eq!(app.table_contents(), before, "{new}");
     }
     assert_eq!(app.get_account(&ann.token).await.status, 200);
-    assert!(strict_counters(&app).is_empty(), "a password that cannot be set was counted as a wrong one");
+    assert!(strict_counters(&app).is_empty(), "an invalid new password was counted as a wrong one");
 }
 
-/// The counters of one account from one address.
+/// Returns the counters of an account with an address.
 fn strict_counters(app: &TestApp) -> Vec<Value> {
     let counters = app.items(PASSWORD_ATTEMPTS, "").into_iter();
     counters.filter(|counter| counter["blocked_until"].is_object()).collect()
@@ -113,7 +113,7 @@ async fn only_type_and_size_of_the_current_password_are_checked() {
         expect_faults(&response, &[("current_password", message)]);
         assert_eq!(app.table_contents(), before);
     }
-    assert_eq!(app.count(PASSWORD_ATTEMPTS, ""), 0, "what could not be read was counted as a wrong password");
+    assert_eq!(app.count(PASSWORD_ATTEMPTS, ""), 0, "an invalid body was counted as a wrong password");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Wrong current passwords count like wrong passwords of logins, by counters of their own.
+//! Wrong current passwords count like wrong passwords of a login, with separate counters.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::{
     test_app::{NEW_PASSWORD, PASSWORD, PASSWORD_ATTEMPTS, TestApp, post},
 };
 
-/// The one counter of an account with an address.
+/// Returns the only counter of an account with an address.
 fn strict_counter(app: &TestApp) -> Value {
     let mut counters = app.items(PASSWORD_ATTEMPTS, "");
     counters.retain(|counter| counter["blocked_until"].is_object());
@@ -16,7 +16,7 @@ fn strict_counter(app: &TestApp) -> Value {
     counters.remove(0)
 }
 
-/// Makes the wait that has begun end at another time, so many milliseconds from now.
+/// Makes the current wait end this many milliseconds from now.
 fn move_wait(app: &TestApp, milliseconds: i64) {
     let key = strict_counter(app)["pk"]["S"].as_str().expect("a key").to_owned();
     let end = shared::runtime::CLOCK.now().unix_milliseconds() + milliseconds;
@@ -66,17 +66,20 @@ async fn five_wrong_attempts_make_the_next_one_wait() {
     assert!((1..=3_601).contains(&seconds), "{seconds}");
     assert!(
         app.proxy.calls_of("change-password").iter().all(|call| call.operation == "GetItem"),
-        "a try that has to wait counts, too"
+        "a blocked attempt counts, too"
     );
     assert_eq!(app.table_contents(), before);
-    assert_eq!(app.get_account(&ann.token).await.status, 200, "live sessions are not affected");
+    assert_eq!(app.get_account(&ann.token).await.status, 200, "existing sessions are not affected");
 
     // The wait is over.
     move_wait(&app, -1);
     ann.token = token(&app.send(change(&ann, PASSWORD, NEW_PASSWORD)).await);
     let mut counters = app.items(PASSWORD_ATTEMPTS, "");
-    assert!(!counters.iter().any(|counter| counter["blocked_until"].is_object()), "a right one forgives");
-    // But the account and the address have had six tries in this hour, or in this and the one before.
+    assert!(
+        !counters.iter().any(|counter| counter["blocked_until"].is_object()),
+        "a right password resets the failures"
+    );
+    // The account and the address have had six attempts in this hour, or in this hour and the one before.
     counters.retain(|counter| counter["failures"]["N"] != "0");
     assert!(counters.len() >= 2, "{counters:?}");
 }
@@ -93,7 +96,7 @@ async fn guesses_at_a_change_block_no_login_and_no_other_address() {
     move_wait(&app, 3_600_000);
     assert_eq!(app.log_in(&ann.email, PASSWORD).await.status, 200);
     expect_problem(&app.send(change(&ann, PASSWORD, NEW_PASSWORD)).await, 429, "too_many_attempts");
-    // Another address has counters of its own.
+    // Another address has its own counters.
     let login = post("/api/auth/login", &json!({"email": ann.email, "password": PASSWORD}));
     assert_eq!(app.send(login.source_ip("198.51.100.7")).await.status, 200);
     let elsewhere = change(&ann, PASSWORD, NEW_PASSWORD).source_ip("198.51.100.7");

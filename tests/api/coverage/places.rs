@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{Lists, Place};
 use crate::{alarms, contract, faults, operations::OPERATIONS};
 
-/// Each operation of a place with its routes, such as `GET /api/movies/{id}`; none where the place has no routes.
+/// The operations of a place with their routes, such as `GET /api/movies/{id}`; no routes if the place has none.
 pub type Operations = BTreeMap<String, BTreeSet<String>>;
 
 /// Every place, read once.
@@ -157,7 +157,7 @@ fn in_router(cargo: &Value) -> Operations {
     let mut operations = Operations::new();
     let router = cargo["metadata"]["lambda"]["watch"]["router"].as_object();
     for (path, targets) in router.into_iter().flatten() {
-        for target in targets.as_array().unwrap_or_else(|| panic!("{path} in the router is no list")) {
+        for target in targets.as_array().unwrap_or_else(|| panic!("{path} in the router is not a list")) {
             let route = format!("{} {path}", text(&target["method"]));
             operations.entry(text(&target["function"])).or_default().insert(route);
         }
@@ -169,12 +169,12 @@ fn in_rows() -> Operations {
     OPERATIONS.iter().map(|operation| without_routes(operation.name.to_owned())).collect()
 }
 
-/// Operations that change nothing need no scenario of their own, so they always have one.
+/// An operation that only reads has a scenario without being named.
 fn in_scenarios() -> Operations {
     faults::covered_operations().into_iter().map(|operation| without_routes(operation.to_owned())).collect()
 }
 
-/// The functions of which an alarm or a graph has this metric of Lambda.
+/// Returns the functions with an alarm or a graph of this Lambda metric.
 fn with_metric(template: &Template, watched: &BTreeSet<alarms::Watched>, metric: &str) -> Operations {
     let of_lambda = watched.iter().filter(|(namespace, name, _)| namespace == "AWS/Lambda" && name == metric);
     let functions = of_lambda.map(|(_, _, dimensions)| &dimensions["FunctionName"]);
@@ -185,7 +185,7 @@ fn with_metric(template: &Template, watched: &BTreeSet<alarms::Watched>, metric:
     functions.map(operation).collect()
 }
 
-/// The statements of each operation's role for which `tests/deploy/calls.py` names a call.
+/// Returns the statements of each operation's role for which `tests/deploy/calls.py` names a call.
 pub fn calls_of_statements() -> BTreeMap<String, BTreeSet<String>> {
     let text = fs::read_to_string(CALLS).expect("tests/deploy/calls.py");
     let (_, calls) = text.split_once("CALLS: dict[str, dict[str, Call]] = {\n").expect("CALLS");
@@ -210,14 +210,14 @@ fn in_deployment_test() -> Operations {
     calls_of_statements().into_keys().map(without_routes).collect()
 }
 
-/// The arms of the `match` that makes events.
+/// Returns the arms of the `match` that makes events.
 fn in_fixtures() -> Operations {
     let text = fs::read_to_string(FIXTURES).expect("bench/src/fixtures.rs");
     let arms = text.lines().filter_map(|line| line.trim().strip_prefix('"')?.split_once("\" =>"));
     arms.map(|(operation, _)| without_routes(operation.to_owned())).collect()
 }
 
-/// A row may say which requests it means, such as `login, refused`.
+/// A row may cover only some requests, such as `login, refused`.
 fn in_cost_table() -> Operations {
     let rows = table(COSTS, &["operation", "read units", "write units"]);
     let operation = |row: Vec<String>| row[0].split(',').next().unwrap_or_default().to_owned();
@@ -237,7 +237,7 @@ fn in_security_md() -> Operations {
     rows.into_iter().map(|row| without_routes(row[0].clone())).collect()
 }
 
-/// The rows of the table in a document whose header begins with these cells, without backquotes.
+/// Returns the rows of the table in a document whose header begins with these cells, without backquotes.
 fn table(path: &str, header: &[&str]) -> Vec<Vec<String>> {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let cells = |line: &str| -> Vec<String> {
@@ -252,7 +252,7 @@ fn table(path: &str, header: &[&str]) -> Vec<Vec<String>> {
     lines.skip(1).take_while(|line| line.starts_with('|')).map(cells).collect()
 }
 
-/// The manifests as Cargo itself reads them.
+/// Returns the metadata of the manifests, read by Cargo.
 fn cargo_metadata() -> Value {
     let mut command = Command::new(env!("CARGO"));
     command.args(["metadata", "--no-deps", "--offline", "--format-version=1"]);
@@ -271,7 +271,7 @@ fn without_routes(operation: String) -> (String, BTreeSet<String>) {
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a string")).to_owned()
 }
 
 fn pascal_case(operation: &str) -> String {

@@ -1,4 +1,4 @@
-//! The rules of `name`, `casts` and `genres`, at their bounds and one over.
+//! The rules of `name`, `casts` and `genres`, at their bounds and one beyond.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::{
     test_app::{MOVIES, TestApp, movie, post},
 };
 
-/// A movie with one field other than usual.
+/// Returns a movie with another value of one field.
 fn with(field: &str, value: Value) -> Value {
     let mut body = movie("Alien");
     body[field] = value;
@@ -241,7 +241,7 @@ async fn a_taken_name_is_a_conflict() {
       "status": 409
     }
     "#);
-    // What is wrong with the fields is told before what is wrong with the world.
+    // Faulty fields are reported before a taken name.
     let response = app.send(post("/api/movies", &with("casts", json!([]))).bearer(&ann.token)).await;
     expect_faults(&response, &[("casts", "must have 1 to 100 items")]);
 }

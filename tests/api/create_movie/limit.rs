@@ -1,4 +1,4 @@
-//! How many movies a user may have.
+//! The limit of movies per user.
 
 use futures_util::future::{join, join_all};
 use local::fault_proxy::{Fault, Gate, Rule};
@@ -85,7 +85,7 @@ async fn of_fifty_creates_with_one_place_left_one_succeeds() {
     assert_consistent(&app);
 }
 
-/// A lower limit takes nothing away from those who have more.
+/// A lower limit deletes no movies of users who have more.
 #[tokio::test]
 async fn a_lowered_limit_refuses_new_movies_only() {
     let mut app = TestApp::start().await;
@@ -101,7 +101,7 @@ async fn a_lowered_limit_refuses_new_movies_only() {
     assert_consistent(&app);
 }
 
-/// The limit is not the reason that a user hears who is gone by the time of the write.
+/// A user who no longer exists at the time of the write gets 401, not the limit.
 #[tokio::test]
 async fn an_account_deleted_at_the_limit_is_401() {
     let app = TestApp::start_with(1, &[("MOVIES_PER_USER", "1")]).await;

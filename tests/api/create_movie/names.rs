@@ -1,4 +1,4 @@
-//! When two names are the same name.
+//! Which names are equal.
 
 use serde_json::json;
 
@@ -60,7 +60,7 @@ async fn a_canonical_name_has_at_most_1000_bytes() {
     let app = TestApp::start().await;
     let ann = app.create_user("ann").await;
     let before = app.table_contents();
-    // This one character is written out as 18 letters in 33 bytes.
+    // This character decomposes to 18 letters in 33 bytes.
     let fits = format!("{}{}", "\u{fdfa}".repeat(30), "a".repeat(10));
     let response = app.send(post("/api/movies", &movie(&format!("{fits}a"))).bearer(&ann.token)).await;
     expect_faults(&response, &[("name", "is too long once its characters are written out")]);
@@ -69,7 +69,7 @@ async fn a_canonical_name_has_at_most_1000_bytes() {
     let created = app.create_movie(&ann, &fits).await;
     assert_eq!(created["name"], fits);
     assert_eq!(app.items(MOVIES, "movie#")[0]["name_key"]["S"].as_str().map(str::len), Some(1000));
-    // It must also survive in the list and its cursors.
+    // The list and its cursors must support it, too.
     app.create_movie(&ann, "a").await;
     app.create_movie(&ann, "\u{10ffff}").await;
     let mut target = "/api/movies?limit=1".to_owned();

@@ -1,4 +1,5 @@
-//! The process is killed between two requests: the tables are as before or as after, and a repeat finishes.
+//! The process is killed between two requests: the tables are as before or as after the operation, and a repeated
+//! request succeeds.
 
 use std::pin::pin;
 
@@ -9,7 +10,7 @@ use super::{Case, FaultTest, Scenario, scenarios};
 use crate::consistency::assert_consistent;
 
 #[tokio::test]
-async fn killed_before_a_request_it_changes_nothing() {
+async fn a_process_killed_before_a_request_changes_nothing() {
     join_all(scenarios().into_iter().filter(|scenario| scenario.writes()).map(|scenario| async move {
         let mut test = FaultTest::new(scenario).await;
         for index in scenario.places() {
@@ -29,12 +30,12 @@ async fn killed_before_a_request_it_changes_nothing() {
 }
 
 #[tokio::test]
-async fn killed_after_its_write_the_new_state_stays() {
+async fn a_process_killed_after_its_write_leaves_the_new_state() {
     join_all(scenarios().into_iter().filter(|scenario| scenario.writes()).map(|scenario| async move {
         let mut test = FaultTest::new(scenario).await;
         let case = test.case(1).await;
         let before = test.app.table_contents();
-        // The write is done, but the process does not hear of it; it is killed when it tries again.
+        // The write succeeds, but its response is lost. The process is killed when it retries.
         let write = scenario.requests().len() - 1;
         test.inject(Fault::LoseResponse, write, 1);
         kill_at(&mut test, &case, write).await;
@@ -48,7 +49,7 @@ async fn killed_after_its_write_the_new_state_stays() {
         let expected = match scenario {
             Scenario::Signup | Scenario::CreateMovie => 409,
             Scenario::DeleteMovie => 404,
-            // The session of the repeat has ended.
+            // The first request has ended the session.
             Scenario::ChangePassword | Scenario::Logout | Scenario::DeleteAccount => 401,
             _ => 200,
         };
@@ -63,8 +64,8 @@ async fn killed_after_its_write_the_new_state_stays() {
     .await;
 }
 
-/// Sends the request of a case and kills the function while its request with this index, of those that meet no other
-/// fault, is on the way.
+/// Sends the request of a case, and kills the function while the request of DynamoDB with this index, not counting
+/// those with another fault, is in flight.
 async fn kill_at(test: &mut FaultTest, case: &Case, index: usize) {
     let operation = test.scenario.operation();
     let gate = Gate::new();
@@ -73,7 +74,7 @@ async fn kill_at(test: &mut FaultTest, case: &Case, index: usize) {
         let sending = pin!(test.send(case));
         let reached = pin!(gate.reached());
         if let Either::Left((response, _)) = select(sending, reached).await {
-            panic!("{} answered before it was killed: {}", test.name(), response.body);
+            panic!("{} responded before it was killed: {}", test.name(), response.body);
         }
     }
     test.app.kill(operation).await;

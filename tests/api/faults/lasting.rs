@@ -1,4 +1,4 @@
-//! Faults that last: the operation gives up in time, and nothing has changed.
+//! Lasting faults: the operation gives up in time, and nothing has changed.
 
 use futures_util::future::{join, join_all};
 use local::fault_proxy::Fault;
@@ -11,7 +11,7 @@ async fn lasting_throttling_is_503() {
     lasts(|_| true, || Fault::Throttle).await;
 }
 
-/// Another user's transaction has the claim in hand: the email at a signup, the name of a movie otherwise.
+/// A transaction of another user conflicts over the claim: the email at a signup, the name of a movie otherwise.
 #[tokio::test]
 async fn lasting_conflicts_with_others_are_503_and_never_409() {
     let scenarios = [Scenario::Signup, Scenario::CreateMovie, Scenario::RenameMovie, Scenario::DeleteMovie];
@@ -23,7 +23,7 @@ async fn lasting_conflicts_with_others_are_503_and_never_409() {
     join_all(ends).await;
 }
 
-/// The user's other requests have the user or the movie in hand, which nobody else writes to.
+/// Other requests of the same user conflict over the user or the movie, which only that user writes.
 #[tokio::test]
 async fn lasting_conflicts_with_oneself_are_429() {
     let scenarios = [
@@ -63,12 +63,12 @@ async fn a_hanging_request_is_503_before_the_time_limit() {
 
 #[tokio::test]
 async fn slow_requests_and_a_hanging_one_are_503_in_time() {
-    // One request has six seconds, so three of them do not fit into the function's ten: what ends this is the limit
-    // for the handler as a whole.
+    // A request may take six seconds, so three of them exceed the ten seconds of the function. The time limit of the
+    // handler ends this.
     let slow = [Scenario::RenameMovie, Scenario::DeleteMovie].map(|scenario| async move {
         let (test, case) = prepared(scenario).await;
         for (index, times) in [(0, 2), (1, 2), (2, usize::MAX)] {
-            // A rule does not count the calls that an earlier one took.
+            // A rule does not count calls that matched an earlier rule.
             test.inject(Fault::Stall, index, times);
         }
         ends_in_503(&test, &case).await;
@@ -89,8 +89,8 @@ async fn slow_requests_and_a_hanging_one_are_503_in_time() {
     join(join_all(slow), join_all(throttled)).await;
 }
 
-/// At each of these requests, of every scenario, the fault comes and stays. All at the same time: what takes long is only
-/// waiting.
+/// Makes the fault last from each of these requests of every scenario. All cases run concurrently, because they only
+/// wait.
 async fn lasts(at: impl Fn(&str) -> bool, fault: impl Fn() -> Fault) {
     let cases = scenarios()
         .into_iter()
@@ -113,7 +113,7 @@ async fn lasts(at: impl Fn(&str) -> bool, fault: impl Fn() -> Fault) {
 async fn prepared(scenario: Scenario) -> (FaultTest, Case) {
     let test = FaultTest::new(scenario).await;
     let case = test.case(1).await;
-    // The function starts before it is measured.
+    // The function starts before the measurement.
     test.app.function(scenario.operation()).await.ready().await.expect("it starts");
     test.app.proxy.clear_calls();
     (test, case)
@@ -123,8 +123,8 @@ async fn ends_in_503(test: &FaultTest, case: &Case) -> usize {
     ends_in(test, case, 503, "unavailable").await
 }
 
-/// The client gets this error, nothing has changed, and the same process works as soon as the fault is over.
-/// Returns the number of requests that it took to give up.
+/// Asserts that the client gets this error, that nothing has changed, and that the same process works once the fault is
+/// over. Returns the number of requests until the function gave up.
 async fn ends_in(test: &FaultTest, case: &Case, status: u16, code: &str) -> usize {
     let before = test.app.table_contents();
     let response = test.send(case).await;

@@ -1,4 +1,4 @@
-//! The answer to a write that was done gets lost, and the SDK sends the request again.
+//! The response of a successful write is lost, and the SDK repeats the request.
 
 use futures_util::future::join_all;
 use local::fault_proxy::Fault;
@@ -26,8 +26,8 @@ async fn loses_the_answer(scenario: Scenario) {
     let calls = test.app.proxy.calls_of(scenario.operation());
     let (first, second) = (&calls[write], &calls[write + 1]);
     assert_eq!(first.operation, scenario.requests()[write], "{name}");
-    assert_eq!(first.body, second.body, "{name} sent something else the second time");
-    assert_eq!(first.status, 200, "{name}: the first write was done");
+    assert_eq!(first.body, second.body, "{name} sent another request the second time");
+    assert_eq!(first.status, 200, "{name}: the first write succeeded");
     if first.operation == "TransactWriteItems" {
         let token = &first.body["ClientRequestToken"];
         assert!(token.as_str().is_some_and(|token| !token.is_empty()), "{name} has no token: {token}");

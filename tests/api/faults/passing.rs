@@ -1,4 +1,4 @@
-//! Faults that pass: the operation tries again and succeeds.
+//! Transient faults: the operation retries and succeeds.
 
 use futures_util::future::join_all;
 use local::fault_proxy::Fault;
@@ -35,7 +35,7 @@ async fn fails_once(scenario: Scenario) {
     }
 }
 
-/// Every fault that a request may meet and that passes.
+/// Returns every transient fault that a request may meet.
 fn faults(scenario: Scenario, request: &str) -> Vec<Fault> {
     let mut faults = vec![Fault::Throttle, Fault::ServerError, Fault::Unavailable503];
     if request == "UpdateItem" {

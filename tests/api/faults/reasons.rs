@@ -1,4 +1,4 @@
-//! A transaction can be cancelled for several reasons at once; the client is told the right one.
+//! A transaction can be cancelled for several reasons at once. The client gets the right one.
 
 use local::{
     fault_proxy::{Fault, Rule},
@@ -16,7 +16,7 @@ const FAILED: &str = "ConditionalCheckFailed";
 const CONFLICT: &str = "TransactionConflict";
 const NONE: &str = "None";
 
-/// Cancels the scenario's transaction once with these reasons.
+/// Cancels the scenario's transaction once with these reasons. Returns the response and the number of transactions.
 async fn cancelled(scenario: Scenario, reasons: &[&'static str]) -> (FaultTest, HttpResponse, usize) {
     let test = FaultTest::new(scenario).await;
     let case = test.case(1).await;
@@ -36,7 +36,7 @@ async fn cancelled(scenario: Scenario, reasons: &[&'static str]) -> (FaultTest, 
     (test, response, transactions)
 }
 
-/// The condition at the user fails for two reasons, and the user as they are tells which of them it was.
+/// The condition on the user fails for two reasons. The current state of the user shows which one it was.
 #[tokio::test]
 async fn the_movie_limit_is_reported_before_a_taken_name() {
     for reasons in [[NONE, FAILED, FAILED], [NONE, NONE, FAILED], [CONFLICT, FAILED, FAILED]] {
@@ -89,7 +89,7 @@ async fn conflicts_alone_are_retried() {
     }
 }
 
-/// The movie may have been renamed or deleted, or somebody is about to: then what its claims say is of the past, too.
+/// The movie may have been renamed or deleted, or another request is about to do so. Then its claims are outdated, too.
 #[tokio::test]
 async fn an_outdated_movie_is_read_again_before_an_error() {
     for (scenario, reasons) in [
@@ -142,8 +142,8 @@ async fn an_invalid_transaction_is_500_and_not_retried() {
     }
 }
 
-/// The two are written together, so only a broken table shows this. It must neither be told as a taken name nor be
-/// tried for ever.
+/// A movie and its claim are written together, so only a corrupt table shows this. It must neither be reported as a
+/// taken name nor be retried forever.
 #[tokio::test]
 async fn a_movie_whose_claim_is_gone_is_500() {
     for scenario in [Scenario::RenameMovie, Scenario::DeleteMovie] {

@@ -1,4 +1,4 @@
-//! Requests that DynamoDB refuses for good: our fault, told once and not tried again.
+//! Requests that DynamoDB refuses permanently: a 500, which is logged once and not retried.
 
 use futures_util::future::join_all;
 use local::fault_proxy::Fault;
@@ -41,7 +41,7 @@ async fn is_refused(scenario: Scenario, fault: Fault, exception: &str) {
         assert_problem(&response, 500, "internal");
         let mut problem = response.json();
         let request_id = problem["request_id"].take();
-        // Nothing but these words: no message, name or type of ours or of Amazon's.
+        // The problem has no message, name or type of ours or of AWS.
         insta::allow_duplicates! {
             insta::assert_json_snapshot!(problem, @r#"
             {
@@ -61,7 +61,7 @@ async fn is_refused(scenario: Scenario, fault: Fault, exception: &str) {
             let again = refused[..place].iter().any(|earlier| earlier.body == call.body);
             assert!(!again, "{name}: tried again: {call:?}");
         }
-        // What is under way at the same time comes to its end, and nothing else does.
+        // Concurrent requests complete. No other requests follow.
         if !matches!(scenario, Scenario::Login | Scenario::ChangePassword) {
             assert_eq!(test.requests(), scenario.requests()[..=index], "{name}");
         }
@@ -72,7 +72,7 @@ async fn is_refused(scenario: Scenario, fault: Fault, exception: &str) {
         assert_eq!(function.running_instances(), 1, "{name}");
         assert_consistent(&test.app);
 
-        // The line of the second request comes after that of the first.
+        // The completion line of the second request comes after the lines of the first one.
         let completed = |line: &&String| line.contains("request completed");
         until("the line of each of two requests", || {
             function.logs()[logged..].iter().filter(completed).count() == 2

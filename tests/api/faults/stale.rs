@@ -1,4 +1,4 @@
-//! A movie changes between an operation's read and its write.
+//! A movie changes between the read and the write of an operation.
 
 use futures_util::future::join;
 use local::{
@@ -13,7 +13,7 @@ use crate::{
     test_app::{MOVIES, get, put},
 };
 
-/// How often an operation looks again.
+/// How often an operation reads a movie again.
 const MAX_WRITE_ATTEMPTS: usize = 5;
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn a_rename_keeps_one_concurrent_change() {
 async fn a_rename_frees_a_name_given_meanwhile() {
     let (test, case) = test(Scenario::RespellMovie).await;
     let rename = |_| put(&case.url, &json!({"name": "Meanwhile"}));
-    // The name was the same at first, so this begins as an ordinary update and ends as a move of the claim.
+    // At first, the name is the same. So this begins as an update of one item and ends as a move of the claim.
     let response = while_it_changes(&test, &case, "UpdateItem", 1, rename).await;
     assert_eq!(response.status, 200, "{}", response.body);
     assert_eq!(response.json()["name"], "OLD 1");
@@ -98,13 +98,13 @@ async fn a_movie_with_a_new_owner_before_the_write_is_unchanged() {
 
 async fn test(scenario: Scenario) -> (FaultTest, Case) {
     let test = FaultTest::new(scenario).await;
-    // One for the operation under test, and one that changes the movie in the meantime.
+    // One process for the operation under test, and one that changes the movie meanwhile.
     test.app.start_many("update-movie", 2).await;
     let case = test.case(1).await;
     (test, case)
 }
 
-/// Sends the request of a case, and each time it is about to write, this many times, changes the movie first.
+/// Sends the request of a case, and changes the movie before each of its first `times` writes.
 async fn while_it_changes(
     test: &FaultTest,
     case: &Case,
@@ -113,7 +113,7 @@ async fn while_it_changes(
     change: impl Fn(usize) -> HttpRequest,
 ) -> HttpResponse {
     let operation = test.scenario.operation();
-    // A write of another kind than the changes are, or by another function, so only the case is held back.
+    // The changes use another action or another function, so the rule holds only the case.
     let gates: Vec<Gate> = (0..times).map(|_| Gate::new()).collect();
     for gate in &gates {
         test.app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(operation).on(write));

@@ -1,4 +1,4 @@
-//! A list that changes while somebody walks through it.
+//! A list that changes while a client reads its pages.
 
 use local::gateway::HttpRequest;
 use serde_json::{Value, json};
@@ -24,17 +24,17 @@ async fn a_walk_survives_created_deleted_and_renamed_movies() {
 
     let first = app.send(get("/api/movies?limit=2")).await;
     assert_eq!(names(first.json().as_array().expect("an array")), ["b", "d"]);
-    // The movie that the cursor names is deleted, and others come before and after it.
+    // The movie that the cursor names is deleted, and others are created before and after it.
     change(delete(&path(&all, "d"))).await;
     movies(&app, &ann, &["a", "c", "e"]).await;
     let second = app.send(get(&next(&first).expect("a link"))).await;
     assert_eq!(names(second.json().as_array().expect("an array")), ["e", "f"]);
 
-    // The movie that the cursor names goes to the end, the next one to the beginning, and its name to another.
+    // The movie that the cursor names moves to the end, the next one to the beginning, and another one takes its name.
     change(put(&path(&all, "f"), &json!({"name": "z"}))).await;
     change(put(&path(&all, "h"), &json!({"name": "0"}))).await;
     movies(&app, &ann, &["H"]).await;
-    // A new spelling and new genres move nothing.
+    // A new spelling and new genres do not change the position.
     change(put(&path(&all, "j"), &json!({"name": "J", "genres": ["War"]}))).await;
     let rest = walk(&app, &next(&second).expect("a link")).await;
     assert_eq!(names(&rest.movies), ["H", "J", "l", "n", "z"]);
@@ -58,7 +58,7 @@ async fn a_walk_ends_if_all_later_movies_are_deleted() {
     assert_eq!((last.status, last.json(), next(&last)), (200, json!([]), None));
 }
 
-/// A cursor is a place, not a permission, and lasts: the same page can be asked for again.
+/// A cursor is a position, not a permission, and does not expire: a client can request the same page again.
 #[tokio::test]
 async fn a_cursor_can_be_used_again_and_with_another_limit() {
     let app = TestApp::start().await;

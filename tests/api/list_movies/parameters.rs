@@ -1,4 +1,4 @@
-//! `limit` and `cursor`, right and wrong.
+//! Valid and invalid values of `limit` and `cursor`.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use local::gateway::HttpResponse;
@@ -50,7 +50,7 @@ async fn all_faulty_parameters_are_reported_at_once() {
         ("%FF=1", &[("\u{fffd}", UNKNOWN)]),
         ("limit=5&cursor=a&cursor=b&limit=0", &[LIMIT_ONCE, CURSOR_ONCE]),
         ("x=1&limit=0&limit=1&cursor=&cursor=", &[("x", UNKNOWN), LIMIT_ONCE, CURSOR_ONCE, LIMIT]),
-        // What is wrong with the parameters is told before what is wrong with the cursor.
+        // Invalid parameters are reported before an invalid cursor.
         ("limit=0&cursor=garbage", &[LIMIT]),
     ] {
         expect_faults(&list(&app, query).await, faults);
@@ -92,7 +92,7 @@ async fn no_query_makes_a_problem_document_large() {
     let app = TestApp::start().await;
     for parameter in ["x=&", "%01=&", &format!("{}=&", "%01".repeat(120)), &format!("{}=&", "y".repeat(300))]
     {
-        // API Gateway takes some 10 KB of request line and headers; this is the whole of it.
+        // API Gateway accepts about 10 KB of request line and headers. This uses all of it.
         let query = parameter.repeat(10_000 / parameter.len());
         let response = list(&app, &query).await;
         expect_problem(&response, 400, "validation_failed");
@@ -110,7 +110,7 @@ async fn unknown_and_empty_parameters_are_ignored() {
     }
 }
 
-/// The cursor of a page of one movie with a name that is not ASCII.
+/// Returns the cursor of a page with one movie whose name is not ASCII.
 async fn cursor(app: &TestApp) -> String {
     let ann = app.create_user("ann").await;
     movies(app, &ann, &TRICKY[6..9]).await;
@@ -130,7 +130,7 @@ async fn a_cursor_that_was_not_given_out_is_refused() {
         BASE64_URL_SAFE_NO_PAD.encode([content, &checksum].concat())
     };
     assert_eq!(forged(content), cursor, "this test knows how cursors are made");
-    // A start key as DynamoDB documents it: a partition key of 1 to 2,048 bytes, a sort key of 1 to 1,024.
+    // According to DynamoDB's documentation, a partition key has 1 to 2,048 bytes and a sort key 1 to 1,024.
     let of_lengths = |key: usize, name_key: usize| {
         let part = |length: usize| {
             let bytes = u16::try_from(length).expect("short").to_be_bytes();
@@ -159,7 +159,8 @@ async fn a_cursor_that_was_not_given_out_is_refused() {
         of_lengths(1, 0),
         of_lengths(2049, 1),
         of_lengths(1, 1025),
-        // Well made, but of no name, of half an id, of a name that no key can be, of bytes that are no text.
+        // Well-formed cursors without a name, with half an id, with a name that is too long for a key, and with bytes
+        // that are not UTF-8.
         forged(&content[..17]),
         forged(&content[..9]),
         forged(&[]),
@@ -195,7 +196,7 @@ async fn a_cursor_that_was_not_given_out_is_refused() {
     "#);
 }
 
-/// Every place of a real cursor; which other byte stands there is exhausted by a unit test.
+/// Changes every position of a real cursor. A unit test covers every other value of a byte.
 #[tokio::test]
 async fn a_cursor_with_one_other_byte_is_refused() {
     let app = TestApp::start().await;
@@ -211,7 +212,7 @@ async fn a_cursor_with_one_other_byte_is_refused() {
     }
 }
 
-/// Whoever can compute a checksum can make a cursor. It leads to a place in the list and nowhere else.
+/// A client that computes the checksum can make a cursor. It leads to a position in the list and nowhere else.
 #[tokio::test]
 async fn a_forged_cursor_grants_nothing() {
     let app = TestApp::start().await;

@@ -1,20 +1,20 @@
-//! Following the list from page to page.
+//! Follows the list from page to page.
 
 use local::gateway::HttpResponse;
 use serde_json::{Value, json};
 
 use crate::test_app::{MOVIES, TestApp, get};
 
-/// What came of following a list to its end.
+/// The result of following a list to its end.
 pub struct Walk {
     pub movies: Vec<Value>,
-    /// How many movies each page had.
+    /// The number of movies on each page.
     pub sizes: Vec<usize>,
-    /// How many requests to DynamoDB it took.
+    /// The number of requests of DynamoDB.
     pub requests: usize,
 }
 
-/// The target of the link to the next page.
+/// Returns the target of the link to the next page.
 pub fn next(page: &HttpResponse) -> Option<String> {
     let link = page.header("link")?.strip_prefix('<')?;
     Some(link.strip_suffix(">; rel=\"next\"")?.to_owned())
@@ -25,7 +25,7 @@ pub async fn walk(app: &TestApp, target: &str) -> Walk {
     walk_pages(app, target, usize::MAX).await
 }
 
-/// Follows `next` from this page to the end, or over so many pages.
+/// Follows `next` from this page to the end, or over this many pages.
 pub async fn walk_pages(app: &TestApp, target: &str, pages: usize) -> Walk {
     let before = app.proxy.calls_of("list-movies").len();
     let (mut movies, mut sizes, mut target) = (Vec::new(), Vec::new(), Some(target.to_owned()));
@@ -42,7 +42,7 @@ pub async fn walk_pages(app: &TestApp, target: &str, pages: usize) -> Walk {
     Walk { movies, sizes, requests: app.proxy.calls_of("list-movies").len() - before }
 }
 
-/// Copies the only movie there is, with other ids and names: far quicker than creating them, and as well made.
+/// Copies the only movie with other ids and names, which is much faster than creating them.
 pub fn copies(app: &TestApp, count: usize, name: impl Fn(usize) -> String) {
     let original = app.items(MOVIES, "movie#").pop().expect("a movie to copy");
     let copy = |number: usize| {

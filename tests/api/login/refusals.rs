@@ -1,4 +1,4 @@
-//! A refusal tells nothing: not by what it says, and not by what it costs.
+//! A refused login reveals nothing by its response or by its work.
 
 use std::collections::BTreeSet;
 
@@ -12,19 +12,19 @@ use crate::{
     test_app::{PASSWORD, TestApp, USERS, hashing::LOG_HASHES, post, put},
 };
 
-/// Everything a client sees of a response, but for the id of the request.
+/// Returns all that a client sees of a response, without the id of the request.
 fn without_request_id(response: &HttpResponse) -> HttpResponse {
     let id = response.json()["request_id"].as_str().expect("an id").to_owned();
     HttpResponse { body: response.body.replace(&id, "[id]"), ..response.clone() }
 }
 
-/// A login from an address that no other one comes from, so that none has to wait for another.
+/// Returns a login from an unused address, so that it need not wait because of another one.
 fn login(email: &str, password: &str, number: usize) -> HttpRequest {
     let body = json!({"email": email, "password": password});
     post("/api/auth/login", &body).source_ip(format!("2001:db8:0:{number:x}::1"))
 }
 
-/// After `BcryptCost` was lowered, hashes of the earlier cost are still there: the ceiling is that cost.
+/// After `BcryptCost` was lowered, hashes of the earlier cost still exist. The ceiling is that cost.
 #[tokio::test]
 async fn refusals_take_the_same_work_at_every_cost() {
     for (cost, ceiling, stored) in [
@@ -67,7 +67,7 @@ async fn a_refused_login_hides_whether_the_email_exists() {
         let hash = hash_of_cost(cost).await;
         app.edit_user(&user.id, |user| user["password_hash"] = hash);
     }
-    // A claim whose user is gone.
+    // A claim whose user does not exist.
     let orphan =
         json!({"pk": {"S": "email#nobody@example.com"}, "user_id": {"S": Uuid::from_u128(7).to_string()}});
     app.database.put_item(USERS, orphan).expect("an item");

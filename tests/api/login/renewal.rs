@@ -1,4 +1,4 @@
-//! A hash of another cost than configured is renewed by the login that proves its password.
+//! A login with the right password renews a hash of another cost than the configured one.
 
 use std::sync::OnceLock;
 
@@ -12,13 +12,13 @@ use crate::{
     test_app::{NEW_PASSWORD, PASSWORD, TestApp, TestUser, USERS, get, put},
 };
 
-/// What the functions of these tests hash at.
+/// The cost at which the functions of these tests hash.
 const COST: &str = "6";
 
-/// The writes of a login to `Users` by `UpdateItem` before it renews the hash: both windows are counted up and down.
+/// The number of a login's `UpdateItem` requests before it renews the hash: both windows are counted up and down.
 const WRITES_BEFORE: usize = 4;
 
-/// A hash of [`PASSWORD`] of some cost, as an attribute.
+/// Returns a hash of [`PASSWORD`] with this cost, as an attribute.
 pub async fn hash_of_cost(cost: &str) -> Value {
     let app = TestApp::start_with(1, &[("BCRYPT_COST", cost)]).await;
     app.sign_up("somebody@example.com").await;
@@ -31,7 +31,7 @@ fn has_cost(hash: &Value, cost: &str) -> bool {
     hash["S"].as_str().is_some_and(|hash| hash.starts_with(&format!("$2b${cost:0>2}$")))
 }
 
-/// A system that hashes at [`COST`], and a user with this hash.
+/// Starts a system that hashes at [`COST`], and creates a user with this hash.
 async fn user_with(hash: &Value) -> (TestApp, TestUser) {
     let app = TestApp::start_with(1, &[("BCRYPT_COST", COST)]).await;
     let ann = app.create_user("ann").await;
@@ -53,11 +53,11 @@ async fn a_login_renews_a_hash_of_another_cost() {
         assert_eq!(after["password_hash"] != before["password_hash"], renewed, "{cost}");
         assert!(has_cost(&after["password_hash"], if renewed { COST } else { cost }), "{after}");
 
-        // It is the hash of the same password, and no other password is right.
+        // It is a hash of the same password, and of no other one.
         assert_eq!(app.log_in(&ann.email, PASSWORD).await.status, 200, "{cost}");
         assert_eq!(app.log_in(&ann.email, "a wrong password").await.status, 401, "{cost}");
         assert_eq!(user(&app), after, "{cost}: renewed once");
-        // The sessions go on, and nothing else has changed.
+        // The sessions continue, and nothing else has changed.
         assert_eq!(app.send(get("/api/auth/account").bearer(&ann.token)).await.status, 200);
         after["password_hash"] = before["password_hash"].clone();
         assert_eq!(after, before, "{cost}");
@@ -69,7 +69,7 @@ async fn a_login_renews_a_hash_of_another_cost() {
 async fn a_refused_login_renews_nothing() {
     let (app, ann) = user_with(&hash_of_cost("4").await).await;
     let before = user(&app);
-    // Bcrypt reads a password again and again up to its NUL, so the second one would match.
+    // Bcrypt repeats a password up to its NUL, so the second one would match.
     for wrong in ["a wrong password", &format!("{PASSWORD}\0{PASSWORD}"), ""] {
         assert_eq!(app.log_in(&ann.email, wrong).await.status, 401);
         assert_eq!(user(&app), before);
@@ -79,7 +79,7 @@ async fn a_refused_login_renews_nothing() {
     assert_eq!(user(&app)["password_hash"], before["password_hash"]);
 }
 
-/// The user's other requests keep the user's item in transactions of their own.
+/// Transactions of the user's other requests conflict over the user's item.
 #[tokio::test]
 async fn conflicts_of_the_renewal_fail_no_login() {
     let (app, ann) = user_with(&hash_of_cost("4").await).await;
@@ -105,10 +105,10 @@ async fn a_password_changed_meanwhile_wins_over_the_renewal() {
     };
     let (login, ()) = join(app.log_in(&ann.email, PASSWORD), change).await;
     assert_eq!(login.status, 200, "the password was right: {}", login.body);
-    assert_eq!(Some(&user(&app)), changed.get(), "the renewal came too late");
+    assert_eq!(Some(&user(&app)), changed.get(), "the renewal lost the race");
     assert_eq!(app.log_in(&ann.email, NEW_PASSWORD).await.status, 200);
     assert_eq!(app.log_in(&ann.email, PASSWORD).await.status, 401);
-    // It proved a password that counts no more, so its session has ended before it began.
+    // The old password is no longer valid, so the session of this login never begins.
     let token = login.json()["token"].as_str().expect("a token").to_owned();
     expect_problem(&app.send(get("/api/auth/account").bearer(&token)).await, 401, "invalid_token");
     assert_consistent(&app);
@@ -118,13 +118,13 @@ async fn a_password_changed_meanwhile_wins_over_the_renewal() {
 async fn a_renewal_does_not_restore_a_deleted_user() {
     let (app, ann) = user_with(&hash_of_cost("4").await).await;
     let gate = held_renewal(&app);
-    let leaving = async {
+    let deleting = async {
         gate.reached().await;
         app.delete_item(USERS, &format!("user#{}", ann.id));
         app.delete_item(USERS, &format!("email#{}", ann.email));
         gate.open();
     };
-    join(app.log_in(&ann.email, PASSWORD), leaving).await;
+    join(app.log_in(&ann.email, PASSWORD), deleting).await;
     assert_eq!((app.count(USERS, "user#"), app.count(USERS, "email#")), (0, 0));
     assert_consistent(&app);
 }
@@ -148,7 +148,7 @@ async fn a_renewal_happens_once_or_not_at_all() {
     assert_consistent(&app);
 }
 
-/// Holds the renewal of the next login back.
+/// Holds the renewal of the hash by the next login.
 fn held_renewal(app: &TestApp) -> Gate {
     let gate = Gate::new();
     let held = Rule::once(Fault::Hold(gate.clone())).from("login").on("UpdateItem");

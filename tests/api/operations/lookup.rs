@@ -1,4 +1,4 @@
-//! What tests derive of an operation from its row and from `openapi.yaml`.
+//! Derives properties of an operation from its row and from `openapi.yaml`.
 
 use std::collections::BTreeSet;
 
@@ -61,7 +61,7 @@ impl Operation {
         self.documented().2
     }
 
-    /// Returns the status of a success: the only one below 300 in `openapi.yaml`.
+    /// Returns the status of a success: the only status below 300 in `openapi.yaml`.
     pub fn success(&self) -> u16 {
         let responses = self.definition()["responses"].as_object().expect("responses");
         let statuses = responses.keys().map(|status| status.parse::<u16>().expect("a status"));

@@ -16,7 +16,8 @@ use crate::{
     test_app::{MOVIES, TestApp, TestUser},
 };
 
-/// A purge of a user with less than 50 movies: the account deletion, three for the movies, two for the end.
+/// The requests of a purge of a user with fewer than 50 movies: one for the account deletion, three for the movies, two
+/// for the end.
 const REQUESTS: [&str; 6] =
     ["GetItem", "Query", "BatchGetItem", "TransactWriteItems", "GetItem", "TransactWriteItems"];
 
@@ -98,7 +99,7 @@ async fn a_lasting_fault_is_reported_in_time() {
         app.proxy.inject(Rule::always(fault.clone()).from(PURGE).after(index));
         let name = format!("{fault:?} from request {index} on");
         assert_eq!(deliver(&app, &[&record]).await, [sequence_number(&record)], "{name}");
-        // A transaction whose answers are all lost has taken place.
+        // A transaction whose responses were all lost has succeeded.
         let done = matches!(fault, Fault::LoseResponse) && index == 5;
         assert_eq!(account_deletion(&app, &ann).is_none(), done, "{name}");
         assert_consistent(&app);
@@ -126,12 +127,12 @@ async fn a_refused_request_is_reported_and_not_retried() {
             app.proxy.inject(Rule::always(fault.clone()).from(PURGE).on(operation).after(0));
             app.proxy.clear_calls();
             assert_eq!(deliver(&app, &[&record]).await, [sequence_number(&record)], "{operation}");
-            assert_eq!(requests(&app).len(), index + 1, "{operation} was asked for once");
+            assert_eq!(requests(&app).len(), index + 1, "{operation} was requested once");
             app.proxy.clear_rules();
             assert!(account_deletion(&app, &ann).is_some());
             assert_consistent(&app);
         }
-        // Whoever reads the log learns the reason.
+        // The log contains the reason.
         wait_for_error(&app, said).await;
     }
     assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
@@ -169,7 +170,7 @@ async fn the_reason_is_logged_in_the_json_format_too() {
 async fn a_failed_or_conflicting_batch_is_read_again() {
     let app = TestApp::start().await;
     let before = app.table_contents();
-    // Of the two movies, their claims and the count.
+    // The reasons of two movies, their claims and the count.
     for codes in [
         ["ConditionalCheckFailed", "None", "None", "None", "None"],
         ["ConditionalCheckFailed", "ConditionalCheckFailed", "None", "None", "None"],
@@ -192,7 +193,7 @@ async fn a_failing_record_does_not_stop_its_batch() {
     for name in ["ann", "bob", "cem"] {
         deleted.push(start_deletion(&app, name).await);
     }
-    // The second one's account deletion cannot be read.
+    // The second account deletion cannot be read.
     app.proxy.inject(Rule::once(Fault::AccessDenied).from(PURGE).after(REQUESTS.len()));
     let records: Vec<&Value> = deleted.iter().map(|(_, record)| record).collect();
     assert_eq!(deliver(&app, &records).await, [sequence_number(records[1])]);
@@ -220,7 +221,7 @@ async fn a_corrupt_movie_is_logged_and_its_owner_stays() {
     assert_consistent(&app);
 }
 
-/// Somebody who is leaving with two movies, and the record of it.
+/// Creates a user with two movies who deletes the account. Returns the user and the stream record.
 async fn start_deletion(app: &TestApp, name: &str) -> (TestUser, Value) {
     let user = app.create_user(name).await;
     create_movies(app, &user, 2).await;

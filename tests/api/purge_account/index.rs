@@ -1,5 +1,5 @@
-//! The index `owner` lags behind the table: it names movies that are gone, have changed or are somebody else's, and
-//! misses others. The table decides.
+//! The index `owner` is eventually consistent: it names movies that are deleted, changed or given to another user, and
+//! it misses others. The table decides.
 
 use std::{collections::BTreeMap, pin::pin, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
 
 #[tokio::test]
 async fn the_table_decides_about_movies_changed_since_the_query() {
-    // Between the index and the table, and between the table and the write.
+    // Between the query and the read of the table, and between that read and the write.
     for (held, movies_written) in [("BatchGetItem", [3].as_slice()), ("TransactWriteItems", &[5, 3])] {
         let test = IndexTest::new().await;
         let gate = Gate::new();
@@ -31,7 +31,7 @@ async fn the_table_decides_about_movies_changed_since_the_query() {
         };
         let (failed, kept) = futures_util::future::join(deliver(&test.app, &[&test.record]), changes).await;
         assert_eq!(failed, [""; 0], "{held}");
-        assert_eq!(test.app.table_contents(), kept, "{held}: Bob has what he had");
+        assert_eq!(test.app.table_contents(), kept, "{held}: Bob's data is unchanged");
         assert_gone(&test.app, &test.ann);
         assert_consistent(&test.app);
         let transactions: Vec<String> =
@@ -49,7 +49,7 @@ async fn a_purge_waits_for_a_movie_missing_from_the_index() {
         let ann = app.create_user("ann").await;
         create_movies(&app, &ann, kept + 1).await;
         let record = request_deletion(&app, &ann).await;
-        // It is there and counted, but comes to the index only after it was read.
+        // The movie exists and is counted, but appears in the index only after the query.
         let movie = app.items(MOVIES, "movie#").pop().expect("a movie");
         app.delete_item(MOVIES, movie["pk"]["S"].as_str().expect("a key"));
         app.proxy.clear_calls();
@@ -65,7 +65,7 @@ async fn a_purge_waits_for_a_movie_missing_from_the_index() {
         assert_gone(&app, &ann);
         assert_consistent(&app);
         let looks = requests(&app).iter().filter(|request| request.starts_with("Query")).count();
-        assert_eq!(looks, 2, "it looked again");
+        assert_eq!(looks, 2, "it queried again");
     }
 }
 
@@ -73,7 +73,7 @@ async fn a_purge_waits_for_a_movie_missing_from_the_index() {
 async fn movies_that_appear_in_the_index_late_are_all_deleted() {
     let app = TestApp::start().await;
     let ann = app.create_user("ann").await;
-    // More looks than may find nothing in a row.
+    // More queries than may find nothing in a row.
     create_movies(&app, &ann, 8).await;
     let record = request_deletion(&app, &ann).await;
     let mut hidden = app.items(MOVIES, "movie#");
@@ -88,7 +88,7 @@ async fn movies_that_appear_in_the_index_late_are_all_deleted() {
             }
         }
     };
-    // Should the purge end before it has found them all, nothing waits for the rest.
+    // If the purge ends before it has found them all, the test does not wait for the rest.
     let failed = match select(pin!(deliver(&app, &[&record])), pin!(appear)).await {
         Either::Left((failed, _)) => failed,
         Either::Right(((), purging)) => purging.await,
@@ -105,7 +105,8 @@ async fn a_user_with_counted_movies_is_kept() {
     create_movies(&app, &ann, 2).await;
     let record = request_deletion(&app, &ann).await;
     app.edit_user(&ann.id, |user| user["movie_count"]["N"] = json!("3"));
-    // It looks for the third one until its time is over. Here it finds it at the third look.
+    // The purge queries for the third one until its time is over. Here, it finds the count corrected after the third
+    // query.
     let gate = Gate::new();
     app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(PURGE).on("Query").after(2));
     app.proxy.clear_calls();
@@ -144,7 +145,7 @@ async fn a_user_who_gets_a_movie_before_the_last_write_stays() {
     let test = IndexTest::new().await;
     let app = &test.app;
     let counted = async || app.edit_user(&test.ann.id, |user| user["movie_count"]["N"] = json!("1"));
-    // It cannot happen: a leaving user gets no movies. So it is an error.
+    // This cannot happen, because a user with the status `deleting` gets no movies. So it is an error.
     let record = [&test.record];
     let failed = interrupted(app, deliver(app, &record), 1, counted).await;
     assert_eq!(failed, [sequence_number(&test.record)]);
@@ -152,7 +153,7 @@ async fn a_user_who_gets_a_movie_before_the_last_write_stays() {
     assert_eq!(app.sign_up(&test.ann.email).await.status, 409);
 }
 
-/// Does something before a transaction of a purge, which is counted from 0.
+/// Makes a change before a transaction of a purge, counted from 0.
 async fn interrupted(
     app: &TestApp,
     purge: impl Future<Output = Vec<String>>,
@@ -185,7 +186,7 @@ async fn a_name_claimed_by_another_movie_is_reported_and_kept() {
     assert!(line.contains("movie#") && line.contains("it does not hold the claim to its name"), "{line}");
 }
 
-/// Ann, who is leaving with five movies, and Bob with one.
+/// Ann, whose account with five movies is being deleted, and Bob with one movie.
 struct IndexTest {
     app: TestApp,
     ann: TestUser,
@@ -206,8 +207,8 @@ impl IndexTest {
         Self { app, ann, bob, record }
     }
 
-    /// One of Ann's movies is deleted, one is renamed and its old name taken by Bob, one becomes Bob's. What must be
-    /// there in the end.
+    /// Deletes one of Ann's movies, renames one and gives its old name to a movie of Bob's, and gives one to Bob.
+    /// Returns the expected final contents of the tables.
     fn change_everything(&self) -> BTreeMap<String, Value> {
         let app = &self.app;
         let mut movies = app.items(MOVIES, "movie#");

@@ -1,6 +1,6 @@
-//! Ten thousand movies, and a worker that is killed again and again.
+//! Ten thousand movies, and a worker that is killed five times.
 
-#![expect(clippy::print_stdout, reason = "how much it took is worth seeing")]
+#![expect(clippy::print_stdout, reason = "shows the number of requests")]
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -21,10 +21,10 @@ use crate::{
 };
 
 const MOVIES_OF_ANN: usize = 10_000;
-/// Between two kills so many requests are answered, of the 600 or so that there are.
+/// The number of completed requests before a kill, out of about 600 in total.
 const LEAST_REQUESTS: u64 = 70;
 const MOST_REQUESTS: u64 = 115;
-/// As the mapping of the template has it.
+/// The number of deliveries that the event source mapping of the template allows.
 const DELIVERIES: usize = 6;
 
 #[tokio::test]
@@ -43,15 +43,15 @@ async fn ten_thousand_movies_are_purged_despite_killed_workers() {
     let mut points = Vec::new();
     for kill in 0..5 {
         let point = LEAST_REQUESTS + random.below(MOST_REQUESTS - LEAST_REQUESTS);
-        // At every second point the last request was done, but the worker does not hear of it.
+        // At every second kill, the last request succeeded, but its response is lost.
         kill_at(&app, point, kill % 2 == 1).await;
-        let left = user_item(&app, &ann).expect("Ann is not through")["movie_count"]["N"].clone();
+        let left = user_item(&app, &ann).expect("Ann still exists")["movie_count"]["N"].clone();
         points.push(format!("{point} requests, {} left", left.as_str().expect("a number")));
-        // One of each kind is enough: reading everything takes a while as long as there is much.
+        // One kill of each kind is checked. The check reads all tables, which takes long while there are many movies.
         if kill >= 3 {
             assert_consistent(&app);
         }
-        // As a run that is out of time does, so that there are more records.
+        // A run that is out of time does the same, so that there are more records.
         retrigger(&app, &ann.id);
     }
     println!("killed five times, after {}", points.join("; "));
@@ -74,7 +74,7 @@ async fn ten_thousand_movies_are_purged_despite_killed_workers() {
 
     assert_gone(&app, &ann);
     assert_gone(&app, &cem);
-    assert_eq!(app.table_contents(), before, "Bob has all that he had");
+    assert_eq!(app.table_contents(), before, "Bob's data is unchanged");
     assert_consistent(&app);
     assert_eq!(app.count(MOVIES, ""), 400);
     assert_eq!(app.sign_up(&ann.email).await.status, 200);
@@ -91,7 +91,7 @@ async fn ten_thousand_movies_are_purged_despite_killed_workers() {
     );
 }
 
-/// Starts a worker, and kills it when so many of its requests are answered.
+/// Starts a worker, and kills it after this many completed requests.
 async fn kill_at(app: &TestApp, point: u64, unheard: bool) {
     let skip = usize::try_from(point).expect("a number");
     let gate = Gate::new();
@@ -123,7 +123,7 @@ fn retrigger(app: &TestApp, user_id: &str) {
     app.database.put_item(crate::test_app::ACCOUNT_DELETIONS, account_deletion).expect("an item");
 }
 
-/// Numbers that nobody foresees.
+/// Random numbers.
 struct Random {
     state: RandomState,
     drawn: u64,

@@ -1,7 +1,7 @@
-//! Creates, renames, changes and deletions that are under way while their user leaves, and somebody else who takes the
-//! names that become free: a thousand tries.
+//! Creates, renames, updates and deletions in flight while their user's account is deleted, and another user who takes
+//! the names that become free: a thousand attempts.
 
-#![expect(clippy::print_stdout, reason = "how the tries ended is worth seeing")]
+#![expect(clippy::print_stdout, reason = "shows the outcomes of the attempts")]
 
 use std::collections::BTreeMap;
 
@@ -23,14 +23,14 @@ use crate::{
     test_app::{MOVIES, TestApp, TestUser, delete, movie, post, put},
 };
 
-/// The tries of one round: so many of each of the four kinds.
+/// The number of attempts of each of the four kinds in one round.
 const OF_EACH: usize = 4;
-const TRIES: usize = 4 * OF_EACH;
-/// So many requests a purge of a few movies makes.
+const ATTEMPTS: usize = 4 * OF_EACH;
+/// The number of requests that a purge of a few movies makes.
 const PURGE_REQUESTS: usize = 6;
-/// At each of them, and before and after, writes are held back.
+/// Writes are held at each of these requests, and before and after all of them.
 const STEPS: usize = PURGE_REQUESTS + 3;
-/// With those at the steps, these make a thousand.
+/// Together with the attempts at the steps, these make a thousand.
 const WAVES: usize = 18;
 const USERS_OF_A_WAVE: usize = 3;
 
@@ -49,7 +49,7 @@ async fn writes_delayed_to_any_step_leave_nothing_behind() {
         let held = hold_writes(&app);
         let (done, mut all_done) = watch::channel(false);
         let sending = async {
-            let responses = join_all(tries(&app, &ann).into_iter().map(|(kind, request)| {
+            let responses = join_all(attempts(&app, &ann).into_iter().map(|(kind, request)| {
                 let app = &app;
                 async move { (kind, app.send(request).await) }
             }));
@@ -62,13 +62,13 @@ async fn writes_delayed_to_any_step_leave_nothing_behind() {
             held.open();
             all_done.wait_for(|done| *done).await.expect("the responses come");
             let mut taken = Vec::new();
-            for request in takers(&bob, &ann) {
+            for request in reuses(&bob, &ann) {
                 taken.push(app.send(request).await);
             }
             taken
         };
         let deleting = async {
-            held.reached_by(TRIES).await;
+            held.reached_by(ATTEMPTS).await;
             delete_and_release_at(&app, &ann, step, release).await
         };
         let (responses, taken) = join(sending, deleting).await;
@@ -78,9 +78,9 @@ async fn writes_delayed_to_any_step_leave_nothing_behind() {
         assert_consistent(&app);
         for (kind, response) in &responses {
             match (step, *kind) {
-                // The mark came first.
+                // The status `deleting` was written first.
                 (1.., "create") => assert_eq!(response.status, 401, "step {step}: {}", response.body),
-                // The movies were still there.
+                // The movies still existed.
                 (..=4, _) => assert_eq!(response.status, 200, "{kind} at step {step}: {}", response.body),
                 (_, _) => {
                     assert!(matches!(response.status, 200 | 404), "{kind} at step {step}: {}", response.body);
@@ -88,7 +88,7 @@ async fn writes_delayed_to_any_step_leave_nothing_behind() {
             }
         }
     }
-    println!("{} tries held back to a step of leaving: {ends:?}", STEPS * TRIES);
+    println!("{} attempts delayed to a step of the deletion: {ends:?}", STEPS * ATTEMPTS);
 }
 
 #[tokio::test]
@@ -102,35 +102,36 @@ async fn writes_that_race_with_a_deletion_leave_nothing_behind() {
             async move {
                 let ann = app.create_user(&format!("ann{wave}x{number}")).await;
                 create_movies(app, &ann, 3 * OF_EACH).await;
-                let (mut tried, mut taken) = (Vec::new(), Vec::new());
+                let (mut attempted, mut taken) = (Vec::new(), Vec::new());
                 for (kind, response) in race(app, bob, &ann, wave * USERS_OF_A_WAVE + number).await {
-                    if kind == "taker" { taken.push(response) } else { tried.push((kind, response)) }
+                    if kind == "reuse" { taken.push(response) } else { attempted.push((kind, response)) }
                 }
-                (ann, tried, taken)
+                (ann, attempted, taken)
             }
         };
-        for (ann, tried, taken) in join_all((0..USERS_OF_A_WAVE).map(round)).await {
+        for (ann, attempted, taken) in join_all((0..USERS_OF_A_WAVE).map(round)).await {
             assert_gone(&app, &ann);
             assert_kept(&app, &taken);
-            count(&mut ends, tried.iter().map(|(kind, response)| (*kind, response)));
-            count(&mut ends, taken.iter().map(|response| ("taker", response)));
+            count(&mut ends, attempted.iter().map(|(kind, response)| (*kind, response)));
+            count(&mut ends, taken.iter().map(|response| ("reuse", response)));
         }
         assert_consistent(&app);
     }
-    println!("{} tries that raced with leaving: {ends:?}", WAVES * USERS_OF_A_WAVE * TRIES);
-    const { assert!(STEPS * TRIES + WAVES * USERS_OF_A_WAVE * TRIES >= 1_000) };
+    println!("{} attempts that raced with a deletion: {ends:?}", WAVES * USERS_OF_A_WAVE * ATTEMPTS);
+    const { assert!(STEPS * ATTEMPTS + WAVES * USERS_OF_A_WAVE * ATTEMPTS >= 1_000) };
     for end in ends.keys() {
         let (kind, status) = end.split_once(' ').expect("a status");
         let expected: &[&str] = match kind {
             "create" => &["200", "401"],
-            "taker" => &["200", "409"],
+            "reuse" => &["200", "409"],
             _ => &["200", "401", "404"],
         };
         assert!(expected.contains(&status), "{ends:?}");
     }
 }
 
-/// All tries of a round, and somebody else who takes the names, eight at once; and leaving, which begins after a few.
+/// Runs all attempts of a round and another user's creates, eight at once. The account deletion begins after a few of
+/// them.
 async fn race(
     app: &TestApp,
     bob: &TestUser,
@@ -139,24 +140,24 @@ async fn race(
 ) -> Vec<(&'static str, HttpResponse)> {
     let send = |kind, request| async move { Some((kind, app.send(request).await)) }.boxed_local();
     let mut all: Vec<LocalBoxFuture<'_, Option<(&'static str, HttpResponse)>>> = Vec::new();
-    for (kind, request) in tries(app, ann) {
-        // One after the other of each kind.
+    for (kind, request) in attempts(app, ann) {
+        // The kinds alternate.
         let place = if all.is_empty() { 0 } else { (number * 7 + all.len() * 5) % all.len() };
         all.insert(place, send(kind, request));
     }
-    for request in takers(bob, ann) {
-        all.insert(all.len() - number % 4, send("taker", request));
+    for request in reuses(bob, ann) {
+        all.insert(all.len() - number % 4, send("reuse", request));
     }
     let deleting = async {
         let record = request_deletion(app, ann).await;
         assert_eq!(deliver(app, &[&record]).await, [""; 0]);
         None
     };
-    all.insert(number % TRIES, deleting.boxed_local());
+    all.insert(number % ATTEMPTS, deleting.boxed_local());
     stream::iter(all).buffer_unordered(8).filter_map(std::future::ready).collect().await
 }
 
-/// Leaves and is purged; the release happens at one step of it.
+/// Deletes the account and purges it. The held writes are released at one step.
 async fn delete_and_release_at(
     app: &TestApp,
     ann: &TestUser,
@@ -195,7 +196,7 @@ async fn delete_and_release_at(
     }
 }
 
-/// Holds every write to a movie back.
+/// Holds every write of a movie.
 fn hold_writes(app: &TestApp) -> Gate {
     let held = Gate::new();
     for function in ["create-movie", "update-movie", "delete-movie"] {
@@ -207,9 +208,9 @@ fn hold_writes(app: &TestApp) -> Gate {
     held
 }
 
-/// Creates, and a rename, a change of details or a deletion of each of the movies.
-fn tries(app: &TestApp, ann: &TestUser) -> Vec<(&'static str, HttpRequest)> {
-    let mut tries = Vec::new();
+/// Returns creates, and a rename, an update of details or a deletion of each movie.
+fn attempts(app: &TestApp, ann: &TestUser) -> Vec<(&'static str, HttpRequest)> {
+    let mut attempts = Vec::new();
     let claims = app.items(MOVIES, "name#");
     for number in 0..OF_EACH {
         let movie_of = |offset: usize| {
@@ -218,23 +219,23 @@ fn tries(app: &TestApp, ann: &TestUser) -> Vec<(&'static str, HttpRequest)> {
             format!("/api/movies/{}", claim["movie_id"]["S"].as_str().expect("an id"))
         };
         let name = |kind: &str| format!("{kind} {}", name_of(ann, number));
-        tries.extend([
+        attempts.extend([
             ("create", post("/api/movies", &movie(&name("new")))),
             ("rename", put(&movie_of(0), &json!({"name": name("other")}))),
             ("details", put(&movie_of(OF_EACH), &json!({"genres": ["Thriller"]}))),
             ("delete", delete(&movie_of(2 * OF_EACH))),
         ]);
     }
-    tries.into_iter().map(|(kind, request)| (kind, request.bearer(&ann.token))).collect()
+    attempts.into_iter().map(|(kind, request)| (kind, request.bearer(&ann.token))).collect()
 }
 
-/// Somebody else wants names of movies that are renamed or deleted.
-fn takers(bob: &TestUser, ann: &TestUser) -> Vec<HttpRequest> {
+/// Returns creates of another user with the names of movies that are renamed or deleted.
+fn reuses(bob: &TestUser, ann: &TestUser) -> Vec<HttpRequest> {
     let names = (0..OF_EACH / 2).chain(2 * OF_EACH..5 * OF_EACH / 2).map(|number| name_of(ann, number));
     names.map(|name| post("/api/movies", &movie(&name)).bearer(&bob.token)).collect()
 }
 
-/// What somebody else has created is still there.
+/// Panics unless every movie that the other user has created still exists.
 fn assert_kept(app: &TestApp, taken: &[HttpResponse]) {
     let movies = app.items(MOVIES, "movie#");
     for response in taken.iter().filter(|response| response.status == 200) {

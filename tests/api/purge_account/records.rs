@@ -1,4 +1,4 @@
-//! Records that come twice, late, out of order, or are not what they should be.
+//! Records that are repeated, late, out of order or malformed.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ async fn repeated_and_reordered_records_change_nothing() {
     assert_eq!(app.table_contents(), before);
     app.proxy.clear_calls();
     assert_eq!(deliver(&app, &[&first, &second]).await, [""; 0]);
-    assert_eq!(super::requests(&app), ["GetItem AccountDeletionsTable"; 2], "nothing is left to do");
+    assert_eq!(super::requests(&app), ["GetItem AccountDeletionsTable"; 2], "there is nothing left to do");
     assert_eq!(app.table_contents(), before);
     assert_consistent(&app);
 }
@@ -63,7 +63,7 @@ async fn a_late_record_spares_the_emails_new_owner() {
     assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
     assert_eq!(app.table_contents(), before);
 
-    // Not even while the new one is leaving, too.
+    // The same holds while the new account is being deleted, too.
     let second = request_deletion(&app, &new).await;
     let before = app.table_contents();
     assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
@@ -100,12 +100,12 @@ async fn an_active_user_is_never_purged() {
         record["dynamodb"]["Keys"]["user_id"]["S"] = json!(id);
         record
     };
-    // Ann has no account deletion: the record is one of those that come late.
+    // Ann has no account deletion: this is a late record.
     let before = app.table_contents();
     assert_eq!(deliver(&app, &[&named(&ann.id)]).await, [""; 0]);
     assert_eq!(app.table_contents(), before);
 
-    // Bob has one, but is active. With and without movies.
+    // Bob has one, but is active; with and without movies.
     for id in [&bob.id, &app.create_user("dan").await.id] {
         let false_account_deletion = json!({
             "user_id": {"S": id}, "requested_at": {"S": "2026-01-01T00:00:00.000Z"}, "run_count": {"N": "0"},
@@ -175,7 +175,7 @@ async fn a_record_without_a_user_id_is_reported_alone() {
     batch.push(&last);
     let expected: Vec<String> = poison.iter().map(sequence_number).collect();
     assert_eq!(deliver(&app, &batch).await, expected);
-    assert_eq!(app.table_contents(), before, "the good records were worked off");
+    assert_eq!(app.table_contents(), before, "the valid records were carried out");
     for number in expected {
         wait_for_error(&app, &number).await;
     }
@@ -189,13 +189,13 @@ async fn a_record_without_a_sequence_number_fails_the_batch() {
     let ann = app.create_user("ann").await;
     let good = request_deletion(&app, &ann).await;
     for poison in [json!(null), json!("text"), json!([]), json!({}), json!({"dynamodb": 1})] {
-        // Lambda takes an empty identifier for a failure of all.
+        // Lambda treats an empty identifier as a failure of the whole batch.
         assert_eq!(deliver(&app, &[&poison, &good]).await, [""], "{poison}");
         assert_gone(&app, &ann);
     }
     let function = app.function(super::PURGE).await;
     for event in [json!(null), json!([]), json!("text"), json!(1)] {
-        // What no service of AWS sends may fail, but must not end the process.
+        // An event that no AWS service sends may fail, but must not end the process.
         function.invoke(&event).await;
         assert!(function.is_alive(), "{event}");
     }

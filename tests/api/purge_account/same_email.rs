@@ -1,4 +1,4 @@
-//! Signing up with the email of somebody who is leaving.
+//! Signing up with the email of an account that is being deleted.
 
 use local::fault_proxy::{Fault, Gate, Rule};
 
@@ -14,7 +14,7 @@ async fn the_email_stays_taken_until_the_purge_is_finished() {
     expect_problem(&app.sign_up("ANN@example.com").await, 409, "email_taken");
 
     app.proxy.clear_calls();
-    // One account deletion, three requests for 49 movies, three for the rest, two for the end.
+    // One request for the account deletion, three for 49 movies, three for the rest, two for the end.
     let gates: Vec<Gate> = (0..9).map(|_| Gate::new()).collect();
     for gate in &gates {
         app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from(PURGE));
@@ -46,7 +46,7 @@ async fn a_lost_last_response_spares_a_new_user() {
     let ann = app.create_user("ann").await;
     create_movies(&app, &ann, 1).await;
     let record = request_deletion(&app, &ann).await;
-    // The purge has ended without hearing of it, and asks again.
+    // The response of the last transaction is lost, and the purge retries.
     let gate = Gate::new();
     let last = Rule::once(Fault::LoseResponse).from(PURGE).on("TransactWriteItems").after(1);
     app.proxy.inject(last);
@@ -67,7 +67,7 @@ async fn a_lost_last_response_spares_a_new_user() {
     assert_consistent(&app);
 }
 
-/// As `assert_gone`, where somebody else has the email.
+/// Does the same as `assert_gone` while another user has the email.
 fn assert_gone_by_id(app: &TestApp, id: &str) {
     for (key, item) in app.table_contents() {
         assert!(!format!("{key} {item}").contains(id), "left behind: {key}");
@@ -85,7 +85,7 @@ async fn of_many_signups_during_a_purge_at_most_one_succeeds() {
         let (failed, signups) = futures_util::future::join(deliver(&app, &[&record]), signups).await;
         assert_eq!(failed, [""; 0]);
         let winners = signups.iter().filter(|response| response.status == 200).count();
-        assert!(winners <= 1, "{winners} got the email");
+        assert!(winners <= 1, "{winners} signups got the email");
         assert!(signups.iter().all(|response| matches!(response.status, 200 | 409)));
         if winners == 0 {
             assert_eq!(app.sign_up(&ann.email).await.status, 200);

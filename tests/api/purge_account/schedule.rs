@@ -1,4 +1,4 @@
-//! The hourly run: it works off what is left, and tells how old it is.
+//! The hourly run: it carries out pending account deletions, and reports the age of the oldest.
 
 use local::{
     fault_proxy::{Fault, Rule},
@@ -21,7 +21,7 @@ async fn the_hourly_run_carries_out_the_oldest_deletion_first() {
     let bob = app.create_user("bob").await;
     create_movies(&app, &bob, 2).await;
     let before = app.table_contents();
-    let mut people = Vec::new();
+    let mut users = Vec::new();
     for (name, since) in [
         ("ann", "2026-03-01T00:00:00.000Z"),
         ("cem", "2020-01-01T00:00:00.000Z"),
@@ -31,12 +31,12 @@ async fn the_hourly_run_carries_out_the_oldest_deletion_first() {
         create_movies(&app, &user, 2).await;
         request_deletion(&app, &user).await;
         change(&app, &user, |account_deletion| account_deletion["requested_at"]["S"] = json!(since));
-        people.push(user);
+        users.push(user);
     }
     app.proxy.clear_calls();
     assert_eq!(failures(run(&app).await), [""; 0]);
     assert_eq!(app.table_contents(), before);
-    for user in &people {
+    for user in &users {
         assert_gone(&app, user);
     }
     assert_consistent(&app);
@@ -48,13 +48,13 @@ async fn the_hourly_run_carries_out_the_oldest_deletion_first() {
         .map(|call| call.body["Key"]["user_id"]["S"].clone())
         .filter(Value::is_string)
         .collect();
-    assert_eq!(order, [&people[1].id, &people[2].id, &people[0].id].map(|id| json!(id)));
+    assert_eq!(order, [&users[1].id, &users[2].id, &users[0].id].map(|id| json!(id)));
 
     let line = app.wait_for_log("pending account deletions").await;
     assert!(line.contains("pending=3"), "{line}");
     let (_, seconds) = line.split_once("oldest_seconds=").expect("an age");
     let seconds: u64 = seconds.trim().parse().expect("seconds");
-    // It was in 2020.
+    // The deletion was requested in 2020.
     assert!((150_000_000..3_000_000_000).contains(&seconds), "{line}");
 }
 
@@ -81,8 +81,8 @@ async fn a_corrupt_account_deletion_stops_no_other() {
     }
     change(&app, &ann, |account_deletion| account_deletion["requested_at"]["S"] = json!("once upon a time"));
     change(&app, &dan, |account_deletion| account_deletion["requested_at"] = json!({"N": "1"}));
-    let nobody = "0193c2f0-0000-7000-8000-000000000000";
-    for key in ["not an id", nobody] {
+    let unknown = "0193c2f0-0000-7000-8000-000000000000";
+    for key in ["not an id", unknown] {
         let item = json!({
             "user_id": {"S": key}, "requested_at": {"S": "2026-01-01T00:00:00.000Z"}, "run_count": {"N": "0"},
         });
@@ -90,35 +90,35 @@ async fn a_corrupt_account_deletion_stops_no_other() {
     }
     assert_eq!(failures(run(&app).await), [""; 0]);
     assert_gone(&app, &bob);
-    for key in [&ann.id, &dan.id, "not an id", nobody] {
+    for key in [&ann.id, &dan.id, "not an id", unknown] {
         wait_for_error(&app, key).await;
     }
     assert!(account_deletion(&app, &ann).is_some() && account_deletion(&app, &dan).is_some());
-    assert_eq!(account_deletions(&app).len(), 4, "what cannot be worked off stays");
+    assert_eq!(account_deletions(&app).len(), 4, "unfinished account deletions remain");
 }
 
 #[tokio::test]
 async fn a_failing_account_deletion_does_not_stop_the_others() {
     let app = TestApp::start().await;
-    let mut people = Vec::new();
+    let mut users = Vec::new();
     for (name, since) in [("ann", "2026-01-01T00:00:00.000Z"), ("bob", "2026-02-01T00:00:00.000Z")] {
         let user = app.create_user(name).await;
         create_movies(&app, &user, 2).await;
         request_deletion(&app, &user).await;
         change(&app, &user, |account_deletion| account_deletion["requested_at"]["S"] = json!(since));
-        people.push(user);
+        users.push(user);
     }
-    // The first request of Ann's purge, after the scan.
+    // The first request of Ann's purge after the scan.
     app.proxy.inject(Rule::once(Fault::AccessDenied).from(PURGE).after(1));
     assert_eq!(failures(run(&app).await), [""; 0]);
-    assert_gone(&app, &people[1]);
-    assert!(account_deletion(&app, &people[0]).is_some());
+    assert_gone(&app, &users[1]);
+    assert!(account_deletion(&app, &users[0]).is_some());
     let line = wait_for_error(&app, "an account deletion was not finished").await;
-    assert!(line.contains(&people[0].id) && line.contains("is not authorized to perform"), "{line}");
+    assert!(line.contains(&users[0].id) && line.contains("is not authorized to perform"), "{line}");
     assert_consistent(&app);
 
     assert_eq!(failures(run(&app).await), [""; 0]);
-    assert_gone(&app, &people[0]);
+    assert_gone(&app, &users[0]);
     assert_consistent(&app);
 }
 
@@ -137,7 +137,7 @@ async fn run(app: &TestApp) -> Outcome {
     app.function(PURGE).await.invoke(&schedule()).await
 }
 
-/// What `EventBridge` sends.
+/// Returns the event that `EventBridge` sends.
 fn schedule() -> Value {
     json!({
         "version": "0",
@@ -152,7 +152,7 @@ fn schedule() -> Value {
     })
 }
 
-/// Changes an account deletion behind the function's back.
+/// Changes an account deletion in the table.
 fn change(app: &TestApp, user: &TestUser, change: impl FnOnce(&mut Value)) {
     let mut item = account_deletion(app, user).expect("an account deletion");
     change(&mut item);

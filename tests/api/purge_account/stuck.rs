@@ -1,6 +1,7 @@
-//! Users at whom more movies are counted than there are, as an inconsistent restore or a movie deleted by hand leaves them.
+//! Users whose `movie_count` is higher than their number of movies, for example after an inconsistent restore or after
+//! an operator deleted a movie.
 
-#![expect(clippy::print_stdout, reason = "how long it took is worth seeing")]
+#![expect(clippy::print_stdout, reason = "shows the time")]
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::{
     test_app::{ACCOUNT_DELETIONS, TestApp, TestUser},
 };
 
-/// So many looks at the index may find nothing.
+/// The number of queries of the index that may find nothing.
 const MOST_LOOKS: usize = 6;
 
 #[tokio::test]
@@ -38,14 +39,14 @@ async fn a_stuck_user_delays_no_other_and_goes_once_repaired() {
     app.proxy.clear_calls();
     let silence = tokio::time::timeout(Duration::from_mins(1), deliver_until_silent(&app)).await;
     let failed = silence.expect("the stream is silent within a minute");
-    assert_eq!(failed, [""; 0], "a record that is reported would hold up all that come after it");
+    assert_eq!(failed, [""; 0], "a reported record would block all later ones");
     assert_gone(&app, &bob);
     assert_stuck(&app, &ann, 2, 1).await;
     let looks = requests(&app).iter().filter(|request| request.starts_with("Query")).count();
-    // The first one finds two movies, and one is Bob's.
-    assert_eq!(looks, MOST_LOOKS + 1, "looks at the index: {:?}", requests(&app));
+    // The first query finds two movies, and one query is Bob's.
+    assert_eq!(looks, MOST_LOOKS + 1, "queries of the index: {:?}", requests(&app));
 
-    // The hourly run tries again, and tells of it.
+    // The hourly run tries again, and reports it.
     requested_two_hours_ago(&app, &ann);
     assert_eq!(failures(app.function(PURGE).await.invoke(&json!({})).await), [""; 0]);
     assert_stuck(&app, &ann, 2, 2).await;
@@ -55,7 +56,7 @@ async fn a_stuck_user_delays_no_other_and_goes_once_repaired() {
     assert!((7_200.0..7_300.0).contains(&age), "the alarm `purge-age` sees Ann: {line:#}");
     assert_eq!(app.sign_up(&ann.email).await.status, 409, "the email stays taken");
 
-    // What the command of docs/OPERATIONS.md does.
+    // The command in docs/OPERATIONS.md does this.
     count(&app, &ann, "0");
     assert_eq!(failures(app.function(PURGE).await.invoke(&json!({})).await), [""; 0]);
     assert_gone(&app, &ann);
@@ -76,19 +77,15 @@ async fn an_hourly_run_gets_past_sixty_stuck_users() {
     let bob = app.create_user("bob").await;
     create_movies(&app, &bob, 60).await;
     request_deletion(&app, &bob).await;
-    // A sixth of the time that the function has as deployed.
+    // A sixth of the deployed function's time limit.
     let timeout = Duration::from_secs(20);
     let function = Function::start(FunctionOptions { timeout, ..app.options(PURGE) }).await;
     let function = function.expect("the function starts");
     let started = Instant::now();
-    assert_eq!(
-        failures(function.invoke(&json!({})).await),
-        [""; 0],
-        "it was through before its time was over"
-    );
+    assert_eq!(failures(function.invoke(&json!({})).await), [""; 0], "the run finished in time");
     println!("60 stuck users and another one took {:?}", started.elapsed());
     assert_gone(&app, &bob);
-    assert!(stuck.iter().all(|user| account_deletion(&app, user).is_some()), "those who are stuck stay");
+    assert!(stuck.iter().all(|user| account_deletion(&app, user).is_some()), "the stuck users remain");
     let lines = lines_of_stuck(|| function.logs(), stuck.len()).await;
     for user in &stuck {
         assert!(lines.iter().any(|line| line.contains(&user.id)), "no line is about {}", user.id);
@@ -147,7 +144,7 @@ async fn a_count_that_is_too_low_is_reported_and_repairable() {
     assert_gone(&app, &ann);
 }
 
-/// Asserts that a user is left, with so many movies counted, and that the log of so many runs tells of it.
+/// Asserts that the user still exists with this count, and that the log of this many runs reports it.
 async fn assert_stuck(app: &TestApp, user: &TestUser, counted: u64, runs: usize) {
     assert!(account_deletion(app, user).is_some(), "the account deletion stays");
     let item = user_item(app, user).expect("the user stays");
@@ -155,11 +152,11 @@ async fn assert_stuck(app: &TestApp, user: &TestUser, counted: u64, runs: usize)
     let cause = format!("{counted} movies are counted but none is found");
     for line in lines_of_stuck(|| app.logs(), runs).await {
         let told = line.contains("ERROR") && line.contains(&user.id) && line.contains(&cause);
-        assert!(told, "an error with the user's id and the cause was to be logged: {line}");
+        assert!(told, "expected an error with the user's id and the cause: {line}");
     }
 }
 
-/// Waits for so many lines about account deletions that were not worked off, which may come a moment after the response.
+/// Waits for this many log lines about unfinished account deletions, which may come a moment after the response.
 async fn lines_of_stuck(logs: impl Fn() -> Vec<String>, number: usize) -> Vec<String> {
     let lines = || -> Vec<String> {
         logs().into_iter().filter(|line| line.contains("an account deletion was not finished")).collect()
@@ -170,16 +167,11 @@ async fn lines_of_stuck(logs: impl Fn() -> Vec<String>, number: usize) -> Vec<St
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert_eq!(
-        lines().len(),
-        number,
-        "lines about account_deletions that were not worked off: {:#?}",
-        lines()
-    );
+    assert_eq!(lines().len(), number, "lines about unfinished account deletions: {:#?}", lines());
     lines()
 }
 
-/// Counts so many movies at a user.
+/// Sets the `movie_count` of a user.
 fn count(app: &TestApp, user: &TestUser, movies: &str) {
     app.edit_user(&user.id, |user| user["movie_count"]["N"] = json!(movies));
 }
@@ -192,8 +184,8 @@ fn requested_two_hours_ago(app: &TestApp, user: &TestUser) {
     app.database.put_item(ACCOUNT_DELETIONS, item).expect("an item");
 }
 
-/// Delivers the records of the stream as Lambda does with the mapping of the template, until no further ones come.
-/// Returns the records that failed, each as often as it did.
+/// Delivers the records of the stream, as Lambda does with the event source mapping of the template, until no more
+/// arrive. Returns the failed records, each as often as it failed.
 async fn deliver_until_silent(app: &TestApp) -> Vec<String> {
     let mapping = &app.template.stream_mappings()[0];
     let mut reader = StreamReader::new(&app.database, ACCOUNT_DELETIONS).expect("a reader");
@@ -208,7 +200,7 @@ async fn deliver_until_silent(app: &TestApp) -> Vec<String> {
             let mut batch: Vec<&Value> = batch.iter().collect();
             for _ in 0..=mapping.retries.expect("an end") {
                 let failed = deliver(app, &batch).await;
-                // From the first failure on everything is delivered again.
+                // Everything from the first failure on is delivered again.
                 let first = batch.iter().position(|record| failed.contains(&sequence_number(record)));
                 all_failed.extend(failed);
                 let Some(first) = first else { break };

@@ -1,4 +1,4 @@
-//! The line of each run, with its metrics.
+//! The completion line of each run, with its metrics.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{
     test_app::{ACCOUNT_DELETIONS, TestApp, TestUser},
 };
 
-/// The line of the run that came to its end as number `run`, counted from 1.
+/// Returns the completion line of the run with this number, counted from 1.
 async fn line(app: &TestApp, run: usize) -> Value {
     let completed =
         || app.logs().into_iter().filter(|line| line.contains("invocation completed")).nth(run - 1);
@@ -34,7 +34,7 @@ async fn scheduled(app: &TestApp) {
     app.function(PURGE).await.invoke(&json!({})).await;
 }
 
-/// The value of a metric with these dimensions besides the test, and in this unit.
+/// Returns the value of a metric with these dimensions besides the stage, in this unit.
 fn value(line: &Value, name: &str, unit: &str, operation: bool) -> Option<f64> {
     let found: Option<Measurement> = emf::measurements_of(line).into_iter().find(|found| found.name == name);
     let found = found?;
@@ -80,7 +80,7 @@ async fn a_scheduled_run_reports_the_number_and_the_oldest_age() {
     assert!((account_deletions - 2.0).abs() < f64::EPSILON && (3_600.0..4_200.0).contains(&age), "{busy:#}");
     assert_eq!(busy["cold_start"], false);
 
-    // Nobody leaves before now, whatever a clock says.
+    // A `requested_at` in the future, because of a wrong clock, counts as now.
     let cem = app.create_user("cem").await;
     request_deletion(&app, &cem).await;
     left_at(&app, &cem, "2099-01-01T00:00:00.000Z");
@@ -97,9 +97,10 @@ async fn a_run_of_the_stream_reports_capacity_and_no_backlog() {
     assert_eq!(deliver(&app, &[&record]).await, [""; 0]);
     let mut line = line(&app, 1).await;
     assert_eq!(backlog(&line), None);
-    // The account deletion and the user consistently, two movies, and half a unit for the index.
+    // One unit each for the account deletion, the user and two movies, and half a unit for the index.
     assert_eq!(value(&line, "ReadCapacityUnits", "Count", true), Some(4.5));
-    // Two movies, two claims and the count; then user, claim and account deletion: twice each, and the two indexes of a movie.
+    // Two movies, two claims and the count, then the user, the claim and the account deletion: two units each, and the
+    // two indexes of each movie.
     assert_eq!(value(&line, "WriteCapacityUnits", "Count", true), Some(20.0));
     for (name, told) in [
         ("level", "INFO"),
@@ -115,7 +116,7 @@ async fn a_run_of_the_stream_reports_capacity_and_no_backlog() {
     for name in ["route", "status", "code", "cause", "user_id"] {
         assert_eq!(line.get(name), None, "{line:#}");
     }
-    // What else it logs is found by the same id.
+    // Other lines of the run have the same id.
     let progress: Value =
         serde_json::from_str(&app.wait_for_log("account_deletion_progress").await).expect("JSON");
     assert_eq!(progress["span"]["request_id"], line["request_id"]);

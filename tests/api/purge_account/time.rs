@@ -1,4 +1,4 @@
-//! Running out of time.
+//! Runs that are out of time.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ use crate::{
     test_app::{TestApp, TestUser},
 };
 
-/// What a run keeps of its time to wake the next one. With no more than this, it does nothing at all.
+/// The time that a run keeps to trigger the next one. With no more than this, it does nothing.
 const TIME_TO_TRIGGER: Duration = Duration::from_secs(5);
-/// The least time that an account deletion gets while there is any.
+/// The minimum time that an account deletion gets while any is left.
 const LEAST_SHARE: Duration = Duration::from_secs(2);
-/// Enough to begin.
+/// Enough time to begin.
 const A_MOMENT: Duration = Duration::from_millis(300);
-/// So many runs are triggered at most.
+/// The maximum number of retriggered runs.
 const MAX_RUNS: u64 = 50;
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn a_run_out_of_time_triggers_one_that_continues() {
     create_movies(&app, &ann, 120).await;
     let record = request_deletion(&app, &ann).await;
 
-    // The time to work is over while the second look at the index is on the way. A request may take less than this.
+    // The working time is over while the second query of the index is in flight. A request may take less than this.
     let working = Duration::from_millis(1_500);
     let short = short(&app, TIME_TO_TRIGGER + working).await;
     let gate = Gate::new();
@@ -69,15 +69,15 @@ async fn a_purge_retriggers_itself_at_most_fifty_times() {
     let mut record = request_deletion(&app, &ann).await;
     let short = short(&app, TIME_TO_TRIGGER + A_MOMENT).await;
     app.proxy.inject(Rule::always(Fault::Stall).from(PURGE).on("Query"));
-    for pass in 1..=MAX_RUNS {
+    for run in 1..=MAX_RUNS {
         assert_eq!(failures(short.invoke(&json!({"Records": [record]})).await), [""; 0]);
-        assert_eq!(run_count(&app, &ann), pass);
+        assert_eq!(run_count(&app, &ann), run);
         record = stream(&app).pop().expect("a record");
-        assert_eq!(record["eventName"], "MODIFY", "it wakes the next run");
+        assert_eq!(record["eventName"], "MODIFY", "it triggers the next run");
     }
     let before = (app.table_contents(), stream(&app).len());
     assert_eq!(failures(short.invoke(&json!({"Records": [record]})).await), [""; 0]);
-    assert_eq!((app.table_contents(), stream(&app).len()), before, "nobody is triggered any more");
+    assert_eq!((app.table_contents(), stream(&app).len()), before, "no further run is triggered");
     assert_consistent(&app);
 
     app.proxy.clear_rules();
@@ -90,8 +90,8 @@ async fn a_purge_retriggers_itself_at_most_fifty_times() {
 async fn an_hourly_run_out_of_time_triggers_a_run_per_deletion() {
     let app = TestApp::start().await;
     let before = app.table_contents();
-    let people = [app.create_user("ann").await, app.create_user("bob").await];
-    for user in &people {
+    let users = [app.create_user("ann").await, app.create_user("bob").await];
+    for user in &users {
         create_movies(&app, user, 2).await;
         request_deletion(&app, user).await;
     }
@@ -100,9 +100,9 @@ async fn an_hourly_run_out_of_time_triggers_a_run_per_deletion() {
     app.proxy.inject(Rule::always(Fault::Stall).from(PURGE).on("Query"));
     assert_eq!(failures(short.invoke(&json!({})).await), [""; 0]);
     app.proxy.clear_rules();
-    let triggered = stream(&app).split_off(people.len());
-    assert_eq!(triggered.len(), people.len(), "each has a record: {triggered:#?}");
-    assert!(people.iter().all(|user| run_count(&app, user) == 1), "a pass was tried for each");
+    let triggered = stream(&app).split_off(users.len());
+    assert_eq!(triggered.len(), users.len(), "each has a record: {triggered:#?}");
+    assert!(users.iter().all(|user| run_count(&app, user) == 1), "each has had one run");
     assert_eq!(deliver(&app, &triggered.iter().collect::<Vec<_>>()).await, [""; 0]);
     assert_eq!(app.table_contents(), before);
 }
@@ -110,31 +110,31 @@ async fn an_hourly_run_out_of_time_triggers_a_run_per_deletion() {
 #[tokio::test]
 async fn a_run_without_an_attempt_is_not_counted() {
     let app = TestApp::start().await;
-    let people = [app.create_user("ann").await, app.create_user("bob").await];
+    let users = [app.create_user("ann").await, app.create_user("bob").await];
     let mut records = Vec::new();
-    for user in &people {
+    for user in &users {
         create_movies(&app, user, 2).await;
         records.push(request_deletion(&app, user).await);
     }
-    // There is time for less than one share, and Ann's takes it all.
+    // There is less time than one share, and Ann's deletion takes all of it.
     let short = short(&app, TIME_TO_TRIGGER + A_MOMENT).await;
     app.proxy.inject(Rule::always(Fault::Stall).from(PURGE).on("Query"));
     let failed = failures(short.invoke(&json!({"Records": records})).await);
     assert_eq!(failed, [sequence_number(&records[1])], "Lambda delivers Bob's record again");
-    assert_eq!(people.each_ref().map(|user| run_count(&app, user)), [1, 0], "Ann's pass, and Bob's");
+    assert_eq!(users.each_ref().map(|user| run_count(&app, user)), [1, 0], "the run counts of Ann and Bob");
 
-    assert_eq!(failures(short.invoke(&json!({})).await), [""; 0], "the schedule knows no records");
-    assert_eq!(people.each_ref().map(|user| run_count(&app, user)), [2, 0], "Ann's pass, and Bob's");
+    assert_eq!(failures(short.invoke(&json!({})).await), [""; 0], "a scheduled run has no records");
+    assert_eq!(users.each_ref().map(|user| run_count(&app, user)), [2, 0], "the run counts of Ann and Bob");
     let lines: Vec<String> =
         short.logs().into_iter().filter(|line| line.contains("there was no time to start it")).collect();
-    assert!(lines.len() == 2, "both runs say so: {lines:#?}");
+    assert!(lines.len() == 2, "both runs log it: {lines:#?}");
     assert!(
-        lines[0].contains(&sequence_number(&records[1])) && lines[1].contains(&people[1].id),
+        lines[0].contains(&sequence_number(&records[1])) && lines[1].contains(&users[1].id),
         "{lines:#?}"
     );
     app.proxy.clear_rules();
     assert_eq!(deliver(&app, &[&records[1]]).await, [""; 0]);
-    assert_gone(&app, &people[1]);
+    assert_gone(&app, &users[1]);
 }
 
 #[tokio::test]
@@ -165,14 +165,14 @@ async fn slow_requests_leave_time_to_trigger_the_next_run() {
     let ann = app.create_user("ann").await;
     create_movies(&app, &ann, 2).await;
     let record = request_deletion(&app, &ann).await;
-    // Each of these takes 4 s, so both together all the time that the function has.
+    // Each of these requests takes 4 s, so both together take all the time of the function.
     let short = short(&app, TIME_TO_TRIGGER + Duration::from_secs(3)).await;
     for operation in ["BatchGetItem", "TransactWriteItems"] {
         let rule = Rule { times: 2, ..Rule::once(Fault::Stall) };
         app.proxy.inject(rule.from(PURGE).on(operation));
     }
     let outcome = short.invoke(&json!({"Records": [record]})).await;
-    assert_eq!(failures(outcome), [""; 0], "Lambda did not have to end it");
+    assert_eq!(failures(outcome), [""; 0], "the run ended before Lambda's time limit");
     assert_eq!(run_count(&app, &ann), 1, "the next run is triggered");
     assert_consistent(&app);
     let triggered = stream(&app).pop().expect("a record");
@@ -215,7 +215,7 @@ async fn unprocessed_keys_are_requested_with_growing_waits() {
     assert_eq!(failures(short.invoke(&json!({"Records": [record]})).await), [""; 0]);
     let asked = requests(&app).iter().filter(|request| request.starts_with("BatchGetItem")).count();
     // At once, and then after 50, 100, 200, 400 and 800 ms.
-    assert!((3..=6).contains(&asked), "asked {asked} times: {:?}", requests(&app));
+    assert!((3..=6).contains(&asked), "requested {asked} times: {:?}", requests(&app));
     assert_eq!(run_count(&app, &ann), 1, "the next run is triggered");
     assert_consistent(&app);
     app.proxy.clear_rules();
@@ -223,7 +223,7 @@ async fn unprocessed_keys_are_requested_with_growing_waits() {
     assert_gone(&app, &ann);
 }
 
-/// The function with another timeout.
+/// Starts the function with another timeout.
 async fn short(app: &TestApp, timeout: Duration) -> Function {
     let options = FunctionOptions { timeout, ..app.options(PURGE) };
     let function = Function::start(options).await.expect("the function starts");

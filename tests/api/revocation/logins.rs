@@ -1,4 +1,4 @@
-//! A login that is under way while the sessions of its user end.
+//! A login in flight while the sessions of its user end.
 
 use futures_util::future::{join, join_all};
 use local::fault_proxy::{Fault, Gate, Rule};
@@ -16,7 +16,7 @@ async fn a_login_during_the_change_gets_a_token_of_the_old_epoch() {
     let app = TestApp::start().await;
     for ending in ENDINGS {
         let Owner { user, movie_id, .. } = app.create_owner(ending.operation()).await;
-        // The password has proved right; the login is about to take back that it was counted as a failure.
+        // The password was right. The login is about to revert the recorded failure.
         let gate = Gate::new();
         app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("login").on("DeleteItem"));
         let ended = async {
@@ -31,7 +31,7 @@ async fn a_login_during_the_change_gets_a_token_of_the_old_epoch() {
     }
 }
 
-/// Whichever of its reads the change comes before: the hash and the epoch are of the same one.
+/// The hash and the epoch come from the same read, whichever read the change precedes.
 #[tokio::test]
 async fn a_login_held_before_any_read_never_outlives_the_change() {
     let app = TestApp::start().await;
@@ -48,7 +48,7 @@ async fn a_login_held_before_any_read_never_outlives_the_change() {
             };
             let (response, ()) = join(app.log_in(&user.email, PASSWORD), ended).await;
             match ending {
-                // It began before or after the logout, and which of them is not said by the place where it was held.
+                // The order of the login and the logout does not follow from the request that was held.
                 Ending::Logout => assert_eq!(response.status, 200, "{}", response.body),
                 Ending::ChangePassword | Ending::DeleteAccount if response.status == 200 => {
                     assert_dead(&app, &token(&response), &movie_id, ending.operation()).await;
@@ -68,7 +68,7 @@ async fn no_concurrent_login_with_the_old_password_survives() {
     app.start_many("login", 5).await;
     for ending in [Ending::ChangePassword, Ending::DeleteAccount] {
         let user = app.create_owner(ending.operation()).await.user;
-        // Each from an address of its own: what is under way counts as a failure until it has succeeded.
+        // Each login has its own address, because an attempt counts as a failure until it succeeds.
         let credentials = json!({"email": user.email, "password": PASSWORD});
         let login = |number| post("/api/auth/login", &credentials).source_ip(format!("198.51.100.{number}"));
         let logins = (0..10).map(|number| app.send(login(number)));

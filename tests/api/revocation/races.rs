@@ -1,4 +1,4 @@
-//! Two that end the sessions of one user at the same time, and answers that get lost on the way.
+//! Two operations that end the sessions of one user at the same time, and lost responses.
 
 use futures_util::future::join;
 use local::fault_proxy::{Fault, Gate, Rule};
@@ -11,7 +11,8 @@ use crate::{
 };
 
 impl Ending {
-    /// The place of its last write among its requests of that kind: those before it count tries of passwords.
+    /// Returns the action of its last write, and the number of earlier requests with this action, which count password
+    /// attempts.
     fn last_write(self) -> (&'static str, usize) {
         match self {
             Self::Logout => ("UpdateItem", 0),
@@ -20,7 +21,7 @@ impl Ending {
         }
     }
 
-    /// What happens to the last write of the next request.
+    /// Returns a rule that applies a fault to the last write of the next request.
     fn rule(self, fault: Fault) -> Rule {
         let (request, before) = self.last_write();
         Rule::once(fault).from(self.operation()).on(request).after(before)
@@ -51,7 +52,7 @@ async fn two_sessions_may_log_out_at_once() {
     assert_consistent(&app);
 }
 
-/// Each of the three stands before its last write while another one of the three happens.
+/// Each of the three operations is held before its last write while another one happens.
 #[tokio::test]
 async fn a_late_logout_ends_no_session_that_began_after_another() {
     for held in ENDINGS {
@@ -77,7 +78,7 @@ async fn a_late_logout_ends_no_session_that_began_after_another() {
             let (response, (session, contents)) = join(app.send(held.request(&ann.token)), between).await;
             let name = format!("{held:?} while {first:?}");
             let expected = match (held, first) {
-                // What it was to end has ended.
+                // The sessions that it was to end have ended.
                 (Ending::Logout, Ending::Logout | Ending::ChangePassword) => (200, String::new()),
                 _ => (401, "invalid_token".to_owned()),
             };
@@ -112,14 +113,14 @@ async fn a_success_with_a_lost_response_is_a_success() {
     }
 }
 
-/// The write is done, its answer is lost, and before the SDK has sent it again somebody logs in.
+/// The write succeeds, its response is lost, and the user logs in before the SDK repeats the write.
 #[tokio::test]
 async fn a_repeated_logout_spares_a_new_session() {
     let app = TestApp::start().await;
     let ann = app.create_user("ann").await;
     let gate = Gate::new();
     app.proxy.inject(Ending::Logout.rule(Fault::LoseResponse));
-    // It does not count the write that met the other rule.
+    // A rule does not count calls that matched another rule.
     app.proxy.inject(Ending::Logout.rule(Fault::Hold(gate.clone())));
     let meanwhile = async {
         gate.reached().await;
@@ -143,7 +144,7 @@ async fn a_repeated_password_change_does_not_undo_a_logout() {
     app.proxy.inject(Ending::ChangePassword.rule(Fault::Hold(gate.clone())));
     let meanwhile = async {
         gate.reached().await;
-        // The new password counts already.
+        // The new password is already valid.
         let response = app.log_in(&ann.email, NEW_PASSWORD).await;
         Ending::Logout.perform(&app, &token(&response)).await;
         gate.open();

@@ -1,11 +1,11 @@
-//! Nothing that a client sends makes a line of the log, or part of one.
+//! No input of a client becomes a log line, or changes one.
 
 use local::gateway::HttpRequest;
 use serde_json::{Value, json};
 
 use crate::test_app::{PASSWORD, TestApp, get, movie, movie_path, post, put, segment};
 
-/// Texts that would end a line and begin another one, or change how it is shown.
+/// Texts that would end a line and begin another one, or change how a line is displayed.
 const FORGERIES: [&str; 7] = [
     "x\n{\"security_event\":\"FORGED\"}",
     "x\r\nINFO request{request_id=1}: shared::telemetry::security_log: security_event=\"FORGED\"",
@@ -16,7 +16,7 @@ const FORGERIES: [&str; 7] = [
     "\u{2028}{\"FORGED\":1}\u{85}FORGED\u{0}FORGED\u{8}\u{7f}",
 ];
 
-/// Requests with this text at every place where a client can put one.
+/// Returns requests with this text everywhere a client can put one.
 fn requests(forgery: &str, token: &str, movie_path: &str) -> Vec<HttpRequest> {
     let credentials = |email: &str, password: &str| json!({"email": email, "password": password});
     let named = |name: &str| json!({"name": name, "casts": [name], "genres": [name]});
@@ -66,7 +66,7 @@ async fn sends_them_all(app: &TestApp) -> usize {
         }
         app.reset_password_attempts();
     }
-    // Somebody else's part of the event, but not a client's: the address and the route are API Gateway's own.
+    // API Gateway sets the address and the route, so no client controls these.
     for line in app.logs() {
         assert!(!line.contains("FORGED"), "{line}");
         assert!(!line.chars().any(char::is_control), "{line:?}");
@@ -118,11 +118,11 @@ async fn input_cannot_forge_a_json_log_line() {
         assert!(event.is_none_or(|event| events.contains(&event)), "{line}");
     }
     let completed = lines.iter().filter(|line| line["message"] == "request completed").count();
-    // Three more came before: a signup, a login and a movie.
+    // Three more requests came before: a signup, a login and a create.
     assert_eq!(completed, sent + 3);
 }
 
-/// No client decides on these parts of an event. Even so they are texts and nothing more.
+/// No client controls these parts of an event. They are still treated as plain text.
 #[tokio::test]
 async fn names_in_the_event_cannot_forge_a_log_line() {
     let app = TestApp::start_with_json_logs().await;
@@ -133,7 +133,7 @@ async fn names_in_the_event_cannot_forge_a_log_line() {
         }
         let known = app.logs().len();
         app.send_event(&operation, &event).await;
-        // The next request's line comes after all of this one.
+        // The next request's line comes after all lines of this one.
         let (_, event) = app.event(&get("/api/movies"));
         app.send_event(&operation, &event).await;
         app.wait_for_log(event["requestContext"]["requestId"].as_str().expect("an id")).await;

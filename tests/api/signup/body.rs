@@ -1,4 +1,4 @@
-//! What the body must be declared as, how large it may be, and which fault is told first.
+//! The content type and the size of the body, and the precedence of errors.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::{
     test_app::{PASSWORD, TestApp},
 };
 
-/// The most bytes that a body may have.
+/// The maximum size of a body in bytes.
 const LIMIT: usize = 65_536;
 
 fn signup(content_type: Option<&str>, body: impl Into<Vec<u8>>) -> HttpRequest {
@@ -22,7 +22,7 @@ fn account(email: &str) -> String {
     json!({"email": email, "password": PASSWORD}).to_string()
 }
 
-/// A body of exactly so many bytes, made up with white space.
+/// Returns a body of exactly this many bytes, padded with white space.
 fn padded(email: &str, bytes: usize) -> String {
     let account = account(email);
     account.clone() + &" ".repeat(bytes - account.len())
@@ -80,7 +80,7 @@ async fn a_signup_body_may_have_64_kib_and_no_byte_more() {
         assert_eq!(response.header("cache-control"), Some("no-store"));
     }
     assert_eq!(app.table_contents(), BTreeMap::new(), "a refused signup stores nothing");
-    // It is the decoded body that counts: Base64 makes this one a third longer.
+    // The limit applies to the decoded body. Base64 makes this one a third longer.
     let encoded = app.send(signup(json, padded("ann@example.com", LIMIT)).base64()).await;
     assert_eq!(encoded.status, 200, "{}", encoded.body);
     let plain = app.send(signup(json, padded("bob@example.com", LIMIT))).await;

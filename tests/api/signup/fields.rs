@@ -1,4 +1,4 @@
-//! What an email and a password must be like.
+//! The rules of emails and passwords.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::{
     test_app::{PASSWORD, TestApp},
 };
 
-/// Asserts that each of these values is refused for this one field, with this message, and that nobody signs up.
+/// Asserts that each of these values is refused for this one field with this message, and that no user is created.
 async fn refused(field: &str, cases: &[(Value, &str)]) {
     let app = TestApp::start().await;
     for (value, message) in cases {
@@ -24,7 +24,7 @@ async fn refused(field: &str, cases: &[(Value, &str)]) {
     assert_eq!(app.table_contents(), BTreeMap::new(), "a refused signup stores nothing");
 }
 
-/// Asserts that each of these passwords can be set, and then works.
+/// Asserts that each of these passwords can be set and then works.
 async fn accepted(passwords: &[String]) -> TestApp {
     let app = TestApp::start().await;
     for (number, password) in passwords.iter().enumerate() {
@@ -68,7 +68,7 @@ async fn a_password_of_8_to_72_bytes_is_accepted() {
         "\u{1}\t\r\n\u{7f}\u{200b}\"\\".to_owned(),
     ])
     .await;
-    // All 72 bytes count, and none is cut.
+    // All 72 bytes are compared.
     for wrong in ["x".repeat(71), "x".repeat(73), format!("{}y", "x".repeat(71))] {
         assert_eq!(app.log_in("user3@example.com", &wrong).await.status, 401);
     }

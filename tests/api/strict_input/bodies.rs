@@ -1,4 +1,4 @@
-//! Bodies: their size, their JSON, the types of their fields.
+//! Bodies: their size, their JSON and the types of their fields.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::expect::expect_faults;
 
 const CAP: usize = 64 * 1024;
 
-/// Texts that are not one JSON object, made from one that is.
+/// Returns texts that are not one JSON object, made from a valid body.
 fn malformed_texts(case: &BodyCase) -> Vec<String> {
     let (good, field) = (case.body.to_string(), case.text_field());
     let inside = good.strip_prefix('{').expect("an object");
@@ -59,7 +59,7 @@ fn malformed_texts(case: &BodyCase) -> Vec<String> {
         format!("{good}\0"),
         format!("\u{feff}{good}"),
         json!(good).to_string(),
-        // The same key twice: at the top, spelled otherwise, deep inside, also where the field is not known.
+        // The same key twice: at the top level, with an escape, nested, and in an unknown field.
         format!("{{\"{field}\":\"x\",{inside}"),
         format!("{{\"\\u{:04x}{}\":\"x\",{inside}", u32::from(field.as_bytes()[0]), &field[1..]),
         format!("{{\"other\":1,\"other\":1,{inside}"),
@@ -160,12 +160,12 @@ async fn a_body_of_64_kib_is_accepted_and_one_byte_more_is_not() {
             test.assert_refused(&case, case.with_body(padded(length)).base64(), 413, "payload_too_large")
                 .await;
         }
-        // Bytes count, not characters; and what is too large is not looked into.
+        // The limit is in bytes, not characters. A body that is too large is not parsed.
         let wide = format!("{{\"{}\":\"{}\"}}", case.text_field(), "é".repeat(CAP / 2));
         test.assert_refused(&case, case.with_body(wide), 413, "payload_too_large").await;
         test.assert_refused(&case, case.with_body(vec![0xff; CAP + 1]), 413, "payload_too_large").await;
         test.assert_refused(&case, case.with_body("[".repeat(CAP)), 400, "malformed_json").await;
-        // What counts is the body itself and not what base64 makes of it.
+        // The limit applies to the body itself, not to its base64 form.
         test.assert_accepted(case.with_body(padded(CAP)).base64()).await;
     }
     for case in test.body_cases().into_iter().filter(|case| case.operation.name == "update-movie") {
@@ -222,14 +222,14 @@ async fn unknown_fields_are_reported_by_name() {
     }
 }
 
-/// The bytes that the HTTP contract promises as the most of any problem document.
+/// The maximum size of a problem document in bytes, according to `openapi.yaml`.
 const PROBLEM_BYTES: usize = 16 * 1024;
 
 #[tokio::test]
 async fn no_body_makes_a_problem_document_large() {
     let test = StrictInputTest::start_for_bodies().await;
-    // Bodies of up to 64 KiB, with as many unknown fields as fit: short names, long ones, and names of which each
-    // character takes six bytes as JSON.
+    // Bodies of up to 64 KiB with as many unknown fields as fit: short names, long ones, and names whose characters
+    // each take six bytes in JSON.
     let many = |count: usize, name: &dyn Fn(usize) -> String| {
         let fields = (0..count).map(|number| (name(number), json!(1)));
         fields.collect::<serde_json::Map<_, _>>()

@@ -1,4 +1,4 @@
-//! How a body is declared, and what is told first.
+//! The content type of a body, and the precedence of errors.
 
 use super::StrictInputTest;
 
@@ -57,7 +57,7 @@ async fn json_is_accepted_in_every_spelling() {
             "application/json; profile=\"a;b\"; charset=utf-8",
         ] {
             let request = case.request().header("Content-Type", content_type);
-            // A body that gets as far as its fields, so that each operation can be asked again.
+            // This body is refused only for its fields, so each operation can be called again.
             test.assert_refused(&case, request.body("{\"other\":1}"), 400, "validation_failed").await;
         }
         let request = case.request().header("content-type", "APPLICATION/JSON; charset=utf-8");
@@ -65,7 +65,7 @@ async fn json_is_accepted_in_every_spelling() {
     }
 }
 
-/// 401, 415, 413, 400: each request has all that comes later wrong, too.
+/// 401, 415, 413, 400: each request would also cause all later errors.
 #[tokio::test]
 async fn errors_take_precedence_in_the_documented_order() {
     let test = StrictInputTest::start_for_bodies().await;

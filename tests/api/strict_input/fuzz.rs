@@ -1,4 +1,4 @@
-//! Random requests and events: no answer is our fault, and no process ends.
+//! Random requests and events: no response is a 5xx, and no process ends.
 
 use local::gateway::{Gateway, HttpRequest};
 use proptest::{
@@ -18,12 +18,12 @@ use crate::{operations, test_app::segment};
 
 const CASES: u32 = 250;
 
-/// Any operation that has a route, by its place among them.
+/// Generates the index of an operation that has a route.
 fn operation() -> impl Strategy<Value = usize> {
     0..operations::with_route().count()
 }
 
-/// Runs a property with a test of its own. Failures are not kept in a file: the message shows the smallest one.
+/// Runs a property with its own system. Failures are not saved in a file: the message shows the smallest one.
 fn run<S: Strategy>(
     strategy: &S,
     property: impl Fn(&Runtime, &StrictInputTest, S::Value) -> Result<(), TestCaseError>,
@@ -38,7 +38,7 @@ fn run<S: Strategy>(
     }
 }
 
-/// Any JSON, with a liking for the words of this API.
+/// Generates any JSON, often with the field names of this API.
 fn json_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -114,7 +114,7 @@ fn no_request_gets_a_5xx_response() {
             request = request.header("content-type", "application/json");
         }
         if token {
-            // Each operation has a user of its own, so one that ends a session ends no other operation's.
+            // Each operation has its own user, so one that ends a session ends no other operation's.
             request = request.bearer(&owner.user.token);
         }
         if base64 {

@@ -1,5 +1,5 @@
-//! Events that nobody expects. What API Gateway can send gets a clean answer; what it cannot may be reported to the
-//! Runtime API as an error; no process ends over either.
+//! Unexpected events. An event that API Gateway can send gets a response. An event that it cannot send may be reported
+//! to the Runtime API as an error. Neither ends a process.
 
 use local::{
     gateway::{HttpRequest, HttpResponse},
@@ -14,7 +14,7 @@ use crate::{
     test_app::segment,
 };
 
-/// An operation with an event that it answers in the same way however often it gets it.
+/// An operation with an event that always gets the same status.
 pub struct Repeatable {
     pub operation: String,
     pub event: Value,
@@ -34,7 +34,7 @@ impl StrictInputTest {
         operations::with_route().map(repeatable).collect()
     }
 
-    /// Gives an event to an operation. `sendable` says whether API Gateway can send it.
+    /// Invokes an operation with an event. `sendable` says whether API Gateway can send it.
     pub async fn survive(&self, operation: &str, event: Vec<u8>, sendable: bool) -> Result<(), String> {
         let function = self.app.function(operation).await;
         let outcome = function.invoke_raw(event).await;
@@ -42,9 +42,9 @@ impl StrictInputTest {
             Outcome::Response(_) => {
                 let response = HttpResponse::from_outcome(&outcome);
                 if response.status >= 500 {
-                    return Err(format!("{operation} answered {response:?}"));
+                    return Err(format!("{operation} responded with {response:?}"));
                 }
-                // An event that names another path may get headers that its operation does not have.
+                // An event that names another path may get headers of another operation.
                 if sendable {
                     contract::check(operation, &response);
                 }
@@ -58,11 +58,11 @@ impl StrictInputTest {
         if function.running_instances() == 1 { Ok(()) } else { Err(format!("{operation} has ended")) }
     }
 
-    /// Gives an event to an operation as it is, and checks that the operation goes on as before.
+    /// Invokes an operation with an event, and asserts that the operation still works afterwards.
     async fn assert_still_works(&self, repeatable: &Repeatable, case: &str, event: Vec<u8>, sendable: bool) {
         let survived = self.survive(&repeatable.operation, event, sendable).await;
         assert_eq!(survived, Ok(()), "{case}");
-        // Logins are of nobody, and would soon have to wait.
+        // These logins have an unknown email, and would soon be blocked.
         self.app.reset_password_attempts();
         let response = self.app.invoke(&repeatable.operation, &repeatable.event).await;
         assert_eq!(
@@ -73,10 +73,10 @@ impl StrictInputTest {
     }
 }
 
-/// Other values for some places of an event, given as JSON pointers.
+/// New values at some places of an event, given as JSON pointers.
 type Changes = Vec<(&'static str, Value)>;
 
-/// Texts that somebody's parser has stumbled over.
+/// Texts that parsers have failed on.
 const STRANGE: [&str; 21] = [
     "",
     " ",
@@ -101,7 +101,7 @@ const STRANGE: [&str; 21] = [
     "//..//",
 ];
 
-/// What a client, or API Gateway in its name, can put into an event.
+/// Returns changes that a client, or API Gateway on its behalf, can cause.
 fn sendable_changes() -> Vec<Changes> {
     let mut changes = Vec::new();
     for text in STRANGE {
@@ -217,7 +217,7 @@ async fn no_impossible_event_ends_a_process() {
     }
 }
 
-/// The event, spoilt in ways that API Gateway has none of.
+/// Returns events that API Gateway cannot send.
 fn impossible(event: &Value) -> Vec<(String, Value)> {
     let mut events = Vec::new();
     for place in [
@@ -266,7 +266,7 @@ fn impossible(event: &Value) -> Vec<(String, Value)> {
     events
 }
 
-/// The event with other values at some places, given as JSON pointers.
+/// Returns the event with other values at some places, given as JSON pointers.
 pub fn changed(event: &Value, changes: &[(&str, Value)]) -> Value {
     let mut event = event.clone();
     for (place, value) in changes {
@@ -278,7 +278,7 @@ pub fn changed(event: &Value, changes: &[(&str, Value)]) -> Value {
     event
 }
 
-/// The event without what is at a place.
+/// Returns the event without the value at a place.
 pub fn without(event: &Value, place: &str) -> Value {
     let mut event = event.clone();
     let (parent, name) = place.rsplit_once('/').expect("a pointer");
@@ -288,7 +288,7 @@ pub fn without(event: &Value, place: &str) -> Value {
     event
 }
 
-/// A request whose path, query, headers and body are all as strange as API Gateway lets through.
+/// The path, the query, the headers and the body of the request are all as strange as API Gateway allows.
 #[tokio::test]
 async fn a_request_that_is_strange_everywhere_gets_a_response() {
     let test = StrictInputTest::start().await;

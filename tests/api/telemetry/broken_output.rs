@@ -14,7 +14,7 @@ use crate::{
 #[tokio::test]
 async fn requests_get_responses_if_no_log_can_be_written() {
     for format in [emf::JSON, ("AWS_LAMBDA_LOG_FORMAT", "Text")] {
-        // At this level most is written.
+        // This level writes the most.
         let app = TestApp::start_with(1, &[format, ("AWS_LAMBDA_LOG_LEVEL", "TRACE")]).await;
         app.sign_up("ann@example.com").await;
         for output in [Output::Full, Output::Closed] {
@@ -28,7 +28,7 @@ async fn requests_get_responses_if_no_log_can_be_written() {
                 let response = HttpResponse::from_outcome(&function.invoke(&login(password)).await);
                 assert_eq!(response.status, status, "{format:?} {output:?}: {}", response.body);
             }
-            assert!(function.is_alive(), "{format:?} {output:?}: the process lives on");
+            assert!(function.is_alive(), "{format:?} {output:?}: the process continues");
             assert_eq!(function.logs(), [""; 0], "the output is broken");
         }
     }

@@ -1,5 +1,5 @@
-//! What the line says an operation cost is what DynamoDB answered, and exactly what it may cost. `access_patterns.rs`
-//! has the requests themselves.
+//! The capacity in the completion line is the capacity that DynamoDB reported, and is exactly as documented.
+//! `access_patterns.rs` has the requests themselves.
 
 use local::{
     fault_proxy::{Fault, RecordedCall, Rule},
@@ -17,14 +17,14 @@ use crate::{
 /// Read units and write units.
 type Price = (f64, f64);
 
-/// What a line says.
+/// Returns the units in a completion line.
 fn reported(line: &Value) -> Price {
     let values = emf::values(line);
     let units = |name: &str| values.get(name).copied().unwrap_or_default();
     (units("ReadCapacityUnits"), units("WriteCapacityUnits"))
 }
 
-/// What the answer of a call says. Only transactions name the kind of the units.
+/// Returns the units in the response of a call. Only transactions tell read units from write units.
 fn answered(call: &RecordedCall) -> Price {
     let consumed = call.consumed_capacity.clone().unwrap_or_default();
     let parts = consumed.as_array().map_or_else(|| std::slice::from_ref(&consumed), Vec::as_slice);
@@ -33,11 +33,11 @@ fn answered(call: &RecordedCall) -> Price {
         "GetItem" | "Query" => (sum("CapacityUnits"), 0.0),
         "PutItem" | "UpdateItem" | "DeleteItem" => (0.0, sum("CapacityUnits")),
         "TransactWriteItems" => (sum("ReadCapacityUnits"), sum("WriteCapacityUnits")),
-        other => panic!("{other} is not made in a request"),
+        other => panic!("{other} is not a request of an HTTP operation"),
     }
 }
 
-/// The request succeeds, and its line says this price, which is what the answers said.
+/// Panics unless the request succeeds and its line has these units, which are the units that DynamoDB reported.
 async fn assert_price(app: &TestApp, what: &str, request: HttpRequest, expected: Price) {
     app.proxy.clear_calls();
     let (response, line) = send(app, &request).await;
@@ -45,7 +45,11 @@ async fn assert_price(app: &TestApp, what: &str, request: HttpRequest, expected:
     let calls = app.proxy.calls();
     let add =
         |(read, written): Price, call: &RecordedCall| (read + answered(call).0, written + answered(call).1);
-    assert_eq!(reported(&line), calls.iter().fold((0.0, 0.0), add), "{what}: left is told, right is true");
+    assert_eq!(
+        reported(&line),
+        calls.iter().fold((0.0, 0.0), add),
+        "{what}: left is logged, right is reported by DynamoDB"
+    );
     assert_eq!(reported(&line), expected, "{what}: {calls:#?}");
 }
 
@@ -72,7 +76,7 @@ async fn large_items_cost_more() {
     assert_price(&app, "list", get("/api/movies"), (1.0, 0.0)).await;
 }
 
-/// DynamoDB finds that it has committed the transaction already, and charges the repetition as a read of what it wrote.
+/// DynamoDB has already committed the transaction, and charges the repetition as a read of the written items.
 #[tokio::test]
 async fn a_repeated_transaction_is_charged_as_a_read() {
     let app = TestApp::start_with_json_logs().await;
@@ -85,7 +89,7 @@ async fn a_repeated_transaction_is_charged_as_a_read() {
     let calls = app.proxy.calls();
     let [_, lost, repeated] = &calls[..] else { panic!("a check and two transactions: {calls:#?}") };
     assert_eq!((answered(lost), answered(repeated)), ((0.0, 8.0), (6.0, 0.0)));
-    // Of the answer that got lost nobody knows; the check of the token is a read, too.
+    // The units of the lost response are unknown. The check of the token is a read, too.
     assert_eq!(reported(&line), (7.0, 0.0));
 }
 

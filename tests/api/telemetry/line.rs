@@ -1,4 +1,4 @@
-//! The members of the line, for each kind of outcome.
+//! The members of the completion line, for each kind of outcome.
 
 use local::fault_proxy::{Fault, Rule};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::{
     test_app::{PASSWORD, TestApp, USERS, get, movie, movie_path, post},
 };
 
-/// Takes out of a line what differs from run to run, after looking at it.
+/// Removes the members of a line that differ from run to run, after checking them.
 fn settled(mut line: Value) -> Value {
     let now = shared::runtime::CLOCK.now();
     let members = line.as_object_mut().expect("an object");
@@ -122,7 +122,7 @@ async fn the_line_of_a_refusal_has_its_code() {
     let line = settled(line);
     assert_eq!((response.status, &line["code"]), (409, &json!("movie_name_taken")));
     assert_eq!((&line["level"], &line["user_id"], line.get("cause")), (&json!("INFO"), &json!(ann.id), None));
-    // The check of the token; the transaction that was refused names no price.
+    // The check of the token. The refused transaction reports no units.
     assert_eq!(emf::values(&line), [("ReadCapacityUnits".to_owned(), 1.0)].into());
 }
 
@@ -173,7 +173,7 @@ async fn a_user_is_not_carried_over_to_the_next_request() {
     assert_eq!(line.expect("a line")["route"], "POST /api/auth/signup");
 }
 
-/// Whatever the functions emit, in a system that is used, follows the specification of the format.
+/// Every document that functions emit in use follows the specification of the format.
 #[tokio::test]
 async fn every_document_names_the_stage_and_its_own_operation() {
     let app: TestApp = TestApp::start_with_json_logs().await;

@@ -15,7 +15,7 @@ use crate::{
     test_app::{MOVIES, PASSWORD, PASSWORD_ATTEMPTS, TestApp, delete, get, movie, movie_path, post, put},
 };
 
-/// The names of the outcomes that a line counts, each of them once.
+/// Returns the names of the outcomes that a line counts, each once.
 fn outcomes(line: &Value) -> Vec<String> {
     let counted: BTreeMap<String, f64> = emf::values(line);
     let outcomes = counted.into_iter().filter(|(name, _)| !name.ends_with("CapacityUnits"));
@@ -27,7 +27,7 @@ fn outcomes(line: &Value) -> Vec<String> {
         .collect()
 }
 
-/// The request has this status and counts as exactly this.
+/// Panics unless the request has this status and counts as exactly these outcomes.
 async fn assert_outcome(app: &TestApp, request: HttpRequest, status: u16, expected: &[&str]) {
     let (response, line) = send(app, &request).await;
     assert_eq!(response.status, status, "{}", response.body);
@@ -110,7 +110,8 @@ async fn server_errors_of_dynamodb_are_counted_apart() {
     });
     assert_outcome(&app, get(&path), 500, &both).await;
 
-    // The hash names a cost that bcrypt does not have: no fault of the database, which gave what it was given.
+    // The hash has a cost that bcrypt does not support. This is not an error of DynamoDB, which returned the stored
+    // item.
     app.edit_user(&ann.id, |user| {
         let hash = user["password_hash"]["S"].as_str().expect("a hash").replace("$2b$04$", "$2b$77$");
         user["password_hash"] = json!({"S": hash});

@@ -1,4 +1,4 @@
-//! What the environment says about the log.
+//! The environment variables of the log.
 
 use local::runtime_api::Function;
 use serde_json::Value;

@@ -1,10 +1,10 @@
-//! What a function under test is started with.
+//! The executables and the environment of functions under test.
 
 use std::path::{Path, PathBuf};
 
 use super::{ACCOUNT_DELETIONS, MOVIES, PASSWORD_ATTEMPTS, TOKEN_KEY, USERS};
 
-/// The value that a function's variable has in tests.
+/// Returns the value of an environment variable in tests.
 pub fn usual_value(name: &str) -> &'static str {
     match name {
         "JWT_SECRET_KEY" => TOKEN_KEY,
@@ -15,7 +15,9 @@ pub fn usual_value(name: &str) -> &'static str {
         "BCRYPT_COST_CEILING" | "JWT_PREVIOUS_SECRET_KEY" | "MOVIES_PER_USER" | "RELEASE" => "",
         "BCRYPT_COST" => "4",
         "STAGE" => "local",
-        other => panic!("template.yaml gives a function {other}, which the tests do not know"),
+        other => panic!(
+            "template.yaml gives a function {other}: add its value to `usual_value` in tests/api/test_app/functions.rs"
+        ),
     }
 }
 

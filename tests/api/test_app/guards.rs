@@ -1,4 +1,4 @@
-//! What must be true of every system that a test has used.
+//! Checks of every system at the end of a test.
 
 use std::sync::PoisonError;
 
@@ -35,7 +35,7 @@ impl TestApp {
     }
 
     pub(super) fn record_secret(&self, secret: &str) {
-        // Short texts turn up in logs by chance.
+        // Short texts appear in logs by chance.
         if secret.len() >= 8 {
             self.secrets.lock().unwrap_or_else(PoisonError::into_inner).push(secret.to_owned());
         }
@@ -43,8 +43,8 @@ impl TestApp {
 }
 
 impl Drop for TestApp {
-    /// Whatever a test was about: nothing secret may have been logged on the way, and of DynamoDB nothing asked that the
-    /// template does not allow, that is not declared, or without asking for its price.
+    /// Checks after every test that no secret was logged, and that every request of DynamoDB is allowed by the
+    /// template, is declared in [`crate::operations`] and asks for its consumed capacity.
     fn drop(&mut self) {
         if std::thread::panicking() {
             return;
@@ -54,9 +54,13 @@ impl Drop for TestApp {
         policies::assert_allowed(&self.template, &calls);
         let functions = self.template.functions().iter().map(|function| &*function.operation);
         access::assert_declared(&functions.collect::<Vec<_>>(), &calls);
-        // A request without would be missing from the metrics: see `CapacityMeter`.
+        // Without it, the request would be missing from the metrics: see `CapacityMeter`.
         for call in calls {
-            assert_eq!(call.body["ReturnConsumedCapacity"], "TOTAL", "{} asks for no price", call.operation);
+            assert_eq!(
+                call.body["ReturnConsumedCapacity"], "TOTAL",
+                "{} does not ask for its consumed capacity",
+                call.operation
+            );
         }
     }
 }

@@ -3,42 +3,42 @@
 use local::gateway::HttpRequest;
 use serde_json::{Value, json};
 
-/// A `POST` with a JSON body.
+/// Returns a `POST` with a JSON body.
 pub fn post(path: &str, body: &Value) -> HttpRequest {
     HttpRequest::new("POST", path).json(body)
 }
 
-/// A `PUT` with a JSON body.
+/// Returns a `PUT` with a JSON body.
 pub fn put(path: &str, body: &Value) -> HttpRequest {
     HttpRequest::new("PUT", path).json(body)
 }
 
-/// A `GET`.
+/// Returns a `GET`.
 pub fn get(path: &str) -> HttpRequest {
     HttpRequest::new("GET", path)
 }
 
-/// A `DELETE`.
+/// Returns a `DELETE`.
 pub fn delete(path: &str) -> HttpRequest {
     HttpRequest::new("DELETE", path)
 }
 
-/// A path segment of this text and nothing but this text.
+/// Returns a path segment in which every byte of the text is escaped.
 pub fn segment(text: &str) -> String {
     text.bytes().fold(String::new(), |encoded, byte| encoded + &format!("%{byte:02x}"))
 }
 
-/// The path of a movie that the API returned.
+/// Returns the path of a movie that the API returned.
 pub fn movie_path(movie: &Value) -> String {
     format!("/api/movies/{}", movie["id"].as_str().expect("an id"))
 }
 
-/// The partition key of a movie that the API returned.
+/// Returns the partition key of a movie that the API returned.
 pub fn movie_key(movie: &Value) -> String {
     format!("movie#{}", movie["id"].as_str().expect("an id"))
 }
 
-/// A movie as a client sends one.
+/// Returns a movie as a client sends one.
 pub fn movie(name: &str) -> Value {
     json!({"name": name, "casts": ["Tim Robbins", "Morgan Freeman"], "genres": ["Drama"]})
 }

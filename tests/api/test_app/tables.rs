@@ -1,4 +1,4 @@
-//! The tables behind the functions' backs.
+//! Direct access to the tables.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::{ACCOUNT_DELETIONS, MOVIES, PASSWORD_ATTEMPTS, TestApp, USERS};
 
 impl TestApp {
-    /// Everything that the tables hold, but for the counters of failed logins, which move with every try: equal before
-    /// and after whatever changed nothing.
+    /// Returns all items of the tables except the counters of password attempts, which change with every attempt. Equal
+    /// before and after a request that changes nothing.
     pub fn table_contents(&self) -> BTreeMap<String, Value> {
         let keyed = |table| {
             let items = self.database.items(table).expect("items").into_iter();
@@ -20,31 +20,31 @@ impl TestApp {
         [USERS, MOVIES, ACCOUNT_DELETIONS].into_iter().flat_map(keyed).collect()
     }
 
-    /// Forgets all failed logins, as time does.
+    /// Deletes all counters of password attempts, as if they had expired.
     pub fn reset_password_attempts(&self) {
         for counter in self.items(PASSWORD_ATTEMPTS, "") {
             self.delete_item(PASSWORD_ATTEMPTS, counter["pk"]["S"].as_str().expect("a key"));
         }
     }
 
-    /// The item with this partition key.
+    /// Returns the item with this partition key.
     pub fn item(&self, table: &str, key: &str) -> Option<Value> {
         self.items(table, key).into_iter().find(|item| item["pk"]["S"] == key)
     }
 
-    /// Changes an item behind the functions' back.
+    /// Changes an item in the table.
     pub fn edit_item(&self, table: &str, key: &str, change: impl FnOnce(&mut Value)) {
         let mut item = self.item(table, key).unwrap_or_else(|| panic!("{table} has no {key}"));
         change(&mut item);
         self.database.put_item(table, item).expect("an item");
     }
 
-    /// Changes the item of a user behind the functions' back.
+    /// Changes the item of a user in the table.
     pub fn edit_user(&self, id: &str, change: impl FnOnce(&mut Value)) {
         self.edit_item(USERS, &format!("user#{id}"), change);
     }
 
-    /// Deletes an item behind the functions' back.
+    /// Deletes an item from the table.
     pub fn delete_item(&self, table: &str, key: &str) {
         self.database.delete_item(table, json!({"pk": {"S": key}})).expect("deletion");
     }

@@ -1,4 +1,4 @@
-//! Whose failures they are: the address is the one that API Gateway saw.
+//! The address of an attempt is the one that API Gateway saw.
 
 use super::{
     ACCOUNT_LIMIT, OWNER, PASSWORD_ENDPOINTS, PasswordEndpoint, SOURCE_LIMIT, STRANGER, ThrottleTest, now,
@@ -19,7 +19,7 @@ async fn the_owner_can_log_in_during_an_attack() {
         }
         let before = test.strict();
         test.succeed(OWNER).await;
-        // What others have failed at is not forgiven because the owner knows the password.
+        // The owner's right password does not reset the failures of other addresses.
         assert_eq!(test.strict(), before, "{endpoint:?}");
         test.blocked(test.attempt(PASSWORD, STRANGER)).await;
         let first_login = usize::from(endpoint == PasswordEndpoint::Login);
@@ -43,7 +43,7 @@ async fn ipv6_addresses_of_one_network_share_their_waits() {
         test.block_until(now() + 60_000);
         test.blocked(test.guess("2001:db8:0:7:ffff:ffff:ffff:ffff")).await;
         test.fail("2001:db8:0:8::1").await;
-        assert_eq!(test.strict().len(), 2, "{endpoint:?}: the next network has waits of its own");
+        assert_eq!(test.strict().len(), 2, "{endpoint:?}: the next network has its own waits");
     }
 }
 
@@ -54,7 +54,7 @@ async fn an_ipv4_address_is_one_source_in_either_form() {
         test.fail(STRANGER).await;
         test.fail(&format!("::ffff:{STRANGER}")).await;
         assert_eq!(test.strict_failures(), 2, "{endpoint:?}");
-        // Other IPv4 addresses are others in that form, too: they are not hosts of one IPv6 network.
+        // Different IPv4 addresses are different in that form, too: they are not hosts of one IPv6 network.
         test.fail("::ffff:198.51.100.99").await;
         assert_eq!(test.strict().len(), 2, "{endpoint:?}");
     }
@@ -81,9 +81,9 @@ async fn address_headers_of_a_client_change_nothing() {
         assert_eq!(
             test.strict_failures(),
             headers.len() as u64,
-            "{endpoint:?}: another address was believed"
+            "{endpoint:?}: the address of a header was used"
         );
-        // Nobody can get out of a wait by a header, nor put others into one.
+        // A header neither ends a wait nor causes one for another address.
         test.block_until(now() + 60_000);
         for (name, value) in headers {
             test.blocked(test.attempt(PASSWORD, STRANGER).header(name, value)).await;

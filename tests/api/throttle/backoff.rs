@@ -1,4 +1,4 @@
-//! One account and one address: five failures are free, then every further one costs a wait that doubles.
+//! One account and one address: five failures are free, and each further one doubles the wait.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use crate::{
     test_app::{PASSWORD, PASSWORD_ATTEMPTS, TestApp, get, movie, post},
 };
 
-/// Far enough away that the machine cannot be too slow for it.
+/// Long enough that a slow machine does not matter.
 const A_MINUTE: i64 = 60_000;
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn waits_double_from_the_sixth_failure_to_15_minutes() {
                 "{endpoint:?}: {blocked_until} is not in {expected:?}"
             );
 
-            // A short wait could be over before the next try arrives.
+            // A short wait could end before the next attempt arrives.
             let blocked_until = if wait < 60 { blocked_until + A_MINUTE } else { blocked_until };
             test.block_until(blocked_until);
             let before = now();
@@ -100,11 +100,11 @@ async fn a_right_password_resets_the_failures() {
         test.fail_times(7, OWNER).await;
         test.succeed(OWNER).await;
         assert_eq!(test.strict_failures(), 0, "{endpoint:?}");
-        // The hour remembers what failed, and does not count what succeeded.
+        // The hourly counters keep failures and do not count successes.
         for limit in [super::ACCOUNT_LIMIT, super::SOURCE_LIMIT] {
             assert_eq!(test.window_failures(limit), 7 + endpoint.kept(1), "{endpoint:?} {limit}");
         }
-        // Five are free again, without any wait in between.
+        // Five failures are free again, without a wait between them.
         for _ in 0..5 {
             test.fail(OWNER).await;
         }
@@ -123,7 +123,7 @@ async fn each_endpoint_has_its_own_failures() {
             test.fail(STRANGER).await;
         }
     }
-    // Four each: one more has no wait yet, at either endpoint.
+    // Four failures each: the next one causes no wait at either endpoint.
     for endpoint in PASSWORD_ENDPOINTS {
         test.endpoint = endpoint;
         test.fail(STRANGER).await;

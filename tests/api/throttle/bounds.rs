@@ -1,4 +1,4 @@
-//! The bounds of an hour: what an account takes from everywhere, and an address everywhere.
+//! The hourly limits: of an account from all addresses, and of an address for all accounts.
 
 use super::{
     ACCOUNT_LIMIT, OWNER, PASSWORD_ENDPOINTS, PasswordEndpoint, SOURCE_LIMIT, STRANGER, ThrottleTest,
@@ -22,7 +22,7 @@ async fn an_account_has_a_hundred_failures_an_hour() {
         {
             waits_for_the_hours_end(&test, test.attempt(password, address)).await;
         }
-        assert_eq!(test.strict().len(), 3, "{endpoint:?}: blocked tries have no counters");
+        assert_eq!(test.strict().len(), 3, "{endpoint:?}: blocked attempts have no counters");
 
         test.let_the_hour_pass();
         test.succeed(OWNER).await;
@@ -36,7 +36,7 @@ async fn an_account_has_a_hundred_failures_an_hour() {
 async fn strangers_at_the_login_cannot_block_a_signed_in_owner() {
     let mut test = ThrottleTest::new(PasswordEndpoint::Login).await;
     early_in_the_hour().await;
-    // As much as strangers can do, and even from the owner's own address.
+    // The most that strangers can do, even from the owner's own address.
     use_up_every_try(&mut test).await;
     test.blocked(test.attempt(PASSWORD, OWNER)).await;
     test.blocked(test.attempt(PASSWORD, STRANGER)).await;
@@ -44,11 +44,15 @@ async fn strangers_at_the_login_cannot_block_a_signed_in_owner() {
     test.endpoint = PasswordEndpoint::ChangePassword;
     test.succeed(OWNER).await;
     test.fail(OWNER).await;
-    assert_eq!(test.window_failures(ACCOUNT_LIMIT), 2, "the owner's own tries");
+    assert_eq!(test.window_failures(ACCOUNT_LIMIT), 2, "the owner's own attempts");
     test.succeed(OWNER).await;
     test.endpoint = PasswordEndpoint::Login;
     test.blocked(test.attempt(PASSWORD, OWNER)).await;
-    assert_eq!(test.window_failures(ACCOUNT_LIMIT), ACCOUNT_LIMIT, "a change forgives no guess of a login");
+    assert_eq!(
+        test.window_failures(ACCOUNT_LIMIT),
+        ACCOUNT_LIMIT,
+        "a password change resets no failure of a login"
+    );
     assert_consistent(&test.app);
 }
 
@@ -69,7 +73,7 @@ async fn an_account_gets_a_hundred_changes_of_its_password_an_hour() {
     early_in_the_hour().await;
     test.succeed(OWNER).await;
     for limit in [ACCOUNT_LIMIT, SOURCE_LIMIT] {
-        assert_eq!(test.window_failures(limit), 1, "a right password counts as a try of {limit}");
+        assert_eq!(test.window_failures(limit), 1, "a right password counts as an attempt of {limit}");
         test.set_windows(limit, limit - 1);
         test.succeed(OWNER).await;
         waits_for_the_hours_end(&test, test.attempt(PASSWORD, OWNER)).await;
@@ -90,7 +94,7 @@ async fn a_right_password_works_with_one_failure_left() {
     for _ in 0..3 {
         test.succeed(STRANGER).await;
     }
-    // Also that of the first login has become one less than full, and nobody has come from there since.
+    // The counter of the first login's address is also one below its limit, and it has had no attempt since.
     for (limit, windows) in [(ACCOUNT_LIMIT, 1), (SOURCE_LIMIT, 2)] {
         assert_eq!(test.window_failures(limit), windows * (limit - 1));
     }
@@ -109,7 +113,7 @@ async fn an_address_has_a_thousand_failures_an_hour_with_all_accounts() {
     for email in [test.ann.email.as_str(), "bob@example.com", "nobody@example.com", "not an address"] {
         waits_for_the_hours_end(&test, login(email, PASSWORD, STRANGER)).await;
     }
-    assert_eq!(test.window_failures(ACCOUNT_LIMIT), 2, "what is blocked counts for no account");
+    assert_eq!(test.window_failures(ACCOUNT_LIMIT), 2, "a blocked attempt counts for no account");
     test.succeed(OWNER).await;
     test.let_the_hour_pass();
     test.fail(STRANGER).await;
@@ -132,7 +136,7 @@ async fn known_and_unknown_accounts_at_the_limit_look_alike() {
     assert!(refusals.iter().all(|refusal| *refusal == refusals[0]), "{refusals:?}");
 }
 
-/// The try is blocked until the hour ends.
+/// Panics unless the attempt is blocked until the hour ends.
 async fn waits_for_the_hours_end(test: &ThrottleTest, request: local::gateway::HttpRequest) {
     let (before, end) = (now(), hours_end());
     let response = test.blocked(request).await;
@@ -141,7 +145,8 @@ async fn waits_for_the_hours_end(test: &ThrottleTest, request: local::gateway::H
     assert!(expected.contains(&retry_after(&response)), "{response:?}, not {expected:?}");
 }
 
-/// Leaves the owner's account no try at the present endpoint: it waits, and both windows of the hour are full.
+/// Uses up all attempts of the owner's account at the endpoint: it has to wait, and both hourly counters are at their
+/// limit.
 async fn use_up_every_try(test: &mut ThrottleTest) {
     test.fail_times(8, OWNER).await;
     test.block_until(now() + 60_000);

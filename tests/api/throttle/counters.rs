@@ -1,4 +1,4 @@
-//! What the table holds of failures: nothing that names anybody, and nothing for ever.
+//! The contents of the counters: nothing that identifies a person, and nothing that is kept forever.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ async fn counters_name_no_email_and_no_address() {
         test.app.send(login(email, "a wrong password", STRANGER)).await;
     }
     let counters = test.app.items(PASSWORD_ATTEMPTS, "");
-    // Three accounts with one address, three accounts, and two addresses: the first login came from another one.
+    // Three accounts with one address, three accounts and two addresses: the first login came from another address.
     assert_eq!(counters.len(), 3 + 3 + 2, "{counters:?}");
     for counter in &counters {
         let (name, hour) =

@@ -1,4 +1,4 @@
-//! Many guesses at the same time, each in a process of its own, get no more tries than one after the other.
+//! Concurrent guesses, each in its own process, get no more attempts than sequential ones.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{consistency::assert_consistent, test_app::PASSWORD};
 
-/// The processes, and how many guesses each gets on average.
+/// The number of processes, and the average number of guesses of each.
 const PROCESSES: usize = 25;
 const GUESSES: usize = 100;
 
@@ -22,7 +22,7 @@ const GUESSES: usize = 100;
 async fn a_hundred_concurrent_guesses_get_five_attempts() {
     for endpoint in PASSWORD_ENDPOINTS {
         let test = crowd(endpoint, PROCESSES).await;
-        // The last free try of all makes every further one wait for a minute, so the machine may be slow.
+        // The last free attempt blocks every further one for a minute, so a slow machine does not matter.
         test.fail_times(10, STRANGER).await;
         let guesses = (0..GUESSES).map(|_| test.guess(STRANGER)).collect();
         let responses = test.all(guesses).await;
@@ -42,7 +42,7 @@ async fn a_hundred_concurrent_guesses_get_five_attempts() {
 async fn concurrent_guesses_get_no_more_free_attempts() {
     for endpoint in PASSWORD_ENDPOINTS {
         let test = crowd(endpoint, PROCESSES).await;
-        // Nobody may count a failure before all have come, so none of them comes after the first wait.
+        // No failure is counted before all attempts have arrived, so none of them comes after the first wait.
         let gate = Gate::new();
         let held = Rule { times: usize::MAX, ..Rule::once(Fault::Hold(gate.clone())) };
         test.app.proxy.inject(held.from(endpoint.operation()).on("UpdateItem"));
@@ -81,7 +81,7 @@ async fn a_hundred_addresses_share_an_accounts_hour() {
         assert_eq!(test.window_failures(SOURCE_LIMIT), before + 7, "{endpoint:?}: counted for an address");
         assert_eq!(test.strict().len(), 1 + 7, "{endpoint:?}");
         for response in responses.iter().filter(|response| response.status == 429) {
-            assert_eq!(test.app.hash_rounds(response).await, 0, "{endpoint:?}: a blocked try was hashed");
+            assert_eq!(test.app.hash_rounds(response).await, 0, "{endpoint:?}: a blocked attempt was hashed");
         }
         assert_consistent(&test.app);
     }
@@ -135,7 +135,7 @@ async fn an_owners_login_gives_a_guesser_no_more_attempts() {
     assert_consistent(&test.app);
 }
 
-/// A test with so many processes behind its endpoint, early enough in the hour that it does not end meanwhile.
+/// Starts a test with this many processes of its endpoint, early enough in the hour.
 async fn crowd(endpoint: PasswordEndpoint, processes: usize) -> ThrottleTest {
     let mut test = ThrottleTest::new(endpoint).await;
     early_in_the_hour().await;
@@ -152,7 +152,7 @@ impl ThrottleTest {
     }
 }
 
-/// How many got which status.
+/// Returns the number of responses by status.
 fn counts(responses: &[HttpResponse]) -> BTreeMap<u16, usize> {
     let mut counts = BTreeMap::new();
     for response in responses {
@@ -161,7 +161,7 @@ fn counts(responses: &[HttpResponse]) -> BTreeMap<u16, usize> {
     counts
 }
 
-/// Panics unless the only address that failed with the account has so many failures, and each window that counts them.
+/// Panics unless the only address with failures has this many with the account, and each hourly counter, too.
 #[track_caller]
 fn counted(test: &ThrottleTest, strict: u64, windows: u64) {
     assert_eq!(test.strict_failures(), strict, "{:?}", test.endpoint);

@@ -14,18 +14,18 @@ use crate::{
     test_app::{PASSWORD, PASSWORD_ATTEMPTS},
 };
 
-/// A try that follows two failures, with a right password or a wrong one.
+/// An attempt after two failures, with a right password or a wrong one.
 const EARLIER: u64 = 2;
 const RIGHT: [bool; 2] = [true, false];
 
-/// Every request of a try: the operation, and how many of its kind come before. The reads of a login run side by side,
-/// as do the two windows each time.
+/// Returns every request of an attempt: its action, and the number of earlier requests with this action. The reads of a
+/// login are concurrent, as are the two hourly counters.
 pub(super) fn requests(endpoint: PasswordEndpoint, right: bool) -> Vec<(&'static str, usize)> {
     let reads = if endpoint == PasswordEndpoint::Login { 3 } else { 2 };
     let mut requests: Vec<_> = (0..reads).map(|index| ("GetItem", index)).collect();
     requests.extend([("UpdateItem", 0), ("UpdateItem", 1), ("PutItem", 0)]);
     if right {
-        // A login counts both windows down; a change of the password writes the user.
+        // A login counts both hourly counters down. A password change writes the user.
         requests.extend([("DeleteItem", 0), ("UpdateItem", 2)]);
     }
     if right && endpoint == PasswordEndpoint::Login {
@@ -34,7 +34,7 @@ pub(super) fn requests(endpoint: PasswordEndpoint, right: bool) -> Vec<(&'static
     requests
 }
 
-/// What a try with an ordinary answer leaves: failures of the account with the address, and in the windows.
+/// Returns the failures after an attempt without a fault: of the account with the address, and in the hourly counters.
 fn after(endpoint: PasswordEndpoint, right: bool) -> (u64, u64) {
     if right { (0, EARLIER + endpoint.kept(1)) } else { (EARLIER + 1, EARLIER + 1) }
 }
@@ -45,7 +45,7 @@ pub(super) async fn test(endpoint: PasswordEndpoint) -> ThrottleTest {
     test
 }
 
-/// Forgets every failure, as time does, and every fault, and begins with the earlier failures again.
+/// Deletes every counter and every fault, and repeats the earlier failures.
 pub(super) async fn start_over(test: &ThrottleTest) {
     test.app.proxy.clear_rules();
     for counter in test.app.items(PASSWORD_ATTEMPTS, "") {
@@ -63,9 +63,9 @@ async fn attempt(test: &mut ThrottleTest, right: bool) -> HttpResponse {
     response
 }
 
-/// The failures of the account with the address, of the account in this hour, and of the address.
+/// Returns the failures of the account with the address, of the account in this hour, and of the address.
 fn counts(test: &ThrottleTest) -> (u64, u64, u64) {
-    // The first login came from another address, and left a window with nothing in it.
+    // The first login came from another address, and left an hourly counter at 0.
     (
         test.strict_failures(),
         test.window_failures(ACCOUNT_LIMIT),
@@ -126,13 +126,14 @@ async fn a_lost_response_counts_at_most_one_failure() {
             start_over(&test).await;
             let rule = Rule::once(Fault::LoseResponse).from(endpoint.operation()).on(operation).after(index);
             test.app.proxy.inject(rule);
-            let name = format!("{endpoint:?}, right: {right}, the answer to {operation} {index} is lost");
+            let name = format!("{endpoint:?}, right: {right}, the response of {operation} {index} is lost");
             let response = attempt(&mut test, right).await;
             assert_eq!(response.status, ordinary_status(endpoint, right), "{name}: {}", response.body);
             let (strict, windows) = after(endpoint, right);
             let (counted, account, source) = counts(&test);
             assert_eq!(counted, strict, "{name}");
-            // A window is a plain number, which a repeated request moves twice: one of the two is off by one.
+            // An hourly counter is a plain number, which a repeated request changes twice: one of the two is off by
+            // one.
             let off = account.abs_diff(windows) + source.abs_diff(windows);
             let writes_of_windows = if endpoint == PasswordEndpoint::Login { 4 } else { 2 };
             let moved = operation == "UpdateItem" && index < writes_of_windows;
@@ -153,7 +154,7 @@ async fn a_hanging_request_counts_at_most_one_failure() {
     lasts(Fault::Stall).await;
 }
 
-/// At each of its requests a try ends in 503. All at the same time: what takes long is only waiting.
+/// Makes an attempt end in 503 at each of its requests. All cases run concurrently, because they only wait.
 async fn lasts(fault: Fault) {
     let ends = cases().flat_map(|(endpoint, right)| {
         requests(endpoint, right)
@@ -181,7 +182,8 @@ async fn lasts(fault: Fault) {
     .await;
 }
 
-/// Nothing is forgotten, unless the password was right, and the try that got no answer counts once or not at all.
+/// Panics unless the earlier failures are kept, except after a right password, and the failed attempt counts at most
+/// once.
 pub(super) fn at_most_one_too_many(test: &ThrottleTest, right: bool, name: &str) {
     let (strict, account, source) = counts(test);
     let possible = EARLIER..=EARLIER + 1;

@@ -1,4 +1,5 @@
-//! The process is killed between two requests of a try: one failure too many is counted at worst, never one too few.
+//! The process is killed between two requests of an attempt: at most one failure too many is counted, and never one too
+//! few.
 
 use std::pin::pin;
 
@@ -28,7 +29,7 @@ async fn a_killed_process_counts_at_most_one_failure() {
     .await;
 }
 
-/// Sends a try and kills the function while this request is on the way.
+/// Sends an attempt, and kills the function while this request is in flight.
 async fn kill_at(test: &mut ThrottleTest, right: bool, operation: &str, index: usize) {
     let gate = Gate::new();
     let caller = test.endpoint.operation();
@@ -37,7 +38,7 @@ async fn kill_at(test: &mut ThrottleTest, right: bool, operation: &str, index: u
         let password = if right { PASSWORD } else { "a wrong password" };
         let sending = pin!(test.app.send(test.attempt(password, OWNER)));
         if let Either::Left((response, _)) = select(sending, pin!(gate.reached())).await {
-            panic!("{caller} answered before it was killed: {}", response.body);
+            panic!("{caller} responded before it was killed: {}", response.body);
         }
     }
     test.app.kill(caller).await;

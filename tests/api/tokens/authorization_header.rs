@@ -1,4 +1,4 @@
-//! The one place where a token is looked for.
+//! The token is read from the `authorization` header only.
 
 use local::gateway::HttpRequest;
 use serde_json::json;
@@ -77,7 +77,7 @@ async fn a_missing_token_and_an_invalid_one_have_their_own_codes() {
         let response = app.send(delete(&path).header("authorization", &value)).await;
         assert_refused(&response, "invalid_token", &value);
     }
-    // What HTTP does not allow in a header is as good as not there.
+    // A header value that HTTP does not allow counts as missing.
     for value in [format!("Bearer {token}\u{7f}"), format!("Bearer {token}\n")] {
         assert_refused(
             &app.send(delete(&path).header("authorization", &value)).await,

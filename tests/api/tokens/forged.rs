@@ -1,5 +1,5 @@
-//! Tokens that this system did not issue, through a real function. Every gap by itself is tested at
-//! `shared::auth::token`; these show that the check is the one that functions use.
+//! Tokens that this system did not issue, sent to a real function. The unit tests of `shared::auth::token` cover every
+//! fault by itself. These tests show that functions use that check.
 
 use std::{io::ErrorKind, net::TcpListener};
 
@@ -65,12 +65,12 @@ async fn a_forged_token_is_refused_and_the_log_says_why() {
         assert_refused(&response, "invalid_token", &forged);
         let line = app.wait_for_log(response.json()["request_id"].as_str().expect("an id")).await;
         assert!(line.contains(&format!("reason={reason}")), "{reason} expected: {line}");
-        // Its claims are worth something only behind a signature, in their time.
+        // Claims are logged only if the signature and the times are valid.
         let known = ["revoked", "user_gone"].contains(&reason);
         assert_eq!(line.contains("user_id"), known, "{line}");
     }
     assert_eq!(app.table_contents(), before);
-    // The forger changes nothing more than it says: without changes it makes a good token.
+    // Without changes, the forged token is valid: the helper changes nothing else.
     let response = app.send(post("/api/movies", &movie("Heat")).bearer(&forge(token, &none, &none))).await;
     assert_eq!(response.status, 200, "{}", response.body);
 }
@@ -97,6 +97,6 @@ async fn a_key_that_a_token_points_to_is_never_fetched() {
         assert_refused(&response, "invalid_token", &pointer.to_string());
     }
     assert_eq!(app.table_contents(), before);
-    let nobody = listener.accept().expect_err("nobody came to fetch a key");
-    assert_eq!(nobody.kind(), ErrorKind::WouldBlock);
+    let connection = listener.accept().expect_err("no function fetches a key");
+    assert_eq!(connection.kind(), ErrorKind::WouldBlock);
 }

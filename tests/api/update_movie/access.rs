@@ -1,4 +1,4 @@
-//! Who may change which movie, and what is told first.
+//! Who may update which movie, and the precedence of errors.
 
 use serde_json::json;
 
@@ -21,7 +21,7 @@ async fn only_the_owner_changes_or_deletes_a_movie() {
             json!({"casts": ["Me"], "genres": ["Horror"]}),
             json!({"name": movie["name"]}),
             json!({"name": "Mine now"}),
-            // A stranger does not even learn that a name is taken.
+            // Another user does not learn that a name is taken.
             json!({"name": "alien"}),
             json!({"name": "brazil", "casts": ["Me"]}),
         ] {

@@ -1,4 +1,5 @@
-//! What others do between the read and the write of a change: it is still refused, or done right, and never half.
+//! Changes by others between the read and the write of an update: the update is refused or completed, and never half
+//! done.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use crate::{
 
 const STRANGER: &str = "019a4c5d-1f20-7e4b-8a96-3c7d52e0b18f";
 
-/// Each way to change a movie, with the request that writes it.
+/// Returns each way to update a movie, with the action of its write.
 fn ways() -> [(Value, &'static str); 4] {
     [
         (json!({"genres": ["Horror"]}), "UpdateItem"),
@@ -28,7 +29,7 @@ async fn start() -> (TestApp, TestUser) {
     (app, ann)
 }
 
-/// Does to the database what another rename would have done.
+/// Changes the tables as another rename would.
 fn rename_behind(app: &TestApp, movie: &Value, old: &str, new: &str) {
     app.edit_item(MOVIES, &movie_key(movie), |item| {
         item["name"]["S"] = json!(new);
@@ -96,7 +97,7 @@ async fn a_movie_renamed_meanwhile_is_read_again() {
     }
 }
 
-/// Somebody takes the name that a rename behind our back has freed. It is theirs.
+/// Another user takes the name that a concurrent rename has freed, and keeps it.
 #[tokio::test]
 async fn a_freed_name_taken_by_others_is_not_touched() {
     let (app, ann) = start().await;
@@ -115,7 +116,7 @@ async fn a_freed_name_taken_by_others_is_not_touched() {
     claims.sort_by_key(|claim| claim["pk"]["S"].to_string());
     assert_eq!(claims, [theirs.clone(), mine]);
 
-    // And the way back to the old name is closed.
+    // The old name is taken, too.
     let response = app.send(put(&movie_path(&movie), &json!({"name": "Alien"})).bearer(&ann.token)).await;
     expect_problem(&response, 409, "movie_name_taken");
     assert_eq!(app.item(MOVIES, "name#alien"), Some(theirs));
@@ -138,7 +139,7 @@ async fn a_name_taken_meanwhile_is_a_conflict() {
     assert_eq!(app.table_contents(), meanwhile);
 }
 
-/// Both reasons at once: that the movie has changed counts, and looking again then tells the truth.
+/// Both conditions fail: the movie has changed, so it is read again, and the reason follows from the current state.
 #[tokio::test]
 async fn a_new_owner_is_reported_before_a_taken_name() {
     let (app, ann) = start().await;
@@ -160,7 +161,7 @@ async fn a_new_owner_is_reported_before_a_taken_name() {
     assert_eq!(app.table_contents(), meanwhile);
 }
 
-/// A change of the name writes the whole movie; a change of its cast in between must not be lost to it.
+/// A rename writes the whole movie. It must not undo a concurrent change of the casts.
 #[tokio::test]
 async fn concurrent_changes_of_different_fields_are_kept() {
     for name in ["Aliens", "ALIEN"] {
@@ -187,7 +188,7 @@ async fn concurrent_changes_of_different_fields_are_kept() {
     }
 }
 
-/// Looking again has an end: somebody who never gets a turn is told to come back.
+/// The number of retries is limited: a client that never succeeds gets 429.
 #[tokio::test]
 async fn an_update_of_an_ever_changing_movie_is_429() {
     let (app, ann) = start().await;
@@ -201,5 +202,5 @@ async fn an_update_of_an_ever_changing_movie_is_429() {
     expect_problem(&response, 429, "too_many_concurrent_writes");
     assert_eq!(app.table_contents(), before);
     let writes = app.proxy.calls().iter().filter(|call| call.operation == "TransactWriteItems").count();
-    assert_eq!(writes, 5, "looking again is bounded");
+    assert_eq!(writes, 5, "the number of retries is limited");
 }

@@ -8,7 +8,7 @@ use crate::{
     test_app::{MOVIES, TestApp, TestUser, movie, post, put},
 };
 
-/// The keys of all claims with the ids of the movies that hold them.
+/// Returns the keys of all claims with the ids of their movies.
 fn claims(app: &TestApp) -> Vec<(String, String)> {
     let text = |value: &Value| value["S"].as_str().expect("a text").to_owned();
     let mut claims: Vec<_> = app
@@ -59,7 +59,7 @@ async fn a_rename_takes_the_new_name_and_frees_the_old() {
     let movie_of_bob = app.create_movie(&bob, "ALIEN").await;
     assert_eq!(claims(&app), [claim("alien", &movie_of_bob), claim("aliens", &renamed)]);
 
-    // Round a corner: each takes what the other has left.
+    // Each rename takes the name that the one before has freed.
     rename(&app, &movie_of_ann, &ann, "Somewhere else").await;
     rename(&app, &movie_of_bob, &bob, "Aliens").await;
     rename(&app, &movie_of_ann, &ann, "Alien").await;
