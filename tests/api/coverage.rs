@@ -129,6 +129,13 @@ fn the_deployment_test_has_a_call_for_every_statement() {
     }
 }
 
+#[test]
+fn the_graph_of_concurrency_has_the_hashing_functions() {
+    let hashing = OPERATIONS.iter().filter(|operation| operation.hashes);
+    let hashing: BTreeSet<String> = hashing.map(|operation| operation.name.to_owned()).collect();
+    assert_eq!(places::on_graph_of_concurrency(), hashing, "left is on Dashboard in template.yaml");
+}
+
 /// Returns what is found after `change` at one place, except what is wrong without the change.
 fn found_after(place: &str, change: impl FnOnce(&mut Operations)) -> Vec<String> {
     let mut places = PLACES.clone();

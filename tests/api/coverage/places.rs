@@ -58,8 +58,9 @@ pub static PLACES: LazyLock<Vec<Place>> = LazyLock::new(|| {
             DASHBOARD,
             Lists::Names,
             with_metric(&template, &alarms::graphs(&template), "Errors"),
-            "add the function to the graph of failed calls; the operation to the graphs of read and of write units, as \
-             far as it has them; and the route to the graph of requests with 429",
+            "add the function to the graph of failed invocations and, if it hashes, to the graph of concurrency; the \
+             operation to the graphs of read and write units, if it has any; and the route to the graph of 429 \
+             responses",
         ),
         place(
             CALLS,
@@ -183,6 +184,12 @@ fn with_metric(template: &Template, watched: &BTreeSet<alarms::Watched>, metric:
         without_routes(function.map_or(logical_id.clone(), |function| function.operation.clone()))
     };
     functions.map(operation).collect()
+}
+
+/// Returns the functions on the dashboard's graph of concurrency.
+pub fn on_graph_of_concurrency() -> BTreeSet<String> {
+    let template = Template::load(TEMPLATE).expect("template.yaml is readable");
+    with_metric(&template, &alarms::graphs(&template), "ConcurrentExecutions").into_keys().collect()
 }
 
 /// Returns the statements of each operation's role for which `tests/deploy/calls.py` names a call.

@@ -34,7 +34,7 @@ pub fn with_body() -> impl Iterator<Item = &'static Operation> {
 
 /// Makes every call of [`OPERATIONS`], each with a new owner: hands the operation, the call and its request to `send`.
 pub async fn for_every_call(app: &TestApp, mut send: impl AsyncFnMut(&'static Operation, Call, HttpRequest)) {
-    for operation in &OPERATIONS {
+    for operation in OPERATIONS {
         for index in 0..(operation.calls)(&Owner::default()).len() {
             let owner = app.create_owner(&format!("{}-{index}", operation.name)).await;
             let call = (operation.calls)(&owner).swap_remove(index);
