@@ -30,8 +30,8 @@ use crate::event::{NoUserId, Record, Report};
 const TIME_TO_RETRIGGER: Duration = Duration::from_secs(5);
 /// The part of that time that is reserved for logging and for the response.
 const TIME_TO_RESPOND: Duration = Duration::from_millis(500);
-/// The least time of a step, as long as the run has that much. A smaller share would cut off a slow request every time,
-/// and the account deletion would make no progress.
+/// The minimum duration of a step, as long as the run has that much time left. A smaller share would cut off a slow
+/// request every time, and the account deletion would make no progress.
 const LEAST_SHARE: Duration = Duration::from_secs(2);
 /// The first wait for an index that lags behind the table. Each further wait is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(100);

@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// A way through an operation that makes different requests of DynamoDB.
+/// A way through an operation that makes different requests to DynamoDB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scenario {
     Signup,

@@ -13,7 +13,7 @@ fn check(walked: &Walk) {
     assert!(walked.movies.is_sorted_by(|one, other| one["name"].as_str() < other["name"].as_str()));
     let ids: BTreeSet<_> = walked.movies.iter().map(|movie| movie["id"].as_str()).collect();
     assert_eq!(ids.len(), walked.movies.len(), "each movie once");
-    assert_eq!(walked.requests, walked.sizes.len(), "one request of DynamoDB per page, at every position");
+    assert_eq!(walked.requests, walked.sizes.len(), "one request to DynamoDB per page, at every position");
 }
 
 #[expect(clippy::print_stdout, reason = "shows the counts")]

@@ -120,7 +120,7 @@ async fn login_checks_only_the_type_and_size_of_credentials() {
     for request in [post("/api/auth/login", &json!([])), post("/api/auth/login", &json!("x"))] {
         assert_eq!(status_and_code(&app.send(request).await), (400, "malformed_json".to_owned()));
     }
-    assert!(app.proxy.calls().is_empty(), "an invalid body must not cause a request of DynamoDB");
+    assert!(app.proxy.calls().is_empty(), "an invalid body must not cause a request to DynamoDB");
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ mod create_movie;
 mod delete_account;
 mod delete_movie;
 mod deployment;
+mod document_paths;
 mod events;
 mod faults;
 mod get_account;

@@ -34,9 +34,9 @@ pub struct Operation {
     /// The kinds of items and the attributes that the function reads and writes. IAM tells neither apart, so every
     /// request of every test is compared with this declaration. `access.rs` has the vocabulary.
     pub accesses: fn() -> Vec<Access>,
-    /// One successful call for each way through the operation that makes different requests of DynamoDB. The owner is
+    /// One successful call for each way through the operation that makes different requests to DynamoDB. The owner is
     /// used for this call alone. Empty for an operation without a route.
-    pub calls: fn(&Owner) -> Vec<Call>,
+    pub calls: fn(&Owner) -> Vec<ExampleCall>,
     /// A request that gets the same status however often it is sent, and that status. It goes as deep into the
     /// operation as such a request can: tests change it in hostile ways, and send it again to see that the function
     /// still works. `None` for an operation without a route.
@@ -58,7 +58,7 @@ pub enum Caller {
 }
 
 /// A successful call of an operation. The route and the owner's token are added by [`Operation::request`].
-pub struct Call {
+pub struct ExampleCall {
     /// The JSON body; `None` if the operation takes none.
     pub body: Option<Value>,
     /// The requests that the call makes of DynamoDB, in this order: the action, and the table with its index or, for
@@ -92,7 +92,7 @@ pub static OPERATIONS: &[Operation] = &[
             vec![access::put(USERS, "user#", USER_ATTRIBUTES), access::put(USERS, "email#", &["user_id"])]
         },
         calls: |owner| {
-            vec![Call {
+            vec![ExampleCall {
                 body: Some(json!({"email": format!("new-{}", owner.user.email), "password": PASSWORD})),
                 requests: &["TransactWriteItems: Put UsersTable, Put UsersTable"],
                 units: (0.0, 4.0),
@@ -115,7 +115,7 @@ pub static OPERATIONS: &[Operation] = &[
             accesses
         },
         calls: |owner| {
-            vec![Call {
+            vec![ExampleCall {
                 body: Some(json!({"email": owner.user.email, "password": PASSWORD})),
                 requests: &[
                     GET_USER,
@@ -142,7 +142,7 @@ pub static OPERATIONS: &[Operation] = &[
             let shown: &[_] = &["created_at", "email", "movie_count"];
             vec![access::get(USERS, "user#", &[SESSION_ATTRIBUTES, shown])]
         },
-        calls: |_| vec![Call { body: None, requests: &[GET_USER], units: (1.0, 0.0) }],
+        calls: |_| vec![ExampleCall { body: None, requests: &[GET_USER], units: (1.0, 0.0) }],
         repeatable: Some(|owner| (get("/api/auth/account").bearer(&owner.user.token), 200)),
     },
     Operation {
@@ -159,7 +159,7 @@ pub static OPERATIONS: &[Operation] = &[
             accesses
         },
         calls: |_| {
-            vec![Call {
+            vec![ExampleCall {
                 body: Some(json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD})),
                 requests: &[
                     GET_USER,
@@ -187,7 +187,11 @@ pub static OPERATIONS: &[Operation] = &[
             vec![access::session(), access::update(USERS, "user#", &["session_epoch"]).returning_item()]
         },
         calls: |_| {
-            vec![Call { body: None, requests: &[GET_USER, "UpdateItem UsersTable"], units: (1.0, 1.0) }]
+            vec![ExampleCall {
+                body: None,
+                requests: &[GET_USER, "UpdateItem UsersTable"],
+                units: (1.0, 1.0),
+            }]
         },
         repeatable: Some(|_| (post("/api/auth/logout", &json!({})).bearer(BAD_TOKEN), 401)),
     },
@@ -204,7 +208,7 @@ pub static OPERATIONS: &[Operation] = &[
             ]
         },
         calls: |_| {
-            vec![Call {
+            vec![ExampleCall {
                 body: None,
                 requests: &[GET_USER, "TransactWriteItems: Update UsersTable, Put AccountDeletionsTable"],
                 units: (1.0, 4.0),
@@ -219,7 +223,9 @@ pub static OPERATIONS: &[Operation] = &[
         ends_sessions: false,
         accesses: || vec![access::query(MOVIES, "catalog")],
         // Half a unit for up to 4 KB of movies.
-        calls: |_| vec![Call { body: None, requests: &["Query MoviesTable/catalog"], units: (0.5, 0.0) }],
+        calls: |_| {
+            vec![ExampleCall { body: None, requests: &["Query MoviesTable/catalog"], units: (0.5, 0.0) }]
+        },
         repeatable: Some(|_| (get("/api/movies?limit=5"), 200)),
     },
     Operation {
@@ -228,7 +234,7 @@ pub static OPERATIONS: &[Operation] = &[
         hashes: false,
         ends_sessions: false,
         accesses: || vec![access::get(MOVIES, "movie#", &[ALL])],
-        calls: |_| vec![Call { body: None, requests: &[GET_MOVIE], units: (1.0, 0.0) }],
+        calls: |_| vec![ExampleCall { body: None, requests: &[GET_MOVIE], units: (1.0, 0.0) }],
         repeatable: Some(|owner| (get(&owner.movie_path()), 200)),
     },
     Operation {
@@ -245,7 +251,7 @@ pub static OPERATIONS: &[Operation] = &[
             ]
         },
         calls: |owner| {
-            vec![Call {
+            vec![ExampleCall {
                 body: Some(movie(&format!("Another {}", owner.movie_name))),
                 requests: &[
                     GET_USER,
@@ -278,19 +284,19 @@ pub static OPERATIONS: &[Operation] = &[
         },
         calls: |owner| {
             vec![
-                Call {
+                ExampleCall {
                     body: Some(json!({"genres": ["Horror"]})),
                     requests: &[GET_USER, "UpdateItem MoviesTable"],
                     units: (1.0, 2.0),
                 },
                 // The same name in another spelling keeps its claim.
-                Call {
+                ExampleCall {
                     body: Some(json!({"name": owner.movie_name.to_uppercase()})),
                     requests: &[GET_USER, GET_MOVIE, "UpdateItem MoviesTable"],
                     units: (2.0, 2.0),
                 },
                 // The key of one index changes: one item is deleted, one is put.
-                Call {
+                ExampleCall {
                     body: Some(movie(&format!("Renamed {}", owner.movie_name))),
                     requests: &[
                         GET_USER,
@@ -321,7 +327,7 @@ pub static OPERATIONS: &[Operation] = &[
             ]
         },
         calls: |_| {
-            vec![Call {
+            vec![ExampleCall {
                 body: None,
                 requests: &[
                     GET_USER,

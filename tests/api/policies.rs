@@ -146,7 +146,7 @@ pub fn assert_allowed(template: &Template, calls: &[RecordedCall]) {
     }
 }
 
-/// Makes every call of every operation, and everything else that makes different requests of DynamoDB.
+/// Makes every call of every operation, and everything else that makes different requests to DynamoDB.
 pub async fn use_everything(app: &mut TestApp) {
     make_every_call(app).await;
     // A login renews a hash of another cost.

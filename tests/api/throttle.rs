@@ -44,7 +44,7 @@ impl PasswordEndpoint {
         }
     }
 
-    /// Returns how many of this many right passwords stay in the hourly counters: a password change costs two hashes.
+    /// Returns how many of this many correct passwords stay in the hourly counters: a password change costs two hashes.
     fn kept(self, successes: u64) -> u64 {
         match self {
             Self::Login => 0,
@@ -122,7 +122,7 @@ impl ThrottleTest {
         response
     }
 
-    /// Sends the right password, which is accepted.
+    /// Sends the correct password, which is accepted.
     async fn succeed(&mut self, source: &str) -> HttpResponse {
         let response = self.app.send(self.attempt(PASSWORD, source)).await;
         assert_eq!(response.status, 200, "{:?}: {}", self.endpoint, response.body);

@@ -9,7 +9,7 @@ from report import Failure, check
 from stack import RUNBOOK, Stack
 
 SECURITY = "SECURITY.md"
-ROTATION = "Rotating the key of the tokens"
+ROTATION = "Rotating the signing key"
 TABLE = "AWS::DynamoDB::Table"
 # CodeDeploy's error message.
 MOVED = "The Lambda function alias version does not match the current version in AppSpec file"

@@ -236,7 +236,7 @@ fn network(source: &str) -> Cow<'_, str> {
     }
 }
 
-/// Returns the counter after so many failures, the last of them now.
+/// Returns the counter with this many failures, the last of which happened now.
 fn after_failure(failures: u32, attempt: Uuid, clock: Clock) -> StrictCounter {
     // The wait begins when the failure is written and not when the attempt arrived. Concurrent attempts are therefore
     // blocked however slow the writes are: for none of them is the wait over already.
@@ -258,7 +258,7 @@ fn failures_so_far(seen: Option<&StrictCounter>, now: Timestamp) -> Result<u32, 
     }
 }
 
-/// Returns the wait after so many failures: 1 s after five, doubled with each further failure, at most 15 minutes.
+/// Returns the wait after this many failures: 1 s after five, doubled with each further failure, at most 15 minutes.
 fn wait_after(failures: u32) -> Duration {
     match failures.checked_sub(FAILURES_BEFORE_WAIT) {
         None => Duration::ZERO,

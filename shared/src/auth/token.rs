@@ -223,7 +223,7 @@ impl TokenKeys {
     }
 }
 
-/// Creates the crate check only the algorithm and the signature. [`Claims::check`] checks the claims: the crate reads the
+/// Makes the crate check only the algorithm and the signature. [`Claims::check`] checks the claims: the crate reads the
 /// system's clock, and it accepts tokens that were issued in the future.
 fn signature_only() -> Validation {
     let mut validation = Validation::new(Algorithm::HS256);

@@ -14,7 +14,7 @@ use super::Timestamp;
 pub struct Clock(fn() -> Timestamp);
 
 impl Clock {
-    /// Creates a clock of a function that returns the current time.
+    /// Creates a clock from a function that returns the current time.
     #[must_use]
     pub const fn new(now: fn() -> Timestamp) -> Self {
         Self(now)
@@ -38,7 +38,7 @@ impl fmt::Debug for Clock {
 pub struct IdSource(fn() -> Uuid);
 
 impl IdSource {
-    /// Creates a source of a function that returns a different id each time.
+    /// Creates a source from a function that returns a different id each time.
     #[must_use]
     pub const fn new(next: fn() -> Uuid) -> Self {
         Self(next)

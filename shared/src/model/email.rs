@@ -88,7 +88,7 @@ impl fmt::Debug for CanonicalEmail {
 }
 
 impl CanonicalEmail {
-    /// Takes a canonical form that was read from a table. It is not computed again: the claim to the email was made with
+    /// Takes a canonical form that was read from a table. It is not computed again: the claim on the email was made with
     /// the form that is stored.
     #[must_use]
     pub fn from_stored(text: String) -> Self {

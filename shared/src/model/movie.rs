@@ -72,7 +72,7 @@ pub struct MovieName {
 }
 
 impl MovieName {
-    /// Takes a name and its canonical form that were read from a table. The form is not computed again: the claim to the
+    /// Takes a name and its canonical form that were read from a table. The form is not computed again: the claim on the
     /// name was made with the form that is stored.
     #[must_use]
     pub fn from_stored(text: String, key: String) -> Self {

@@ -1,4 +1,4 @@
-//! The set-up of the log.
+//! Sets up the log.
 
 use std::panic;
 

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::model::Timestamp;
 
-/// The most runs of `purge-account` that the unfinished runs of one account deletion trigger; the request itself triggers
-/// the first. A run deletes about a quarter of a million movies, so no user needs that many.
+/// The most runs of `purge-account` that the unfinished runs of one account deletion trigger; the request itself
+/// triggers the first. A run deletes more than 100,000 movies, so no user needs that many runs.
 const MAX_RUNS: u32 = 50;
 
 /// The `AccountDeletions` table.

@@ -34,7 +34,7 @@ pub(super) fn is_transient(code: &str) -> bool {
     )
 }
 
-/// Creates the SDK retry a transaction that was throttled or conflicted with another one, and a single write that
+/// Makes the SDK retry a transaction that was throttled or conflicted with another one, and a single write that
 /// conflicted with a transaction. By default the SDK retries neither.
 ///
 /// The SDK adds backoff and jitter and, above all, repeats the client request token: if a transaction was committed and

@@ -77,7 +77,7 @@ async fn five_wrong_attempts_make_the_next_one_wait() {
     let mut counters = app.items(PASSWORD_ATTEMPTS, "");
     assert!(
         !counters.iter().any(|counter| counter["blocked_until"].is_object()),
-        "a right password resets the failures"
+        "a correct password resets the failures"
     );
     // The account and the address have had six attempts in this hour, or in this hour and the one before.
     counters.retain(|counter| counter["failures"]["N"] != "0");

@@ -64,7 +64,7 @@ async fn a_process_killed_after_its_write_leaves_the_new_state() {
     .await;
 }
 
-/// Sends the request of a case, and kills the function while the request of DynamoDB with this index, not counting
+/// Sends the request of a case, and kills the function while the request to DynamoDB with this index, not counting
 /// those with another fault, is in flight.
 async fn kill_at(test: &mut FaultTest, case: &Case, index: usize) {
     let operation = test.scenario.operation();

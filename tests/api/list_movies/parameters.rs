@@ -203,8 +203,8 @@ async fn a_cursor_with_one_other_byte_is_refused() {
     let cursor = cursor(&app).await;
     for position in 0..cursor.len() {
         let byte = cursor.as_bytes()[position];
-        let neighbour = if byte == b'A' { b'B' } else { b'A' };
-        for other in [neighbour, byte ^ 0x20, b'*'].into_iter().filter(|other| *other != byte) {
+        let neighbor = if byte == b'A' { b'B' } else { b'A' };
+        for other in [neighbor, byte ^ 0x20, b'*'].into_iter().filter(|other| *other != byte) {
             let (before, after) = (&cursor[..position], &cursor[position + 1..]);
             let response = list(&app, &format!("cursor={before}%{other:02X}{after}")).await;
             expect_problem(&response, 400, "invalid_cursor");

@@ -10,7 +10,7 @@ pub struct Walk {
     pub movies: Vec<Value>,
     /// The number of movies on each page.
     pub sizes: Vec<usize>,
-    /// The number of requests of DynamoDB.
+    /// The number of requests to DynamoDB.
     pub requests: usize,
 }
 

@@ -1,4 +1,4 @@
-//! A login with the right password renews a hash of another cost than the configured one.
+//! A login with the correct password renews a hash of another cost than the configured one.
 
 use std::sync::OnceLock;
 

@@ -183,7 +183,7 @@ async fn a_name_claimed_by_another_movie_is_reported_and_kept() {
     assert_eq!(deliver(&app, &[&record]).await, [sequence_number(&record)]);
     assert_eq!(app.table_contents(), before);
     let line = wait_for_error(&app, "is corrupt").await;
-    assert!(line.contains("movie#") && line.contains("it does not hold the claim to its name"), "{line}");
+    assert!(line.contains("movie#") && line.contains("it does not hold the claim on its name"), "{line}");
 }
 
 /// Ann, whose account with five movies is being deleted, and Bob with one movie.

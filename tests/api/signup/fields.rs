@@ -75,7 +75,7 @@ async fn a_password_of_8_to_72_bytes_is_accepted() {
 }
 
 #[tokio::test]
-async fn a_password_is_neither_trimmed_nor_normalised() {
+async fn a_password_is_neither_trimmed_nor_normalized() {
     let app = accepted(&["  spaced  ".to_owned(), "       x".to_owned(), "caf\u{e9} noir".to_owned()]).await;
     for (email, wrong) in [
         ("user0@example.com", "spaced"),

@@ -43,7 +43,7 @@ impl TestApp {
 }
 
 impl Drop for TestApp {
-    /// Checks after every test that no secret was logged, and that every request of DynamoDB is allowed by the
+    /// Checks after every test that no secret was logged, and that every request to DynamoDB is allowed by the
     /// template, is declared in [`crate::operations`] and asks for its consumed capacity.
     fn drop(&mut self) {
         if std::thread::panicking() {

@@ -19,7 +19,7 @@ async fn the_owner_can_log_in_during_an_attack() {
         }
         let before = test.strict();
         test.succeed(OWNER).await;
-        // The owner's right password does not reset the failures of other addresses.
+        // The owner's correct password does not reset the failures of other addresses.
         assert_eq!(test.strict(), before, "{endpoint:?}");
         test.blocked(test.attempt(PASSWORD, STRANGER)).await;
         let first_login = usize::from(endpoint == PasswordEndpoint::Login);

@@ -73,7 +73,7 @@ async fn an_account_gets_a_hundred_changes_of_its_password_an_hour() {
     early_in_the_hour().await;
     test.succeed(OWNER).await;
     for limit in [ACCOUNT_LIMIT, SOURCE_LIMIT] {
-        assert_eq!(test.window_failures(limit), 1, "a right password counts as an attempt of {limit}");
+        assert_eq!(test.window_failures(limit), 1, "a correct password counts as an attempt of {limit}");
         test.set_windows(limit, limit - 1);
         test.succeed(OWNER).await;
         waits_for_the_hours_end(&test, test.attempt(PASSWORD, OWNER)).await;

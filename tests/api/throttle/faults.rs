@@ -14,7 +14,7 @@ use crate::{
     test_app::{PASSWORD, PASSWORD_ATTEMPTS},
 };
 
-/// An attempt after two failures, with a right password or a wrong one.
+/// An attempt after two failures, with a correct password or a wrong one.
 const EARLIER: u64 = 2;
 const RIGHT: [bool; 2] = [true, false];
 
@@ -182,7 +182,7 @@ async fn lasts(fault: Fault) {
     .await;
 }
 
-/// Panics unless the earlier failures are kept, except after a right password, and the failed attempt counts at most
+/// Panics unless the earlier failures are kept, except after a correct password, and the failed attempt counts at most
 /// once.
 pub(super) fn at_most_one_too_many(test: &ThrottleTest, right: bool, name: &str) {
     let (strict, account, source) = counts(test);

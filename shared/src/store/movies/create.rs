@@ -31,7 +31,7 @@ pub enum CreateOutcome {
 }
 
 impl Movies {
-    /// Creates a movie with the claim to its name, and adds one to the owner's `movie_count`, which may reach `limit`.
+    /// Creates a movie with the claim on its name, and adds one to the owner's `movie_count`, which may reach `limit`.
     ///
     /// `TransactWriteItems`: put the movie and the claim, on the condition that both are new; update the user, on the
     /// condition that the user is active and below the limit. If the last condition fails, a consistent `GetItem` shows

@@ -26,7 +26,7 @@ pub enum DeleteOutcome {
 }
 
 impl Movies {
-    /// Deletes a movie of `owner` with the claim to its name, and subtracts one from the owner's `movie_count`.
+    /// Deletes a movie of `owner` with the claim on its name, and subtracts one from the owner's `movie_count`.
     ///
     /// Consistent `GetItem`, then `TransactWriteItems`: delete the movie, on the condition that it still has this owner
     /// and name; delete the claim, on the condition that it is the movie's; update the user, on the condition that the user

@@ -137,7 +137,7 @@ impl Movies {
         item::put_new_returning_old(&self.table, &claim)
     }
 
-    /// Returns the part of a transaction that deletes a claim to a name, on the condition that it is the movie's.
+    /// Returns the part of a transaction that deletes a claim on a name, on the condition that it is the movie's.
     fn release_claim(&self, id: Uuid, name_key: &str) -> Result<TransactWriteItem, StoreError> {
         let delete = Delete::builder()
             .table_name(&self.table)
@@ -161,16 +161,16 @@ impl From<KeepsChanging> for StoreError {
     }
 }
 
-/// Returns the movie that has a name, from the reason why a claim to that name failed.
+/// Returns the movie that has a name, from the reason why a claim on that name failed.
 fn holder_of(reason: &CancellationReason) -> Result<Uuid, StoreError> {
     let claim: NameClaim = item::decode(reason.item().cloned().unwrap_or_default())?;
     Ok(claim.movie_id)
 }
 
-/// Returns the error for a movie that does not hold the claim to its name. One transaction writes both, so this state is
+/// Returns the error for a movie that does not hold the claim on its name. One transaction writes both, so this state is
 /// never reached.
 fn claim_is_missing(id: Uuid) -> StoreError {
-    StoreError::Corrupt { key: keys::movie(id), problem: "it does not hold the claim to its name".to_owned() }
+    StoreError::Corrupt { key: keys::movie(id), problem: "it does not hold the claim on its name".to_owned() }
 }
 
 impl From<&Movie> for MovieItem {

@@ -102,7 +102,7 @@ impl Movies {
         Ok(movies)
     }
 
-    /// Deletes movies with the claims to their names, and subtracts their number from the owner's `movie_count`. Returns
+    /// Deletes movies with the claims on their names, and subtracts their number from the owner's `movie_count`. Returns
     /// `false`, and deletes nothing, if one of them has changed since it was read: the caller then reads them again.
     ///
     /// `TransactWriteItems`: for each movie, delete it, on the condition that it still has this owner and name, and its

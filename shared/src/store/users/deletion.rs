@@ -30,7 +30,7 @@ pub enum RequestDeletionOutcome {
 /// The outcome of the final step of an account deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FinishDeletionOutcome {
-    /// The user, the claim to the email and the account deletion are deleted; the email is free.
+    /// The user, the claim on the email and the account deletion are deleted; the email is free.
     Finished,
     /// The user's `movie_count` is still this high.
     MoviesLeft(u64),
@@ -80,7 +80,7 @@ impl Users {
         Err(StoreError::Corrupt { key: keys::user(id), problem })
     }
 
-    /// Deletes a user whose account is being deleted and who has no movies left, with the claim to the email and the
+    /// Deletes a user whose account is being deleted and who has no movies left, with the claim on the email and the
     /// account deletion.
     ///
     /// Consistent `GetItem`, then `TransactWriteItems`: delete the user, on the condition that the status is `deleting` and

@@ -168,7 +168,7 @@ impl Users {
         Self { client, table }
     }
 
-    /// Creates a user with the claim to the email.
+    /// Creates a user with the claim on the email.
     ///
     /// `TransactWriteItems`: put the user and the claim, on the condition that both are new. IAM: `PutItem`.
     pub async fn create(&self, user: &NewUser) -> Result<SignupOutcome, StoreError> {
