@@ -1,5 +1,5 @@
 //! `cargo bench-functions`: builds every function and the programs that they are compared with, measures them, prints
-//! tables, and refreshes `docs/PERFORMANCE.md` with its charts.
+//! tables, and refreshes `docs/PERFORMANCE.md`.
 //!
 //! A function under test is its real release binary, started as Lambda starts it ([`process`]). It talks TLS to the
 //! embedded DynamoDB ([`tls`], [`system`]) about data that earlier requests have made ([`fixtures`]).
@@ -148,7 +148,7 @@ async fn main() -> Result<()> {
     finish(&arguments, &results)
 }
 
-/// Prints the tables and writes the files.
+/// Prints the tables, and writes them and the charts into the document.
 fn finish(arguments: &Arguments, results: &Results) -> Result<()> {
     let tables = report::markdown(results);
     write!(std::io::stdout().lock(), "{tables}")?;
@@ -159,12 +159,10 @@ fn finish(arguments: &Arguments, results: &Results) -> Result<()> {
     if arguments.no_documents || !arguments.only.is_empty() {
         return tell("left docs/ unchanged");
     }
-    let folder = repository().join("docs");
-    let charts = charts::write(results, &folder.join("performance"))?;
-    let document = folder.join("PERFORMANCE.md");
+    let document = repository().join("docs/PERFORMANCE.md");
     let before = std::fs::read_to_string(&document).context("cannot read docs/PERFORMANCE.md")?;
-    std::fs::write(&document, refreshed(&before, &tables)?)?;
-    tell(&format!("wrote docs/PERFORMANCE.md and {} in docs/performance", charts.join(", ")))
+    std::fs::write(&document, refreshed(&before, &(charts::markdown(results) + &tables))?)?;
+    tell("wrote docs/PERFORMANCE.md")
 }
 
 /// Returns the document with these tables between [`BEGIN`] and [`END`].
