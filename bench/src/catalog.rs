@@ -1,10 +1,7 @@
 //! A catalog of any size, in which each movie follows from its number. The items are those that `create-movie` stored
 //! for one movie, with other ids, names, owners and times, so they always match what the functions store.
 
-use std::{
-    fmt::Write as _,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use anyhow::{Context as _, Result, ensure};
 use dynoxide::Item;
@@ -28,12 +25,8 @@ const INTERVAL: u64 = 3 * 60 * 1000;
 /// How many movies each user has added.
 const MOVIES_PER_USER: u64 = 50;
 
-/// Names have six syllables of these letters, which are in alphabetical order, so that names sort like their codes. All
-/// names have one length: a page has as many bytes, and costs as many units, wherever it begins.
-const CONSONANTS: &[u8; 16] = b"bcdfghjklmnprstv";
-const VOWELS: &[u8; 4] = b"aeio";
-const SYLLABLES: u32 = 6;
-const CODES: u64 = 1 << (6 * SYLLABLES);
+/// Each movie has a code of nine hexadecimal digits.
+const CODES: u64 = 1 << 36;
 
 /// About the golden section of [`CODES`], and odd: its multiples spread evenly and repeat only after all codes.
 const STEP: u64 = 42_470_972_311;
@@ -104,21 +97,10 @@ pub fn id(number: u64) -> String {
     uuid(BEGINNING + INTERVAL * number, number)
 }
 
-/// Returns the name of the movie with this number: two words of three syllables.
+/// Returns the name of the movie with this number. Names sort like their codes, and all have one length: a page has as
+/// many bytes, and costs as many units, wherever it begins.
 pub fn name(number: u64) -> String {
-    let (code, mut name) = (code(number), String::new());
-    for syllable in (0..SYLLABLES).rev() {
-        let digits = (code >> (6 * syllable)).to_le_bytes()[0] % 64;
-        let consonant = char::from(CONSONANTS[usize::from(digits / 4)]);
-        let vowel = char::from(VOWELS[usize::from(digits % 4)]);
-        // Writing to a string does not fail.
-        let _ = match syllable {
-            5 => write!(name, "{}{vowel}", consonant.to_ascii_uppercase()),
-            2 => write!(name, " {}{vowel}", consonant.to_ascii_uppercase()),
-            _ => write!(name, "{consonant}{vowel}"),
-        };
-    }
-    name
+    format!("Bag {:09x}", code(number))
 }
 
 /// Returns the numbers of the movies of a catalog in the order of its list.

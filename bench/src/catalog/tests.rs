@@ -63,8 +63,8 @@ fn names_and_ids_are_unique_and_names_are_listed_in_order() {
     assert!(names.iter().all(|name| name.len() == 13), "{names:?}");
     let ids: BTreeSet<String> = (0..20_000).map(id).collect();
     assert_eq!(ids.len(), 20_000);
-    // Names are spread over the alphabet.
-    assert_eq!(names.iter().map(|name| &name[..2]).collect::<BTreeSet<_>>().len(), 64);
+    // Codes begin with all pairs of digits.
+    assert_eq!(names.iter().map(|name| &name[4..6]).collect::<BTreeSet<_>>().len(), 256);
 }
 
 #[test]
