@@ -8,7 +8,6 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use serde::Serialize;
 use serde_json::Value;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
@@ -72,7 +71,7 @@ pub fn unpack(binaries: &Binaries, folder: &Path) -> Result<Binaries> {
 }
 
 /// The size of a program.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy)]
 pub struct Size {
     /// The stripped executable.
     pub binary_bytes: u64,

@@ -16,18 +16,18 @@ pub async fn measure(
     fixtures: &mut Fixtures,
     subjects: &[Subject],
     rounds: usize,
-    limit: Option<(u32, &Group)>,
+    group: Option<&Group>,
     measured: &mut [Measured],
 ) -> Result<()> {
-    let pairs = subjects.iter().zip(measured).filter(|(subject, _)| limit.is_none() || subject.hashes() == 0);
+    let pairs = subjects.iter().zip(measured).filter(|(subject, _)| group.is_none() || subject.hashes() == 0);
     let (subjects, mut measured): (Vec<&Subject>, Vec<&mut Measured>) = pairs.unzip();
     // Round 0 is discarded: the first start of a program reads it from disk.
     for number in 0..=rounds {
-        for (place, cold) in round(fixtures, &subjects, number, limit.map(|(_, group)| group)).await? {
-            match limit {
+        for (place, cold) in round(fixtures, &subjects, number, group).await? {
+            match group {
                 _ if number == 0 => {}
                 None => measured[place].cold.push(cold),
-                Some((size, _)) => measured[place].limited.entry(size).or_default().push(cold.total),
+                Some(group) => measured[place].limited.entry(group.megabytes).or_default().push(cold.total),
             }
         }
     }

@@ -22,14 +22,13 @@ pub const MOVIES: usize = 100;
 
 /// A system with data in it.
 pub struct Fixtures {
-    system: System,
+    pub system: System,
     /// Warm functions that make data, by operation and cost.
     helpers: BTreeMap<(String, u32), Instance>,
     /// The token of the user who adds all movies.
     owner_token: String,
+    /// The ids of their movies; the next one to read or change is at the front.
     movies: VecDeque<String>,
-    /// The movie that changes, once one had to.
-    changing: Option<String>,
     /// Users who log in again and again, each with the hash of the password, by its cost.
     known: BTreeMap<u32, (TestUser, String)>,
     count: Cell<usize>,
@@ -49,21 +48,15 @@ impl Fixtures {
             helpers: BTreeMap::new(),
             owner_token: String::new(),
             movies: VecDeque::new(),
-            changing: None,
             known: BTreeMap::new(),
             count: Cell::new(0),
         };
         fixtures.owner_token = fixtures.logged_in(LEAST_COST).await?.1;
         for _ in 0..movies {
-            let movie = fixtures.movie().await?;
+            let movie = fixtures.movie_called(&fixtures.movie_name()).await?;
             fixtures.movies.push_back(movie);
         }
         Ok(fixtures)
-    }
-
-    /// Returns the system with the data.
-    pub fn system(&self) -> &System {
-        &self.system
     }
 
     /// Returns an event to which a subject responds with success, once.
@@ -79,14 +72,11 @@ impl Fixtures {
             "create-movie" => self.creation(&self.movie_name()),
             // A new name is the most expensive change: a transaction that also moves the claim to the name.
             "update-movie" => {
-                if self.changing.is_none() {
-                    self.changing = Some(self.movie().await?);
-                }
-                let path = format!("/api/movies/{}", self.changing.as_deref().unwrap_or_default());
+                let path = format!("/api/movies/{}", self.movies[0]);
                 HttpRequest::new("PUT", &path).json(&movie(&self.movie_name())).bearer(&self.owner_token)
             }
             "delete-movie" => {
-                let path = format!("/api/movies/{}", self.movie().await?);
+                let path = format!("/api/movies/{}", self.movie_called(&self.movie_name()).await?);
                 HttpRequest::new("DELETE", &path).bearer(&self.owner_token)
             }
             "signup" => credentials("signup", &self.user()),
@@ -158,10 +148,6 @@ impl Fixtures {
 
     fn creation(&self, name: &str) -> HttpRequest {
         HttpRequest::new("POST", "/api/movies").json(&movie(name)).bearer(&self.owner_token)
-    }
-
-    async fn movie(&mut self) -> Result<String> {
-        self.movie_called(&self.movie_name()).await
     }
 
     fn user(&self) -> TestUser {

@@ -13,6 +13,7 @@ use local::{
     template::TableDefinition,
 };
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::catalog::{ITEMS, Model};
 
@@ -26,8 +27,8 @@ const DATABASE: &str = "dynamodb.sqlite";
 /// The catalogs of one shape.
 pub struct Loader {
     folder: PathBuf,
-    /// The folder of the copies.
-    copies: PathBuf,
+    /// The folder of the copies, which are deleted when this is dropped.
+    copies: TempDir,
     tables: Vec<TableDefinition>,
     /// The name of the table that holds the movies.
     table: String,
@@ -50,7 +51,7 @@ impl Loader {
                 delete(&other)?;
             }
         }
-        let (copies, tables, table) = (root.join("run"), tables.to_vec(), table.to_owned());
+        let (copies, tables, table) = (TempDir::new_in(root)?, tables.to_vec(), table.to_owned());
         Ok(Self { folder, copies, tables, table, model, _lock: lock })
     }
 
@@ -59,8 +60,8 @@ impl Loader {
         self.folder(movies).exists()
     }
 
-    /// Loads the catalog of this size, and reports the number of movies after each batch.
-    pub async fn load(&self, movies: u64, progress: impl FnMut(u64)) -> Result<()> {
+    /// Loads the catalog of this size.
+    pub async fn load(&self, movies: u64) -> Result<()> {
         let loading = self.folder.join("loading");
         // An interrupted load has left an incomplete catalog there.
         delete(&loading)?;
@@ -68,11 +69,11 @@ impl Loader {
         let database = EmbeddedDatabase::start(Storage::Directory(loading.clone()), 0).await?;
         database.create_tables(&self.tables)?;
         database.stop().await;
-        self.fill(movies, &loading.join(DATABASE), progress)?;
+        self.fill(movies, &loading.join(DATABASE))?;
         Ok(fs::rename(loading, self.folder(movies))?)
     }
 
-    fn fill(&self, movies: u64, file: &Path, mut progress: impl FnMut(u64)) -> Result<()> {
+    fn fill(&self, movies: u64, file: &Path) -> Result<()> {
         let database = Database::new(file.to_str().context("a folder has a name that is not UTF-8")?)?;
         // Nothing is synchronized to disk before the end; an interrupted load starts again.
         database.enable_bulk_loading()?;
@@ -80,7 +81,6 @@ impl Loader {
             let end = movies.min(begin + BATCH as u64);
             let items = (begin..end).map(|number| self.model.movie(number)).collect::<Result<Vec<_>>>()?;
             database.import_items(&self.table, items.concat(), ImportOptions::default())?;
-            progress(end);
         }
         database.disable_bulk_loading()?;
         let request = serde_json::from_value(json!({"TableName": self.table}))?;
@@ -94,7 +94,7 @@ impl Loader {
 
     /// Returns a copy of the catalog of this size, for one run to write into.
     pub fn copy(&self, movies: u64) -> Result<Storage> {
-        let (from, folder) = (self.folder(movies), self.copies.join(movies.to_string()));
+        let (from, folder) = (self.folder(movies), self.copies.path().join(movies.to_string()));
         let log = from.join(format!("{DATABASE}-wal"));
         ensure!(!log.exists(), "{} was not closed", from.display());
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -103,11 +103,6 @@ impl Loader {
         // Writes to disk that are still to come would disturb the measurements.
         File::open(&copy)?.sync_all()?;
         Ok(Storage::Directory(folder))
-    }
-
-    /// Deletes all copies.
-    pub fn delete_copies(&self) -> Result<()> {
-        delete(&self.copies)
     }
 
     fn folder(&self, movies: u64) -> PathBuf {

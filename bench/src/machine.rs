@@ -1,15 +1,11 @@
 //! The machine of a run, without which absolute times mean little.
 
-use std::{fmt, fs};
-
-use serde::Serialize;
+use std::fs;
 
 /// A machine, and its load average of the minute before the run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug)]
 pub struct Machine {
-    processor: String,
-    cores: usize,
-    kernel: String,
+    pub description: String,
     pub load: f64,
 }
 
@@ -19,23 +15,16 @@ impl Machine {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let (information, load) = (read("/proc/cpuinfo"), read("/proc/loadavg"));
         let name = information.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-        Self {
-            processor: name.map_or(std::env::consts::ARCH, |(_, name)| name).to_owned(),
-            cores: std::thread::available_parallelism().map_or(0, usize::from),
-            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-            load: load.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or_default(),
-        }
+        let processor = name.map_or(std::env::consts::ARCH, |(_, name)| name);
+        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        let kernel = read("/proc/sys/kernel/osrelease");
+        let description = format!("{processor}, {cores} cores, Linux {}", kernel.trim());
+        let load = load.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or_default();
+        Self { description, load }
     }
 
     /// Returns whether other programs ran, too. The build before a run counts for a minute or two.
     pub fn is_busy(&self) -> bool {
         self.load > 0.5
-    }
-}
-
-impl fmt::Display for Machine {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { processor, cores, kernel, load } = self;
-        write!(formatter, "{processor}, {cores} cores, Linux {kernel}; load before the run {load:.1}")
     }
 }

@@ -44,7 +44,7 @@ mod trust;
 mod turns;
 mod warm;
 
-use std::{fs::File, io::Write as _, path::PathBuf};
+use std::io::Write as _;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
@@ -95,9 +95,6 @@ struct Arguments {
     /// Leaves out the measurements with large catalogs; so does `--only` without all functions that they need.
     #[arg(long)]
     no_scale: bool,
-    /// Writes every single measurement into this file.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
     /// Leaves `docs/` unchanged.
     #[arg(long)]
     no_documents: bool,
@@ -132,8 +129,8 @@ async fn main() -> Result<()> {
         tell(&format!("cold starts with the CPU of {megabytes} MB"))?;
         match Group::for_memory(*megabytes) {
             Ok(group) => {
-                let limit = Some((*megabytes, &group));
-                cold::measure(&mut fixtures, &subjects, ROUNDS_WITH_LIMIT, limit, &mut measured).await?;
+                cold::measure(&mut fixtures, &subjects, ROUNDS_WITH_LIMIT, Some(&group), &mut measured)
+                    .await?;
             }
             Err(error) => tell(&format!("skipped: {error:#}"))?,
         }
@@ -141,7 +138,7 @@ async fn main() -> Result<()> {
     let mut scale = Vec::new();
     if !arguments.no_scale && Operation::ALL.into_iter().all(|operation| is_chosen(operation.program())) {
         let sizes = arguments.movies.iter().copied().collect();
-        scale = scale::measure(fixtures.system(), &sizes, arguments.warm, tell).await?;
+        scale = scale::measure(&fixtures.system, &sizes, arguments.warm, tell).await?;
     }
     let libxcrypt = hashing::libxcrypt(arguments.cost, 5);
     let results = Results { machine, cost: arguments.cost, libxcrypt, measured, scale };
@@ -152,10 +149,6 @@ async fn main() -> Result<()> {
 fn finish(arguments: &Arguments, results: &Results) -> Result<()> {
     let tables = report::markdown(results);
     write!(std::io::stdout().lock(), "{tables}")?;
-    if let Some(path) = &arguments.json {
-        let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-        serde_json::to_writer(file, results)?;
-    }
     if arguments.no_documents || !arguments.only.is_empty() {
         return tell("left docs/ unchanged");
     }

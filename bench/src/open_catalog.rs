@@ -68,7 +68,7 @@ impl OpenCatalog {
         for _ in 0..size {
             events.push(self.event(operation).await?);
         }
-        let system = self.fixtures.system();
+        let system = &self.fixtures.system;
         let instance = &mut self.instances[operation as usize];
         let mut turn = Vec::with_capacity(size);
         for event in &events {
@@ -101,7 +101,7 @@ impl OpenCatalog {
     }
 
     fn get(&self, path: &str) -> Result<Value> {
-        self.fixtures.system().event(&HttpRequest::new("GET", path))
+        self.fixtures.system.event(&HttpRequest::new("GET", path))
     }
 }
 

@@ -1,13 +1,11 @@
 //! The operations that are measured with large catalogs.
 
-use serde::Serialize;
-
 /// How many movies a page has, and how many it can have.
 pub const PAGE: usize = 100;
 pub const LARGEST_PAGE: usize = 500;
 
 /// What a client asks of a catalog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     FirstPage,
     MiddlePage,

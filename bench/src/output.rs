@@ -19,7 +19,8 @@ const MARK: &[u8] = b"\"cold_start\":";
 /// The output of a process so far.
 pub struct Output {
     kept: Arc<Mutex<Vec<u8>>>,
-    completed: mpsc::UnboundedReceiver<Vec<u8>>,
+    /// The completion lines, until the process ends.
+    pub completed: mpsc::UnboundedReceiver<Vec<u8>>,
 }
 
 impl Output {
@@ -32,11 +33,6 @@ impl Output {
             tasks.spawn(read(errors, Arc::clone(&kept), sender));
         }
         Self { kept, completed }
-    }
-
-    /// Waits for the next completion line; `None` if the process ends before that.
-    pub async fn completed(&mut self) -> Option<Vec<u8>> {
-        self.completed.recv().await
     }
 
     /// Returns the end of the output.

@@ -122,7 +122,7 @@ impl Instance {
 
     /// Returns the next completion line, which has the cost of an invocation. Each invocation of a function writes one.
     pub async fn completed(&mut self) -> Result<Value> {
-        match timeout(PATIENCE, self.output.completed()).await {
+        match timeout(PATIENCE, self.output.completed.recv()).await {
             Ok(Some(line)) => serde_json::from_slice(&line).context("a completion line is not JSON"),
             _ => Err(self.failure("it wrote no completion line")),
         }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use tokio::process::Command;
 
 /// The memory size, in megabytes, at which a function has one whole core:
@@ -18,35 +18,27 @@ const PERIOD: u32 = 20_000;
 
 /// A control group of this run. Dropping it removes it; its processes must have ended by then.
 pub struct Group {
+    /// The memory size whose share of a core it has.
+    pub megabytes: u32,
     path: PathBuf,
 }
 
 impl Group {
-    /// Creates a group with the share of a core that a function with this much memory has. Fails where control groups
-    /// are not writable, which is common without root.
+    /// Creates a group with the share of a core that a function with this much memory has. Fails where the root
+    /// control group is not writable, such as for most users.
     pub fn for_memory(megabytes: u32) -> Result<Self> {
-        let name = format!("movie-bag-bench-{}-{megabytes}", std::process::id());
-        let mut problem = None;
-        for parent in parents()? {
-            match Self::create(parent.join(&name), megabytes) {
-                Ok(group) => return Ok(group),
-                Err(error) => problem = problem.or(Some(error)),
-            }
-        }
-        Err(problem.context("there is no control group with a CPU controller")?)
-    }
-
-    fn create(path: PathBuf, megabytes: u32) -> Result<Self> {
+        // Version 1 has a hierarchy of its own for the CPU, version 2 a single one.
+        let (version_1, version_2) = (Path::new("/sys/fs/cgroup/cpu"), Path::new("/sys/fs/cgroup"));
+        let parent = if version_1.exists() { version_1 } else { version_2 };
+        let path = parent.join(format!("movie-bag-bench-{}-{megabytes}", std::process::id()));
         fs::create_dir(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        let group = Self { path };
+        let group = Self { megabytes, path };
         let quota = u64::from(PERIOD) * u64::from(megabytes) / u64::from(WHOLE_CORE);
-        if group.path.join("cpu.max").exists() {
-            group.set("cpu.max", &format!("{quota} {PERIOD}"))?;
-        } else {
-            let controlled = group.path.join("cpu.cfs_quota_us").exists();
-            ensure!(controlled, "{} has no CPU controller", group.path.display());
+        if parent == version_1 {
             group.set("cpu.cfs_period_us", &PERIOD.to_string())?;
             group.set("cpu.cfs_quota_us", &quota.to_string())?;
+        } else {
+            group.set("cpu.max", &format!("{quota} {PERIOD}"))?;
         }
         Ok(group)
     }
@@ -71,24 +63,4 @@ impl Drop for Group {
         // A process that still runs keeps the group. The group is harmless once that process has ended.
         let _ = fs::remove_dir(&self.path);
     }
-}
-
-/// Returns where a group may be created: under this process's own group, or under the root, which may have the CPU
-/// controller when the own group lacks it. Version 2 has one hierarchy; version 1 has a separate one for the CPU.
-fn parents() -> Result<Vec<PathBuf>> {
-    let own = fs::read_to_string("/proc/self/cgroup").context("this system has no control groups")?;
-    let own = |controller: &str| {
-        let mut lines = own.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
-        let (_, path) = lines.find(|(controllers, _)| controllers.split(',').any(|one| one == controller))?;
-        Some(path.trim_start_matches('/').to_owned())
-    };
-    let mut parents = Vec::new();
-    for (controller, root) in [("", "/sys/fs/cgroup"), ("cpu", "/sys/fs/cgroup/cpu")] {
-        let Some(own) = own(controller) else { continue };
-        parents.extend([Path::new(root).join(own), root.into()]);
-    }
-    // A folder outside a hierarchy limits nothing.
-    parents.retain(|parent| parent.join("cgroup.procs").exists());
-    parents.dedup();
-    Ok(parents)
 }

@@ -2,11 +2,10 @@
 
 use std::fmt::Write as _;
 
-use indicatif::HumanCount;
-
 use crate::{
+    machine::Machine,
     results::{Cold, Cost, Measured, Results},
-    statistics::{Summary, as_f64, median_of},
+    statistics::{Summary, as_f64, median_of, thousands},
     subject::{BARE_BCRYPT, EMPTY},
     table::Table,
     targets::targets,
@@ -44,7 +43,8 @@ doubles.";
 
 /// Returns all tables of a run.
 pub fn markdown(results: &Results) -> String {
-    let mut text = format!("{}\n\n{NOTES}", results.machine);
+    let Machine { description, load } = &results.machine;
+    let mut text = format!("{description}; load before the run {load:.1}\n\n{NOTES}");
     let sections = [
         ("Cold start", cold(results), COLD),
         ("Warm", warm(results), "CPU is from one request for an event to the next."),
@@ -165,7 +165,7 @@ fn scale(results: &Results) -> Table {
         let wall = median_of(scaled.warm.iter().map(|warm| warm.wall));
         table.row([
             scaled.operation.name().to_owned(),
-            HumanCount(scaled.movies).to_string(),
+            thousands(scaled.movies),
             spread(Summary::of(scaled.warm.iter().map(|warm| warm.cpu))),
             wall.map(|wall| format!("{wall:.2}")).unwrap_or_default(),
             costs(|cost| cost.requests.to_string()),

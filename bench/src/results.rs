@@ -1,8 +1,6 @@
-//! All measurements of a run, raw. `--json` writes them.
+//! All measurements of a run, raw.
 
 use std::{collections::BTreeMap, time::Duration};
-
-use serde::Serialize;
 
 use crate::{
     binaries::Size,
@@ -14,7 +12,7 @@ use crate::{
 };
 
 /// A run.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Results {
     pub machine: Machine,
     /// The bcrypt cost of the subjects that have no other in their name.
@@ -28,9 +26,8 @@ pub struct Results {
 }
 
 /// All measurements of one subject.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Measured {
-    #[serde(flatten)]
     pub subject: Subject,
     pub size: Size,
     /// Cold starts, each of a process of its own.
@@ -44,7 +41,7 @@ pub struct Measured {
 }
 
 /// A process until its first response. Times are in milliseconds.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Cold {
     /// From the spawn to the first request for an event.
     pub ready: f64,
@@ -63,7 +60,7 @@ pub struct Cold {
 }
 
 /// One invocation of a warm process. Times are in milliseconds.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Warm {
     /// From the event to the response.
     pub wall: f64,
@@ -74,7 +71,7 @@ pub struct Warm {
 }
 
 /// All measurements of one operation with a catalog of one size.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Scaled {
     pub operation: Operation,
     pub movies: u64,
@@ -85,7 +82,7 @@ pub struct Scaled {
 }
 
 /// What DynamoDB would charge for an invocation.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cost {
     pub requests: u64,
     pub read_units: f64,

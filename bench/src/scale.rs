@@ -4,10 +4,9 @@
 //! The invocations are warm, as in [`warm`](crate::warm). All sizes are open at the same time, and operations and sizes
 //! take turns. The functions write into copies, so that every run finds the same catalogs.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::collections::BTreeSet;
 
 use anyhow::Result;
-use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 use local::database::Storage;
 
 use crate::{
@@ -18,6 +17,7 @@ use crate::{
     open_catalog::OpenCatalog,
     operation::Operation,
     results::Scaled,
+    statistics::thousands,
     system::System,
     turns,
 };
@@ -40,37 +40,22 @@ pub async fn measure(
     // `create-movie` makes the movie that every other one is modeled on, in a system of its own.
     let mut scratch = Fixtures::new(system.beside(Storage::Memory).await?, 0).await?;
     scratch.movie_called(&catalog::name(0)).await?;
-    let model = Model::of(&scratch.system().database.items(table)?)?;
+    let model = Model::of(&scratch.system.database.items(table)?)?;
     let root = repository().join("target").join("scale");
     let loader = Loader::new(&root, system.template().tables(), table, model)?;
     let mut catalogs = Vec::new();
     for &movies in sizes {
         if !loader.is_loaded(movies) {
-            tell(&load(&loader, movies).await?)?;
+            tell(&format!("loading a catalog of {} movies", thousands(movies)))?;
+            loader.load(movies).await?;
         }
-        let fixtures = Fixtures::new(system.beside(loader.copy(movies)?).await?, 0).await?;
+        // One more movie, which is renamed.
+        let fixtures = Fixtures::new(system.beside(loader.copy(movies)?).await?, 1).await?;
         catalogs.push(OpenCatalog::new(fixtures, movies).await?);
     }
-    let names: Vec<String> = sizes.iter().map(|movies| HumanCount(*movies).to_string()).collect();
+    let names: Vec<String> = sizes.iter().map(|movies| thousands(*movies)).collect();
     tell(&format!("catalogs of {} movies", names.join(", ")))?;
-    let measured = take_turns(&mut catalogs, invocations).await?;
-    drop(catalogs);
-    loader.delete_copies()?;
-    for Scaled { operation, movies, costs, .. } in measured.iter().filter(|scaled| scaled.costs.len() > 1) {
-        tell(&format!("{} with {movies} movies has several costs: {costs:?}", operation.name()))?;
-    }
-    Ok(measured)
-}
-
-/// Loads a catalog behind a progress bar, which shows only on a terminal. Returns what to tell about it.
-async fn load(loader: &Loader, movies: u64) -> Result<String> {
-    let started = Instant::now();
-    let style = "bench: loading {wide_bar} {human_pos} of {human_len} movies, {per_sec}, {eta} left";
-    let bar = ProgressBar::new(movies).with_style(ProgressStyle::with_template(style)?);
-    loader.load(movies, |loaded| bar.set_position(loaded)).await?;
-    bar.finish_and_clear();
-    let (movies, time) = (HumanCount(movies), HumanDuration(started.elapsed()));
-    Ok(format!("loaded a catalog of {movies} movies in {time}"))
+    take_turns(&mut catalogs, invocations).await
 }
 
 /// Measures operations and sizes in turn.

@@ -45,9 +45,22 @@ pub fn as_f64(count: u64) -> f64 {
     count as f64
 }
 
+/// Formats a count with a comma before each group of three digits.
+pub fn thousands(count: u64) -> String {
+    if count < 1_000 {
+        return count.to_string();
+    }
+    format!("{},{:03}", thousands(count / 1_000), count % 1_000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digits_are_grouped_by_three() {
+        assert_eq!([0, 999, 1_000, 1_020_304].map(thousands), ["0", "999", "1,000", "1,020,304"]);
+    }
 
     #[test]
     fn measurements_are_summarized_by_rank() {

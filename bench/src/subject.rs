@@ -1,9 +1,8 @@
 //! What is measured: every function of the template, and the programs that they are compared with.
 
 use local::template::Template;
-use serde::Serialize;
 
-use crate::trust::Trust;
+use crate::trust::{AMAZON_FILE, MOZILLA_FILE};
 
 /// The lowest cost that a function hashes at. The work beside hashing is best visible where hashing is cheapest.
 pub const LEAST_COST: u32 = 10;
@@ -16,7 +15,7 @@ pub const BARE_BCRYPT: &str = "bare-bcrypt";
 pub const PEERS: [&str; 4] = [EMPTY, MINIMAL, STOCK, BARE_BCRYPT];
 
 /// A program that is measured.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Subject {
     /// Its name in tables.
     pub name: String,
@@ -65,8 +64,8 @@ impl Subject {
         matches!(self.program.as_str(), "logout" | "delete-account")
     }
 
-    /// Returns the certificates that it trusts: as many as it parses on Lambda.
-    pub fn trust(&self) -> Trust {
-        if self.program == STOCK { Trust::Mozilla } else { Trust::Amazon }
+    /// Returns the file with the certificates that it trusts: as many as it parses on Lambda.
+    pub fn trust(&self) -> &'static str {
+        if self.program == STOCK { MOZILLA_FILE } else { AMAZON_FILE }
     }
 }

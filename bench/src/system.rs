@@ -46,7 +46,7 @@ impl System {
     pub async fn start(template: Template, binaries: &Binaries) -> Result<Self> {
         let authority = Authority::new()?;
         let folder = tempfile::tempdir()?;
-        trust::write(folder.path(), authority.root())?;
+        trust::write(folder.path(), &authority.root)?;
         let binaries = binaries::unpack(binaries, folder.path())?;
         let gateway = Gateway::new(&template);
         let site = Site { template, gateway, authority, binaries, folder };
@@ -96,7 +96,7 @@ impl System {
     ) -> Result<Instance> {
         let Subject { program, operation, .. } = subject;
         let function = self.site.template.function(operation).context("no such operation")?;
-        let trusted = subject.trust().file(self.site.folder.path()).display().to_string();
+        let trusted = self.site.folder.path().join(subject.trust()).display().to_string();
         let mut environment = vec![
             ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), self.front.endpoint()),
             ("SSL_CERT_FILE".to_owned(), trusted),

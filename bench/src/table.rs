@@ -29,22 +29,14 @@ impl fmt::Display for Table {
         let width = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max();
         let widths: Vec<usize> =
             (0..self.rows[0].len()).map(|column| width(column).unwrap_or(0).max(3)).collect();
-        for (number, row) in self.rows.iter().enumerate() {
-            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                if column == 0 {
-                    write!(formatter, "| {cell:<width$} |")?;
-                } else {
-                    write!(formatter, " {cell:>width$} |")?;
-                }
+        let figures = widths[1..].iter().map(|width| "-".repeat(width - 1) + ":");
+        let rule: Vec<String> = std::iter::once("-".repeat(widths[0])).chain(figures).collect();
+        for row in self.rows[..1].iter().chain([&rule]).chain(&self.rows[1..]) {
+            write!(formatter, "| {:<width$} |", row[0], width = widths[0])?;
+            for (cell, width) in row.iter().zip(&widths).skip(1) {
+                write!(formatter, " {cell:>width$} |")?;
             }
             writeln!(formatter)?;
-            if number == 0 {
-                write!(formatter, "| {} |", "-".repeat(widths[0]))?;
-                for width in &widths[1..] {
-                    write!(formatter, " {}: |", "-".repeat(width - 1))?;
-                }
-                writeln!(formatter)?;
-            }
         }
         Ok(())
     }

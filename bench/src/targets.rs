@@ -1,11 +1,9 @@
 //! The targets of the functions, most of them as ratios between figures of one run, which hold between machines.
 
-use indicatif::HumanCount;
-
 use crate::{
     operation::Operation,
     results::{Cost, Measured, Results, Scaled},
-    statistics::{as_f64, median_of},
+    statistics::{as_f64, median_of, thousands},
     subject::{BARE_BCRYPT, EMPTY, MINIMAL, PEERS, STOCK},
 };
 
@@ -82,7 +80,7 @@ fn scale(results: &Results, targets: &mut Targets) {
     else {
         return;
     };
-    let sizes = format!("at {} movies / at {}", HumanCount(most), HumanCount(least));
+    let sizes = format!("at {} movies / at {}", thousands(most), thousands(least));
     let find = |operation, movies| {
         results.scale.iter().find(|scaled| scaled.operation == operation && scaled.movies == movies)
     };

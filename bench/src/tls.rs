@@ -32,7 +32,8 @@ const KEY_BITS: usize = 2048;
 
 /// A root, an intermediate and a leaf for `localhost`, made for one run and never stored.
 pub struct Authority {
-    root: CertificateDer<'static>,
+    /// The certificate that a function has to trust.
+    pub root: CertificateDer<'static>,
     server: Arc<ServerConfig>,
 }
 
@@ -64,11 +65,6 @@ impl Authority {
         // DynamoDB does not speak HTTP/2.
         server.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self { root, server: Arc::new(server) })
-    }
-
-    /// Returns the certificate that a function has to trust.
-    pub fn root(&self) -> &CertificateDer<'static> {
-        &self.root
     }
 }
 

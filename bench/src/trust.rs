@@ -4,10 +4,10 @@
 //! project's own functions embed the five roots of Amazon, and a stock client reads the system's whole bundle. Each
 //! file also has the root of this run.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, ensure};
-use base64::{Engine as _, prelude::BASE64_STANDARD};
+use pem::{EncodeConfig, LineEnding, Pem};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
@@ -20,27 +20,16 @@ const AMAZON: [&str; 5] = [
     "Starfield Services Root Certificate Authority - G2",
 ];
 
-/// The certificates that a function trusts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trust {
-    /// The five roots of Amazon.
-    Amazon,
-    /// Mozilla's roots, of which distributions make the system's bundle.
-    Mozilla,
-}
+/// The file with the five roots of Amazon.
+pub const AMAZON_FILE: &str = "amazon.pem";
+/// The file with Mozilla's roots, of which distributions make the system's bundle.
+pub const MOZILLA_FILE: &str = "mozilla.pem";
 
-impl Trust {
-    /// Returns the file for `SSL_CERT_FILE` in the folder that [`write`] has filled.
-    pub fn file(self, folder: &Path) -> PathBuf {
-        folder.join(format!("{self:?}.pem"))
-    }
-}
-
-/// Writes a file for each [`Trust`] into `folder`.
+/// Writes both files into `folder`.
 pub fn write(folder: &Path, own_root: &CertificateDer<'_>) -> Result<()> {
     let mozilla: String = TLS_SERVER_ROOT_CERTS.iter().map(pem).collect();
-    for (trust, roots) in [(Trust::Amazon, amazon_roots()?), (Trust::Mozilla, mozilla)] {
-        std::fs::write(trust.file(folder), pem(own_root) + &roots)?;
+    for (file, roots) in [(AMAZON_FILE, amazon_roots()?), (MOZILLA_FILE, mozilla)] {
+        std::fs::write(folder.join(file), pem(own_root) + &roots)?;
     }
     Ok(())
 }
@@ -56,11 +45,6 @@ fn amazon_roots() -> Result<String> {
 }
 
 fn pem(certificate: &CertificateDer<'_>) -> String {
-    let text = BASE64_STANDARD.encode(certificate);
-    let mut lines = String::from("-----BEGIN CERTIFICATE-----\n");
-    for start in (0..text.len()).step_by(64) {
-        lines.push_str(&text[start..text.len().min(start + 64)]);
-        lines.push('\n');
-    }
-    lines + "-----END CERTIFICATE-----\n"
+    let options = EncodeConfig::new().set_line_ending(LineEnding::LF);
+    pem::encode_config(&Pem::new("CERTIFICATE", certificate.as_ref()), options)
 }

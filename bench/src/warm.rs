@@ -25,19 +25,16 @@ pub async fn measure(
         batch(fixtures, subject, &mut instance, pace(subject).1).await?;
         instances.push(instance);
     }
-    loop {
-        let mut all_done = true;
+    let mut is_pending = true;
+    while std::mem::take(&mut is_pending) {
         for (number, subject) in subjects.iter().enumerate() {
             let (divisor, size) = pace(subject);
             let size = size.min((invocations / divisor).max(1) - measured[number].warm.len());
             if size > 0 {
                 let warm = batch(fixtures, subject, &mut instances[number], size).await?;
                 measured[number].warm.extend(warm);
-                all_done = false;
+                is_pending = true;
             }
-        }
-        if all_done {
-            break;
         }
     }
     for (instance, measured) in instances.into_iter().zip(measured) {
