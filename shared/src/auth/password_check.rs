@@ -74,7 +74,8 @@ impl PasswordCheck {
     ) -> Result<StoredCredentials, PasswordCheckError> {
         let admit = async { Ok::<_, PasswordCheckError>(self.throttle.admit(email, source).await?) };
         let lookup = async { Ok(lookup.await?) };
-        let (admission, credentials) = tokio::try_join!(admit, lookup)?;
+        // Boxed, because the future contains several requests to DynamoDB.
+        let (admission, credentials) = Box::pin(async { tokio::try_join!(admit, lookup) }).await?;
         if let Some(credentials) = &credentials {
             telemetry::identify(credentials.user_id);
         }

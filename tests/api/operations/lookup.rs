@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use local::gateway::HttpRequest;
 use serde_json::Value;
 
-use super::{Call, Caller, OPERATIONS, Operation};
+use super::{Caller, ExampleCall, OPERATIONS, Operation};
 use crate::{
     contract,
     test_app::{Owner, TestApp},
@@ -33,7 +33,10 @@ pub fn with_body() -> impl Iterator<Item = &'static Operation> {
 }
 
 /// Makes every call of [`OPERATIONS`], each with a new owner: hands the operation, the call and its request to `send`.
-pub async fn for_every_call(app: &TestApp, mut send: impl AsyncFnMut(&'static Operation, Call, HttpRequest)) {
+pub async fn for_every_call(
+    app: &TestApp,
+    mut send: impl AsyncFnMut(&'static Operation, ExampleCall, HttpRequest),
+) {
     for operation in OPERATIONS {
         for index in 0..(operation.calls)(&Owner::default()).len() {
             let owner = app.create_owner(&format!("{}-{index}", operation.name)).await;
@@ -77,7 +80,7 @@ impl Operation {
     }
 
     /// Returns one of the owner's calls as a request.
-    pub fn request(&self, owner: &Owner, call: &Call) -> HttpRequest {
+    pub fn request(&self, owner: &Owner, call: &ExampleCall) -> HttpRequest {
         let request = call.body.iter().fold(self.bare_request(&owner.movie_id), HttpRequest::json);
         if self.caller == Caller::User { request.bearer(&owner.user.token) } else { request }
     }
