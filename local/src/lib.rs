@@ -9,7 +9,6 @@
 mod clock;
 mod loopback;
 mod observed;
-mod processes;
 pub mod yaml;
 
 // What is deployed.
@@ -30,5 +29,4 @@ pub mod runtime_api;
 pub mod gateway;
 
 // The command.
-pub mod cargo_lambda;
 pub mod watch;

@@ -1,13 +1,13 @@
 //! Addresses of this machine that web pages cannot find.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 
 use anyhow::{Context as _, Result};
 use tokio::net::TcpListener;
 
 /// Listens on a free port of a random address of the loopback network, 127.0.0.0/8.
 ///
-/// For servers that check no credentials and accept requests from any origin: dynoxide's and `cargo lambda watch`'s. A
+/// For servers that check no credentials and accept requests from any origin: dynoxide's and the Runtime API's. A
 /// web page can try every port of 127.0.0.1, but not of 16 million addresses.
 pub(crate) async fn hidden_listener() -> Result<TcpListener> {
     let mut random = [0; 3];
@@ -15,9 +15,4 @@ pub(crate) async fn hidden_listener() -> Result<TcpListener> {
     // Leaves out the network's own address and its broadcast address, and 127.0.0.1.
     let address = Ipv4Addr::new(127, random[0], random[1], random[2].clamp(2, 254));
     TcpListener::bind((address, 0)).await.with_context(|| format!("cannot listen on {address}"))
-}
-
-/// Returns an address on which [`hidden_listener`] could listen, for a program that listens itself.
-pub(crate) async fn hidden_address() -> Result<SocketAddr> {
-    Ok(hidden_listener().await?.local_addr()?)
 }

@@ -1,17 +1,13 @@
-//! The command behind `cargo local`. When `cargo lambda watch` starts it, it acts as cargo; see `watch/launcher.rs`.
+//! The command behind `cargo local`.
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use local::watch::{self, Options};
 
-fn main() -> ExitCode {
-    watch::run_as_cargo().unwrap_or_else(serve)
-}
-
 #[tokio::main]
 #[expect(clippy::print_stderr, reason = "this is where a person reads what went wrong")]
-async fn serve() -> ExitCode {
+async fn main() -> ExitCode {
     match watch::run(Options::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -39,7 +39,7 @@ pub struct Function {
 }
 
 impl Function {
-    /// Starts the processes. They may still be initialising, or fail to, when this returns.
+    /// Starts the processes. They may still be initializing, or fail to, when this returns.
     pub async fn start(options: FunctionOptions) -> Result<Self> {
         let function = Self::new(options, false);
         for _ in 0..function.options.instances {
@@ -49,7 +49,7 @@ impl Function {
         Ok(function)
     }
 
-    /// Starts one process. Once that has initialised, invocations start more: when all are busy, up to the number of
+    /// Starts one process. Once that has initialized, invocations start more: when all are busy, up to the number of
     /// instances, and when all have ended.
     pub async fn start_on_demand(options: FunctionOptions) -> Result<Self> {
         let function = Self::new(options, true);
@@ -81,7 +81,7 @@ impl Function {
         }
     }
 
-    /// Waits until every instance that was started first has initialised, which is until it requests its first event. If all instances end
+    /// Waits until every instance that was started first has initialized, which is until it requests its first event. If all instances end
     /// instead, returns the [`Outcome::Crashed`] of the last one.
     pub async fn ready(&self) -> Result<(), Outcome> {
         let instances = if self.starts_on_demand { 1 } else { self.options.instances };

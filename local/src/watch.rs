@@ -1,39 +1,30 @@
 //! `cargo local`: the whole system on this machine, until Ctrl-C. Its modules, each of which uses only those before it:
-//! `build`, `launcher`, `output`, `triggers`, `functions`.
+//! `output`, `build`, `changes`, `triggers`, `functions`.
 
 mod build;
+mod changes;
 mod functions;
-mod launcher;
 mod output;
 mod triggers;
 
-use std::{
-    net::Ipv4Addr,
-    path::{Path, PathBuf},
-    process::Stdio,
-    sync::Arc,
-};
+use std::{net::Ipv4Addr, path::PathBuf, sync::Arc};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde_json::Value;
 use tokio::{
     net::TcpListener,
-    process::Command,
     signal::unix::{SignalKind, signal},
     task::JoinSet,
 };
 
 use crate::{
-    cargo_lambda,
     database::{EmbeddedDatabase, Storage},
     environment,
     gateway::{self, Gateway, HttpResponse},
-    processes::Program,
     template::Template,
 };
 use build::PACKAGE;
-use functions::{Functions, Reason};
-pub use launcher::run_as_cargo;
+use functions::{Functions, Reason, Settings};
 use output::print;
 
 /// Runs the movie bag on this machine: an embedded DynamoDB with the tables of template.yaml, its routes and CORS, and
@@ -44,7 +35,7 @@ pub struct Options {
     /// Serve only the database with its tables, for a `cargo lambda watch --env-file .env` of your own
     #[arg(long)]
     pub database_only: bool,
-    /// Build the functions with optimisation
+    /// Build the functions with optimization
     #[arg(long)]
     pub release: bool,
     /// The port of the HTTP API
@@ -64,34 +55,17 @@ pub struct Options {
     pub concurrency: u8,
 }
 
-/// Serves until Ctrl-C, which is a success, or until something fails. Everything that it has started has ended when it
-/// returns.
+/// Serves until Ctrl-C, which is a success, or until something fails. Everything that it has started ends with the runtime.
 pub async fn run(options: Options) -> Result<()> {
-    let mut running = Running::default();
+    let mut database = None;
     let result = tokio::select! {
-        result = serve(&options, &mut running) => result,
+        result = serve(&options, &mut database) => result,
         result = shutdown_signal() => result,
     };
-    running.stop().await;
-    result
-}
-
-/// What has to be stopped in the end.
-#[derive(Default)]
-struct Running {
-    program: Option<Program>,
-    database: Option<EmbeddedDatabase>,
-}
-
-impl Running {
-    async fn stop(self) {
-        if let Some(program) = self.program {
-            program.stop().await;
-        }
-        if let Some(database) = self.database {
-            database.stop().await;
-        }
+    if let Some(database) = database {
+        database.stop().await;
     }
+    result
 }
 
 async fn shutdown_signal() -> Result<()> {
@@ -106,7 +80,7 @@ async fn shutdown_signal() -> Result<()> {
     Ok(())
 }
 
-async fn serve(options: &Options, running: &mut Running) -> Result<()> {
+async fn serve(options: &Options, running: &mut Option<EmbeddedDatabase>) -> Result<()> {
     let root = root()?;
     let template = Template::load(root.join("template.yaml"))?;
     if !options.database_only {
@@ -120,7 +94,7 @@ async fn serve(options: &Options, running: &mut Running) -> Result<()> {
             _ => error.context("the database does not start (--database-port chooses another port)"),
         })?;
     let endpoint = database.endpoint();
-    let database = running.database.insert(database);
+    let database = running.insert(database);
     database.create_tables(template.tables())?;
     let env_file = root.join(&options.env_file);
     environment::refresh(&env_file, &template, &endpoint)?;
@@ -139,18 +113,14 @@ async fn serve(options: &Options, running: &mut Running) -> Result<()> {
         return std::future::pending().await;
     }
 
-    let cargo_lambda = cargo_lambda::locate(&root, |line| print(line)).await?;
-    build::functions(&root, options.release, &mut running.program).await?;
     let mut tasks = JoinSet::new();
-    let functions =
-        Functions::new(&template, root.clone(), options.concurrency.into(), env_file, &mut tasks).await?;
-    let mut watch = Program::start(watch_command(&cargo_lambda, &root, options, &functions)?)?;
-    let output = output::show(&mut watch);
-    let watch = running.program.insert(watch);
-    tokio::select! {
-        started = functions.start() => started?,
-        status = watch.child.wait() => bail!("cargo lambda watch has ended ({})", status?),
-    }
+    let settings = Settings {
+        root,
+        release: options.release,
+        environment: env_file,
+        processes: options.concurrency.into(),
+    };
+    let functions = Functions::start(&template, settings, &mut tasks).await?;
     let listener = listener(options.port).await?;
     let address = format!("http://127.0.0.1:{}", options.port);
     print(format!("The movie bag is ready at {address} (data {data}; Ctrl-C stops it). To begin, sign up:"));
@@ -158,7 +128,7 @@ async fn serve(options: &Options, running: &mut Running) -> Result<()> {
         "  curl -i {address}/api/auth/signup -H 'content-type: application/json' \
          -d '{{\"email\": \"ada@example.com\", \"password\": \"correct horse battery\"}}'"
     ));
-    let triggers = triggers::run(&template, database, &functions)?;
+    let _triggers = triggers::run(&template, database, &functions)?;
     let invoke = move |function: String, event: Value| {
         let functions = Arc::clone(&functions);
         async move {
@@ -173,12 +143,7 @@ async fn serve(options: &Options, running: &mut Running) -> Result<()> {
             }
         }
     };
-    let status = tokio::select! {
-        served = gateway::serve(listener, Gateway::new(&template), invoke) => return served,
-        status = watch.child.wait() => status?,
-    };
-    drop((output, triggers, tasks));
-    bail!("cargo lambda watch has ended ({status})")
+    gateway::serve(listener, Gateway::new(&template), invoke).await
 }
 
 async fn listener(port: u16) -> Result<TcpListener> {
@@ -186,33 +151,6 @@ async fn listener(port: u16) -> Result<TcpListener> {
     listener.with_context(|| {
         format!("the API cannot listen on 127.0.0.1:{port}; choose another port with --port")
     })
-}
-
-fn watch_command(
-    cargo_lambda: &Path,
-    root: &Path,
-    options: &Options,
-    functions: &Functions,
-) -> Result<Command> {
-    let address = functions.watch_address();
-    let mut command = build::command(cargo_lambda, root);
-    command.args(["lambda", "watch", "--package", PACKAGE]);
-    command.args([
-        "--invoke-address",
-        &address.ip().to_string(),
-        "--invoke-port",
-        &address.port().to_string(),
-    ]);
-    // It serves no events: it only runs a launcher for each function.
-    command.arg("--disable-cors");
-    if options.release {
-        command.arg("--release");
-    }
-    if output::is_coloured() {
-        command.args(["--color", "always"]);
-    }
-    command.envs(functions.launcher_variables()?).stdout(Stdio::piped()).stderr(Stdio::piped());
-    Ok(command)
 }
 
 /// The folder of the workspace: the nearest one, from here upwards, that holds the template.

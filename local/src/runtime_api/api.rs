@@ -31,7 +31,7 @@ pub struct Process {
 
 #[derive(Default)]
 pub struct ProcessState {
-    /// Whether it has initialised, which is until it requests its first event.
+    /// Whether it has initialized, which is until it requests its first event.
     pub is_ready: bool,
     pub is_out_of_time: bool,
     pub has_ended: bool,

@@ -18,7 +18,7 @@ use crate::{loopback::hidden_listener, observed::Observed, template::REGION};
 
 /// How long a process may take to request its first event. Lambda gives ten seconds; a busy machine that starts fifty
 /// processes at once needs more.
-const INITIALISATION_LIMIT: Duration = Duration::from_mins(1);
+const INITIALIZATION_LIMIT: Duration = Duration::from_mins(1);
 
 /// The destination of a process's output.
 #[derive(Debug, Clone, Copy, Default)]
@@ -187,9 +187,9 @@ impl Instance {
     }
 }
 
-/// Returns when the process has not initialised in time, which is never for most processes.
+/// Returns when the process has not initialized in time, which is never for most processes.
 async fn never_ready(process: &Process) {
-    tokio::time::sleep(INITIALISATION_LIMIT).await;
+    tokio::time::sleep(INITIALIZATION_LIMIT).await;
     if process.state.lock().is_ready {
         std::future::pending::<()>().await;
     }

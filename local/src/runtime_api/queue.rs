@@ -103,12 +103,12 @@ impl Queue {
         });
     }
 
-    /// Notes that one more instance has initialised.
+    /// Notes that one more instance has initialized.
     pub fn instance_ready(&self) {
         self.0.change(|state| state.ready += 1);
     }
 
-    /// Waits until so many instances have initialised. Returns the end of the last one if all have ended instead.
+    /// Waits until so many instances have initialized. Returns the end of the last one if all have ended instead.
     pub async fn ready(&self, instances: usize) -> Result<(), Outcome> {
         self.0
             .when(|state| match state {

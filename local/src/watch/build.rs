@@ -1,16 +1,20 @@
-//! Builds functions with cargo.
+//! Builds the functions with cargo.
 
 use std::{
-    ffi::OsStr,
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::Stdio,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
-use tokio::{io::AsyncReadExt as _, process::Command};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader},
+    process::{Child, Command},
+};
 
-use crate::processes::Program;
+use super::output::{is_colored, print};
 
 /// The functions' package.
 pub const PACKAGE: &str = "movie-bag";
@@ -18,16 +22,20 @@ pub const PACKAGE: &str = "movie-bag";
 /// The prefixes of variables that `cargo run` sets for `local` itself. Build scripts that read them would run again.
 const OF_CARGO_RUN: [&str; 4] = ["CARGO_BIN_", "CARGO_CRATE_", "CARGO_MANIFEST_", "CARGO_PKG_"];
 
-/// The result of building one function.
+/// The result of building the functions.
+#[derive(Default)]
 pub struct Build {
-    /// The executable, unless the build failed.
-    pub binary: Option<PathBuf>,
+    binaries: BTreeMap<String, PathBuf>,
     pub diagnostics: Vec<Diagnostic>,
+    /// Why there is no binary if the compiler reports no error, such as an error in `Cargo.toml`.
+    error: String,
 }
 
-/// A warning or error of the compiler or of cargo.
+/// A warning or error of the compiler.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
+    /// The function or library that was compiled.
+    pub target: String,
     /// The message in one line, with its place in the code.
     pub summary: String,
     /// The text as the compiler prints it.
@@ -36,64 +44,75 @@ pub struct Diagnostic {
     pub is_error: bool,
 }
 
-/// Returns a command that runs in the workspace's folder, without the variables of this program's own `cargo run`.
-pub fn command(program: impl AsRef<OsStr>, root: &Path) -> Command {
-    let mut command = Command::new(program);
-    command.current_dir(root);
-    for (name, _) in std::env::vars_os() {
-        if OF_CARGO_RUN.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
-            command.env_remove(name);
+impl Build {
+    /// Returns the executable of a function, or the error because of which there is none: its own, or otherwise the first
+    /// one, which is that of a library.
+    pub fn binary(&self, function: &str) -> Result<&Path, String> {
+        if let Some(binary) = self.binaries.get(function) {
+            return Ok(binary);
         }
+        let errors = || self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error);
+        let error = errors().find(|error| error.target == function).or_else(|| errors().next());
+        Err(error.map_or_else(|| self.error.clone(), |error| error.summary.clone()))
     }
-    command
 }
 
-/// Builds every function before anything runs, so that a compile error is seen at once and the first request is quick.
-/// While it builds, `running` holds cargo, so that the caller can stop it.
-pub async fn functions(root: &Path, release: bool, running: &mut Option<Program>) -> Result<()> {
-    let mut cargo = command("cargo", root);
-    cargo.args(["build", "--package", PACKAGE, "--bins"]);
+/// Builds all functions in the workspace `root`, and prints what cargo reports, except for the diagnostics. A function that
+/// does not build does not keep the others from it.
+pub async fn functions(root: &Path, release: bool) -> Build {
+    let build = run_cargo(root, release).await;
+    build.unwrap_or_else(|error| Build { error: format!("{error:#}"), ..Build::default() })
+}
+
+async fn run_cargo(root: &Path, release: bool) -> Result<Build> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(root).args(["build", "--package", PACKAGE, "--bins", "--keep-going"]);
     if release {
         cargo.arg("--release");
     }
-    let status = running.insert(Program::start(cargo)?).child.wait().await?;
-    *running = None;
-    ensure!(status.success(), "the functions do not build; see the compiler's errors above");
-    Ok(())
-}
+    if is_colored() {
+        cargo.args(["--color", "always", "--message-format", "json-diagnostic-rendered-ansi"]);
+    } else {
+        cargo.args(["--message-format", "json"]);
+    }
+    for (name, _) in std::env::vars_os() {
+        if OF_CARGO_RUN.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            cargo.env_remove(name);
+        }
+    }
+    let mut cargo = Cargo::start(cargo)?;
+    let mut output = cargo.0.stdout.take().context("cargo has no output")?;
+    let errors = cargo.0.stderr.take().context("cargo has no standard error")?;
+    let mut messages = Vec::new();
+    let (_, error) = tokio::try_join!(output.read_to_end(&mut messages), show(errors))?;
+    cargo.0.wait().await?;
 
-/// Builds the function of this name, with the options of `cargo run`.
-pub async fn function(cargo: &Path, root: &Path, options: &[String], name: &str) -> Result<Build> {
-    let is_coloured = options.windows(2).any(|pair| pair == ["--color", "always"]);
-    let format = if is_coloured { "json-diagnostic-rendered-ansi" } else { "json" };
-    let mut cargo = command(cargo, root);
-    cargo.arg("build").args(options).args(["--message-format", format]);
-    cargo.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut program = Program::start(cargo)?;
-    let mut output = program.child.stdout.take().context("cargo has no output")?;
-    let mut errors = program.child.stderr.take().context("cargo has no standard error")?;
-    let (mut messages, mut text) = (Vec::new(), Vec::new());
-    tokio::try_join!(output.read_to_end(&mut messages), errors.read_to_end(&mut text))?;
-    let is_success = program.child.wait().await?.success();
-    let mut build = Build { binary: None, diagnostics: Vec::new() };
+    let mut build = Build { binaries: BTreeMap::new(), diagnostics: Vec::new(), error };
     for line in String::from_utf8_lossy(&messages).lines() {
         let message: Value = serde_json::from_str(line).unwrap_or_default();
-        if message["target"]["name"] == name {
-            build.binary = message["executable"].as_str().map(PathBuf::from).or(build.binary);
+        let target = message["target"]["name"].as_str().unwrap_or_default();
+        if let Some(binary) = message["executable"].as_str() {
+            build.binaries.insert(target.to_owned(), PathBuf::from(binary));
         }
-        build.diagnostics.extend(diagnostic(&message["message"]));
-    }
-    build.binary.take_if(|_| !is_success);
-    if !is_success && !build.diagnostics.iter().any(|diagnostic| diagnostic.is_error) {
-        // Cargo itself has failed, such as at its manifest.
-        let rendered = String::from_utf8_lossy(&text).into_owned();
-        let summary = rendered.lines().find(|line| line.contains("error")).unwrap_or("cargo failed");
-        build.diagnostics.push(Diagnostic { summary: summary.to_owned(), rendered, is_error: true });
+        build.diagnostics.extend(diagnostic(target, &message["message"]));
     }
     Ok(build)
 }
 
-fn diagnostic(message: &Value) -> Option<Diagnostic> {
+/// Prints the lines of cargo's standard error. Returns the first one that has an error.
+async fn show(errors: impl AsyncRead + Unpin) -> std::io::Result<String> {
+    let mut first = None;
+    let mut lines = BufReader::new(errors).lines();
+    while let Some(line) = lines.next_line().await? {
+        print(&line);
+        if line.contains("error") {
+            first.get_or_insert(line);
+        }
+    }
+    Ok(first.unwrap_or_else(|| "cargo failed".to_owned()))
+}
+
+fn diagnostic(target: &str, message: &Value) -> Option<Diagnostic> {
     let (text, rendered) = (message["message"].as_str()?, message["rendered"].as_str()?);
     let spans = message["spans"].as_array().into_iter().flatten();
     let place = spans
@@ -102,10 +121,31 @@ fn diagnostic(message: &Value) -> Option<Diagnostic> {
     let is_error = message["level"].as_str()?.starts_with("error");
     // Messages such as "aborting due to 2 previous errors" have no place, and are left out.
     place.map(|place| Diagnostic {
+        target: target.to_owned(),
         summary: format!("{text}{place}"),
         rendered: rendered.to_owned(),
         is_error,
     })
+}
+
+/// A cargo in its own process group. Dropping it kills it with its compilers, because a file has changed or Ctrl-C came.
+struct Cargo(Child);
+
+impl Cargo {
+    fn start(mut command: Command) -> Result<Self> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        Ok(Self(command.spawn().context("cargo does not start")?))
+    }
+}
+
+impl Drop for Cargo {
+    fn drop(&mut self) {
+        // It has an id until it has ended.
+        if let Some(group) = self.0.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
+            // It fails only if the whole group has ended.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -115,29 +155,50 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_compiler_message_is_summarised_with_its_place() {
+    fn a_compiler_message_is_summarized_with_its_place() {
         let spans = json!([{"is_primary": true, "file_name": "functions/login/main.rs", "line_start": 12}]);
         let message = json!({
             "level": "error", "message": "expected `;`", "rendered": "error: expected `;` …", "spans": spans,
         });
         let expected = Diagnostic {
+            target: "login".to_owned(),
             summary: "expected `;` (functions/login/main.rs:12)".to_owned(),
             rendered: "error: expected `;` …".to_owned(),
             is_error: true,
         };
-        assert_eq!(diagnostic(&message), Some(expected));
+        assert_eq!(diagnostic("login", &message), Some(expected));
         let conclusion = json!({
             "level": "error", "message": "aborting due to 1 previous error", "rendered": "error", "spans": [],
         });
-        assert_eq!(diagnostic(&conclusion), None);
+        assert_eq!(diagnostic("login", &conclusion), None);
+    }
+
+    #[test]
+    fn a_function_has_its_own_error_or_that_of_a_library() {
+        let error = |target: &str, is_error| Diagnostic {
+            target: target.to_owned(),
+            summary: format!("in {target}"),
+            rendered: String::new(),
+            is_error,
+        };
+        let mut build = Build {
+            binaries: [("logout".to_owned(), PathBuf::from("/built/logout"))].into(),
+            diagnostics: vec![error("signup", false), error("shared", true), error("login", true)],
+            error: "could not compile".to_owned(),
+        };
+        assert_eq!(build.binary("logout"), Ok(Path::new("/built/logout")));
+        assert_eq!(build.binary("login"), Err("in login".to_owned()));
+        assert_eq!(build.binary("signup"), Err("in shared".to_owned()));
+        build.diagnostics.retain(|diagnostic| !diagnostic.is_error);
+        assert_eq!(build.binary("signup"), Err("could not compile".to_owned()));
     }
 
     #[tokio::test]
     async fn a_failure_of_cargo_itself_is_reported() {
-        let options = ["--manifest-path", "/nowhere/Cargo.toml", "--bin", "login"].map(str::to_owned);
-        let build = function("cargo".as_ref(), "/".as_ref(), &options, "login").await.expect("cargo runs");
-        assert_eq!(build.binary, None);
-        let [failure] = &build.diagnostics[..] else { panic!("one diagnostic: {:?}", build.diagnostics) };
-        assert!(failure.summary.contains("/nowhere/Cargo.toml"), "{failure:?}");
+        let folder = tempfile::tempdir().expect("a folder");
+        let build = functions(folder.path(), false).await;
+        assert_eq!(build.diagnostics, []);
+        let error = build.binary("login").expect_err("a failure");
+        assert!(error.contains(&format!("`Cargo.toml` in `{}`", folder.path().display())), "{error}");
     }
 }

@@ -16,7 +16,7 @@ use super::site::{Response, Site};
 /// How long a request may wait for its response, whatever is wrong with the function.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// How long a change may take to have its effect. `cargo lambda watch` collects changes for three seconds.
+/// How long a change may take to have its effect.
 const EFFECT: Duration = Duration::from_mins(2);
 
 const LIST: &str = "/api/movies";
@@ -180,7 +180,6 @@ impl Workspace {
     fn copy() -> Self {
         let original = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-        // `cargo lambda watch` ignores files below a folder called target, and files that this repository ignores.
         let (root, target) = (folder.path().join("workspace"), folder.path().join("built"));
         fs::create_dir(&root).expect("a folder");
         for name in

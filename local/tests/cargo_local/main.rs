@@ -1,5 +1,4 @@
-//! `cargo local` over HTTP, with the routes and functions of this workspace. If `cargo lambda` is not installed and cannot
-//! be fetched, this fails and shows why.
+//! `cargo local` over HTTP, with the routes and functions of this workspace.
 
 mod as_deployed;
 mod broken_code;

@@ -53,9 +53,7 @@ pub struct Response {
 }
 
 impl Site {
-    /// Starts `cargo local` in a workspace, with its build in `target` if that is given, and waits until it is ready. Uses
-    /// the `cargo lambda` of this workspace, if it has one.
-    #[expect(clippy::disallowed_methods, reason = "programs are found by the PATH")]
+    /// Starts `cargo local` in a workspace, with its build in `target` if that is given, and waits until it is ready.
     pub async fn start(workspace: &Path, target: Option<&Path>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let environment = folder.path().join("environment");
@@ -63,10 +61,6 @@ impl Site {
         let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
         command.args(["--in-memory", "--database-port", "0", "--port"]).arg(port.to_string());
         command.arg("--env-file").arg(&environment).current_dir(workspace).env(MARKER, &environment);
-        let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/bin");
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let folders = std::env::split_paths(&path).chain([tools]);
-        command.env("PATH", std::env::join_paths(folders).expect("a path"));
         if let Some(target) = target {
             command.env("CARGO_TARGET_DIR", target);
         }
