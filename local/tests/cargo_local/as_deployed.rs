@@ -1,4 +1,4 @@
-//! The behaviour of API Gateway between a client and a function, and the guard of the database.
+//! The behavior of API Gateway between a client and a function, and the guard of the database.
 
 use hyper::{StatusCode, body::Bytes};
 use serde_json::{Value, json};
