@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::IsTerminal as _,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -14,7 +15,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::output::{is_colored, print};
+use super::output::print;
 
 /// The functions' package.
 pub const PACKAGE: &str = "movie-bag";
@@ -70,7 +71,7 @@ async fn run_cargo(root: &Path, release: bool) -> Result<Build> {
     if release {
         cargo.arg("--release");
     }
-    if is_colored() {
+    if std::io::stdout().is_terminal() {
         cargo.args(["--color", "always", "--message-format", "json-diagnostic-rendered-ansi"]);
     } else {
         cargo.args(["--message-format", "json"]);

@@ -14,7 +14,7 @@ mod failure;
 mod runner;
 mod state;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use anyhow::Result;
 use serde_json::Value;
@@ -45,7 +45,12 @@ impl Functions {
     ) -> Result<Arc<Self>> {
         let names = || template.functions().iter().map(|function| function.operation.clone());
         let state = Arc::new(Observed::new(State::new(names())));
-        let runner = Runner::new(Arc::clone(&state), template.functions().to_vec(), settings);
+        let runner = Runner {
+            state: Arc::clone(&state),
+            definitions: template.functions().to_vec(),
+            settings,
+            shown: BTreeSet::new(),
+        };
         tasks.spawn(runner.run());
         for function in names() {
             let served = state.when(|state| state.served(&function)).await;

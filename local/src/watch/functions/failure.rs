@@ -1,13 +1,13 @@
 //! Why an invocation has no response of its function.
 
-use std::fmt;
-
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::gateway::HttpResponse;
 
 /// An invocation that failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("The function {function} {reason}")]
 pub struct Failure {
     /// The function's name.
     pub function: String,
@@ -16,80 +16,53 @@ pub struct Failure {
 }
 
 /// What happened to a function.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
     /// Its code has changed, and it is not ready yet.
+    #[error("is being rebuilt")]
     Rebuilding,
     /// Its code was changed while it handled the request.
+    #[error("was stopped to be rebuilt while it handled the request")]
     Stopped,
     /// It does not build, with the first error of the compiler.
+    #[error("does not build: {0}")]
     NotBuilt(String),
     /// Its process ended before it requested its first event.
+    #[error("ended at start ({status}){}", after_colon(last_output))]
     EndedAtStart { status: String, last_output: String },
     /// Its process ended while it handled the request.
+    #[error("ended while it handled the request ({status}){}", after_colon(last_output))]
     Ended { status: String, last_output: String },
     /// All processes were busy, and none has taken the event in time.
+    #[error("did not take the request in time")]
     NotTaken,
     /// It has not responded within the timeout in the template.
+    #[error("did not respond in time")]
     TimedOut,
     /// It reported an error.
+    #[error("failed: {0}")]
     Error(String),
 }
 
 impl Reason {
-    fn status(&self) -> (u16, &'static str) {
+    /// Returns the status of the response, and the `code` of its problem document.
+    fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::Rebuilding | Self::Stopped | Self::NotTaken => (503, "Service Unavailable"),
-            Self::NotBuilt(_) | Self::EndedAtStart { .. } | Self::Ended { .. } => (502, "Bad Gateway"),
-            Self::TimedOut => (504, "Gateway Timeout"),
-            Self::Error(_) => (500, "Internal Server Error"),
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Rebuilding => "function_rebuilding",
-            Self::Stopped => "function_stopped",
-            Self::NotBuilt(_) => "function_not_built",
-            Self::EndedAtStart { .. } => "function_ended_at_start",
-            Self::Ended { .. } => "function_ended",
-            Self::NotTaken => "function_busy",
-            Self::TimedOut => "function_timed_out",
-            Self::Error(_) => "function_error",
+            Self::Rebuilding => (StatusCode::SERVICE_UNAVAILABLE, "function_rebuilding"),
+            Self::Stopped => (StatusCode::SERVICE_UNAVAILABLE, "function_stopped"),
+            Self::NotBuilt(_) => (StatusCode::BAD_GATEWAY, "function_not_built"),
+            Self::EndedAtStart { .. } => (StatusCode::BAD_GATEWAY, "function_ended_at_start"),
+            Self::Ended { .. } => (StatusCode::BAD_GATEWAY, "function_ended"),
+            Self::NotTaken => (StatusCode::SERVICE_UNAVAILABLE, "function_busy"),
+            Self::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "function_timed_out"),
+            Self::Error(_) => (StatusCode::INTERNAL_SERVER_ERROR, "function_error"),
         }
     }
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { function, reason } = self;
-        match reason {
-            Reason::Rebuilding => write!(formatter, "The function {function} is being rebuilt"),
-            Reason::Stopped => {
-                let what = "was stopped to be rebuilt while it handled the request";
-                write!(formatter, "The function {function} {what}")
-            }
-            Reason::NotBuilt(error) => write!(formatter, "The function {function} does not build: {error}"),
-            Reason::EndedAtStart { status, last_output } => {
-                write!(formatter, "The function {function} ended at start ({status})")?;
-                write_output(formatter, last_output)
-            }
-            Reason::Ended { status, last_output } => {
-                write!(formatter, "The function {function} ended while it handled the request ({status})")?;
-                write_output(formatter, last_output)
-            }
-            Reason::NotTaken => write!(formatter, "The function {function} did not take the request in time"),
-            Reason::TimedOut => write!(formatter, "The function {function} did not respond in time"),
-            Reason::Error(error) => write!(formatter, "The function {function} failed: {error}"),
-        }
-    }
+fn after_colon(last_output: &str) -> String {
+    if last_output.is_empty() { String::new() } else { format!(": {last_output}") }
 }
-
-fn write_output(formatter: &mut fmt::Formatter<'_>, last_output: &str) -> fmt::Result {
-    if last_output.is_empty() { Ok(()) } else { write!(formatter, ": {last_output}") }
-}
-
-impl std::error::Error for Failure {}
 
 impl Failure {
     /// Returns the response to the request of this event. An error that the function reported is API Gateway's own 500; a
@@ -99,9 +72,10 @@ impl Failure {
         if let Reason::Error(_) = reason {
             return HttpResponse::from_answer(&Value::Null);
         }
-        let ((status, title), detail) = (reason.status(), self.to_string());
+        let ((status, code), detail) = (reason.status_and_code(), self.to_string());
+        let (title, status) = (status.canonical_reason(), status.as_u16());
         let problem = json!({
-            "title": title, "status": status, "code": reason.code(), "detail": detail, "error": detail,
+            "title": title, "status": status, "code": code, "detail": detail, "error": detail,
             "request_id": event["requestContext"]["requestId"],
         });
         HttpResponse::from_answer(&json!({

@@ -36,23 +36,14 @@ pub struct Settings {
 
 /// Builds and runs functions.
 pub struct Runner {
-    state: Arc<Observed<State>>,
-    definitions: Vec<FunctionDefinition>,
-    settings: Settings,
+    pub state: Arc<Observed<State>>,
+    pub definitions: Vec<FunctionDefinition>,
+    pub settings: Settings,
     /// The diagnostics of the last build.
-    shown: BTreeSet<String>,
+    pub shown: BTreeSet<String>,
 }
 
 impl Runner {
-    /// Returns a runner that reports what each function is doing to `state`.
-    pub fn new(
-        state: Arc<Observed<State>>,
-        definitions: Vec<FunctionDefinition>,
-        settings: Settings,
-    ) -> Self {
-        Self { state, definitions, settings, shown: BTreeSet::new() }
-    }
-
     /// Serves the functions for ever. A change during a build cancels it, and another one begins.
     pub async fn run(mut self) {
         let mut changes = Changes::new(self.settings.root.clone());
