@@ -132,7 +132,7 @@ impl EmbeddedDatabase {
     /// Stops the server, and waits at most a second for the requests that it is serving.
     pub async fn stop(mut self) {
         drop(self.shutdown.take());
-        // A client that keeps its connection open would delay the shutdown for ever; every commit is on disk already.
+        // A client that keeps its connection open would delay the shutdown forever; every commit is on disk already.
         let _ = tokio::time::timeout(Duration::from_secs(1), &mut self.server).await;
     }
 }

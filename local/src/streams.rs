@@ -10,7 +10,7 @@ use crate::{
     template::{ACCOUNT, REGION},
 };
 
-/// How long `DynamoDB` keeps a record. The embedded database keeps records for ever.
+/// How long `DynamoDB` keeps a record. The embedded database keeps records forever.
 const RETENTION: time::Duration = time::Duration::hours(24);
 
 /// A position in a table's stream.

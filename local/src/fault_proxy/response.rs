@@ -21,9 +21,9 @@ pub fn to(fault: &Fault, call: &RecordedCall) -> Option<Response<Full<Bytes>>> {
         Fault::TransactionConflict { position } => {
             let items = 0..call.transaction_items.len();
             let code = |item| if item == *position { "TransactionConflict" } else { "None" };
-            cancelled(&items.map(code).collect::<Vec<_>>(), call)
+            canceled(&items.map(code).collect::<Vec<_>>(), call)
         }
-        Fault::CancellationReasons(codes) => cancelled(codes, call),
+        Fault::CancellationReasons(codes) => canceled(codes, call),
         Fault::Unprocessed => {
             // Nothing was read, so no capacity is consumed.
             let consumed = |table| json!({"TableName": table, "CapacityUnits": 0.0});
@@ -57,7 +57,7 @@ pub fn to(fault: &Fault, call: &RecordedCall) -> Option<Response<Full<Bytes>>> {
     })
 }
 
-fn cancelled(codes: &[&str], call: &RecordedCall) -> Response<Full<Bytes>> {
+fn canceled(codes: &[&str], call: &RecordedCall) -> Response<Full<Bytes>> {
     let reason = |(position, code): (usize, &&str)| {
         let mut reason = json!({"Code": code});
         if *code != "None" {

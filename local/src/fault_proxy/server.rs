@@ -61,7 +61,7 @@ impl State {
     }
 }
 
-/// Accepts connections for ever.
+/// Accepts connections forever.
 pub async fn serve(listener: TcpListener, endpoint: String, state: Arc<Mutex<State>>) {
     let database: Database = Client::builder(TokioExecutor::new()).build_http();
     // Connections end with the set, that is with the proxy.

@@ -120,7 +120,7 @@ impl Broken<'_> {
         response
     }
 
-    /// Requests both functions for ever, in whatever state they are.
+    /// Requests both functions forever, in whatever state they are.
     async fn request_all_the_time(&self) {
         loop {
             for path in [MOVIE, LIST] {

@@ -1,4 +1,4 @@
-//! A transaction can be cancelled for several reasons at once. The client gets the right one.
+//! A transaction can be canceled for several reasons at once. The client gets the right one.
 
 use local::{
     fault_proxy::{Fault, Rule},
@@ -17,7 +17,7 @@ const CONFLICT: &str = "TransactionConflict";
 const NONE: &str = "None";
 
 /// Cancels the scenario's transaction once with these reasons. Returns the response and the number of transactions.
-async fn cancelled(scenario: Scenario, reasons: &[&'static str]) -> (FaultTest, HttpResponse, usize) {
+async fn canceled(scenario: Scenario, reasons: &[&'static str]) -> (FaultTest, HttpResponse, usize) {
     let test = FaultTest::new(scenario).await;
     let case = test.case(1).await;
     let before = test.app.table_contents();
@@ -40,7 +40,7 @@ async fn cancelled(scenario: Scenario, reasons: &[&'static str]) -> (FaultTest, 
 #[tokio::test]
 async fn the_movie_limit_is_reported_before_a_taken_name() {
     for reasons in [[NONE, FAILED, FAILED], [NONE, NONE, FAILED], [CONFLICT, FAILED, FAILED]] {
-        let (_test, response, transactions) = cancelled(Scenario::CreateMovie, &reasons).await;
+        let (_test, response, transactions) = canceled(Scenario::CreateMovie, &reasons).await;
         assert_problem(&response, 403, "movie_limit_reached");
         assert_eq!(transactions, 1, "{reasons:?}");
     }
@@ -60,17 +60,17 @@ async fn a_deleted_creator_is_reported_before_a_taken_name() {
 #[tokio::test]
 async fn a_taken_name_or_email_is_409_despite_other_conflicts() {
     for reasons in [[NONE, FAILED, CONFLICT], [CONFLICT, FAILED, NONE], [NONE, FAILED, "ThrottlingError"]] {
-        let (_test, response, transactions) = cancelled(Scenario::CreateMovie, &reasons).await;
+        let (_test, response, transactions) = canceled(Scenario::CreateMovie, &reasons).await;
         assert_problem(&response, 409, "movie_name_taken");
         assert_eq!(transactions, 1, "{reasons:?}");
     }
-    let (_test, response, transactions) = cancelled(Scenario::Signup, &[CONFLICT, FAILED]).await;
+    let (_test, response, transactions) = canceled(Scenario::Signup, &[CONFLICT, FAILED]).await;
     assert_problem(&response, 409, "email_taken");
     assert_eq!(transactions, 1);
-    let (_test, response, transactions) = cancelled(Scenario::RenameMovie, &[NONE, NONE, FAILED]).await;
+    let (_test, response, transactions) = canceled(Scenario::RenameMovie, &[NONE, NONE, FAILED]).await;
     assert_problem(&response, 409, "movie_name_taken");
     assert_eq!(transactions, 1);
-    let (_test, response, transactions) = cancelled(Scenario::RenameMovie, &[NONE, CONFLICT, FAILED]).await;
+    let (_test, response, transactions) = canceled(Scenario::RenameMovie, &[NONE, CONFLICT, FAILED]).await;
     assert_problem(&response, 409, "movie_name_taken");
     assert_eq!(transactions, 1);
 }
@@ -84,7 +84,7 @@ async fn conflicts_alone_are_retried() {
         (Scenario::DeleteMovie, 3),
     ];
     for (scenario, items) in scenarios {
-        let (_test, response, transactions) = cancelled(scenario, &vec![CONFLICT; items]).await;
+        let (_test, response, transactions) = canceled(scenario, &vec![CONFLICT; items]).await;
         assert_eq!((response.status, transactions), (200, 2), "{scenario:?}: {}", response.body);
     }
 }
@@ -103,7 +103,7 @@ async fn an_outdated_movie_is_read_again_before_an_error() {
         (Scenario::DeleteMovie, [FAILED, NONE, CONFLICT]),
         (Scenario::DeleteMovie, [CONFLICT, FAILED, NONE]),
     ] {
-        let (test, response, transactions) = cancelled(scenario, &reasons).await;
+        let (test, response, transactions) = canceled(scenario, &reasons).await;
         assert_eq!((response.status, transactions), (200, 2), "{scenario:?} {reasons:?}: {}", response.body);
         let [.., again, _] = &test.requests()[..] else { panic!("{scenario:?} made no requests") };
         assert_eq!(again, "GetItem", "{scenario:?} {reasons:?}");
@@ -136,7 +136,7 @@ async fn an_invalid_transaction_is_500_and_not_retried() {
     ] {
         let mut reasons = vec![NONE; items];
         reasons[0] = "ValidationError";
-        let (_test, response, transactions) = cancelled(scenario, &reasons).await;
+        let (_test, response, transactions) = canceled(scenario, &reasons).await;
         assert_problem(&response, 500, "internal");
         assert_eq!(transactions, 1, "{scenario:?}");
     }

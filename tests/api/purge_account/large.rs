@@ -80,13 +80,13 @@ async fn ten_thousand_movies_are_purged_despite_killed_workers() {
     assert_eq!(app.sign_up(&ann.email).await.status, 200);
     let calls = app.proxy.calls_of(PURGE);
     let transactions = calls.iter().filter(|call| call.operation == "TransactWriteItems");
-    let (done, cancelled): (Vec<_>, Vec<_>) = transactions.partition(|call| call.status == 200);
+    let (done, canceled): (Vec<_>, Vec<_>) = transactions.partition(|call| call.status == 200);
     println!(
         "{MOVIES_OF_ANN} and 60 movies with their claims: {} requests, {} transactions done (205 and 2 are needed, and 2 to \
-         end), {} cancelled or cut off; every record delivered {} times; left: 0 movies, 0 claims, 0 users",
+         end), {} canceled or cut off; every record delivered {} times; left: 0 movies, 0 claims, 0 users",
         calls.len(),
         done.len(),
-        cancelled.len(),
+        canceled.len(),
         1 + times,
     );
 }

@@ -44,7 +44,7 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Serves the functions for ever. A change during a build cancels it, and another one begins.
+    /// Serves the functions forever. A change during a build cancels it, and another one begins.
     pub async fn run(mut self) {
         let mut changes = Changes::new(self.settings.root.clone());
         loop {

@@ -13,7 +13,7 @@ use crate::{
     watch::output::print,
 };
 
-/// Invokes the function now, and then at the schedule's rate for ever.
+/// Invokes the function now, and then at the schedule's rate forever.
 pub async fn run(schedule: Schedule, function: FunctionDefinition, functions: Arc<impl Invoke>) {
     let mut ticks = tokio::time::interval(schedule.every);
     loop {
