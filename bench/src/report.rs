@@ -16,7 +16,7 @@ const NOTES: &str = "\
 Every figure is of a real release binary for this machine's processor, in a process of its own that a Lambda Runtime API
 on this machine starts and invokes. DynamoDB is the embedded one, behind TLS with RSA-2048 and a chain of three
 certificates, on the same machine. Figures are medians, with the 10th and the 90th percentile in brackets; times are in
-milliseconds. Subjects take turns. Ratios hold between machines, absolute figures do not.
+milliseconds. Subjects take turns. Ratios are roughly comparable between machines; absolute figures are not.
 
 `empty` does nothing. `minimal` makes the request of `get-movie` with the functions' own client and nothing else.
 `stock` makes it as the documentation of the SDK shows it, with every default. `bare-bcrypt` is one verification of a
