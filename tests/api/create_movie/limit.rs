@@ -108,7 +108,7 @@ async fn an_account_deleted_at_the_limit_is_401() {
     let ann = app.create_user("ann").await;
     app.create_movie(&ann, "Alien").await;
     let create = post("/api/movies", &movie("Brazil")).bearer(&ann.token);
-    let leave = || app.edit_user(&ann.id, |user| user["status"] = json!({"S": "deleting"}));
-    let response = app.send_interrupted(create, "TransactWriteItems", leave).await;
+    let begin_deletion = || app.edit_user(&ann.id, |user| user["status"] = json!({"S": "deleting"}));
+    let response = app.send_interrupted(create, "TransactWriteItems", begin_deletion).await;
     expect_problem(&response, 401, "invalid_token");
 }

@@ -52,8 +52,8 @@ async fn a_deleted_creator_is_reported_before_a_taken_name() {
     test.app.create_movie(&test.ann, "New 1").await;
     let case = test.case(1).await;
     let key = format!("user#{}", test.ann.id);
-    let leave = || test.app.edit_item(USERS, &key, |user| user["status"] = json!({"S": "deleting"}));
-    let response = test.app.send_interrupted(case.request, "TransactWriteItems", leave).await;
+    let begin_deletion = || test.app.edit_item(USERS, &key, |user| user["status"] = json!({"S": "deleting"}));
+    let response = test.app.send_interrupted(case.request, "TransactWriteItems", begin_deletion).await;
     assert_problem(&response, 401, "invalid_token");
 }
 

@@ -25,7 +25,7 @@ use crate::{
 
 /// The number of attempts of each of the four kinds in one round.
 const OF_EACH: usize = 4;
-const ATTEMPTS: usize = 4 * OF_EACH;
+const WRITES: usize = 4 * OF_EACH;
 /// The number of requests that a purge of a few movies makes.
 const PURGE_REQUESTS: usize = 6;
 /// Writes are held at each of these requests, and before and after all of them.
@@ -68,7 +68,7 @@ async fn writes_delayed_to_any_step_leave_nothing_behind() {
             taken
         };
         let deleting = async {
-            held.reached_by(ATTEMPTS).await;
+            held.reached_by(WRITES).await;
             delete_and_release_at(&app, &ann, step, release).await
         };
         let (responses, taken) = join(sending, deleting).await;
@@ -88,7 +88,7 @@ async fn writes_delayed_to_any_step_leave_nothing_behind() {
             }
         }
     }
-    println!("{} attempts delayed to a step of the deletion: {ends:?}", STEPS * ATTEMPTS);
+    println!("{} writes delayed to a step of the deletion: {ends:?}", STEPS * WRITES);
 }
 
 #[tokio::test]
@@ -117,8 +117,8 @@ async fn writes_that_race_with_a_deletion_leave_nothing_behind() {
         }
         assert_consistent(&app);
     }
-    println!("{} attempts that raced with a deletion: {ends:?}", WAVES * USERS_OF_A_WAVE * ATTEMPTS);
-    const { assert!(STEPS * ATTEMPTS + WAVES * USERS_OF_A_WAVE * ATTEMPTS >= 1_000) };
+    println!("{} writes that raced with a deletion: {ends:?}", WAVES * USERS_OF_A_WAVE * WRITES);
+    const { assert!(STEPS * WRITES + WAVES * USERS_OF_A_WAVE * WRITES >= 1_000) };
     for end in ends.keys() {
         let (kind, status) = end.split_once(' ').expect("a status");
         let expected: &[&str] = match kind {
@@ -153,7 +153,7 @@ async fn race(
         assert_eq!(deliver(app, &[&record]).await, [""; 0]);
         None
     };
-    all.insert(number % ATTEMPTS, deleting.boxed_local());
+    all.insert(number % WRITES, deleting.boxed_local());
     stream::iter(all).buffer_unordered(8).filter_map(std::future::ready).collect().await
 }
 
