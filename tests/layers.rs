@@ -60,6 +60,35 @@ fn no_two_sibling_modules_use_each_other() {
     }
 }
 
+/// The beginnings of the string literals that only `store/keys.rs` may contain: prefixes of keys, and the names of key
+/// attributes and indexes. (`user_id` is left out, because it is also an attribute of an email claim.)
+const KEYS: [&str; 9] = [
+    "\"user#",
+    "\"email#",
+    "\"movie#",
+    "\"name#",
+    "\"pk\"",
+    "\"catalog\"",
+    "\"owner\"",
+    "\"name_key\"",
+    "\"added_by\"",
+];
+
+#[test]
+fn only_one_module_spells_the_keys_of_the_tables() {
+    for file in rust_files(&repository().join("shared/src/store")) {
+        let text = fs::read_to_string(&file).expect("a source file");
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for key in KEYS.into_iter().filter(|key| code.contains(key)) {
+            let place = file.strip_prefix(repository()).expect("a file of the repository").display();
+            assert!(
+                file.ends_with("store/keys.rs"),
+                "{place} spells {key}. To fix this, use a constant or a function of `shared/src/store/keys.rs`."
+            );
+        }
+    }
+}
+
 #[test]
 fn the_documents_list_the_layers() {
     let library = fs::read_to_string(repository().join("shared/src/lib.rs")).expect("the library");
