@@ -28,8 +28,8 @@ impl FromBody for ChangePasswordRequest {
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
     let (sessions, users) = (app.sessions()?, app.users()?);
-    let check = app.password_check(PasswordEndpoint::ChangePassword)?;
     let hasher = runtime::hasher()?;
+    let check = app.password_check(PasswordEndpoint::ChangePassword, hasher)?;
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &check, hasher, request)).await
 }
 

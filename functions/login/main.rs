@@ -29,8 +29,8 @@ impl FromBody for LoginRequest {
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
     let (sessions, users) = (app.sessions()?, app.users()?);
-    let check = app.password_check(PasswordEndpoint::Login)?;
     let hasher = runtime::hasher()?;
+    let check = app.password_check(PasswordEndpoint::Login, hasher)?;
     http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &check, hasher, request)).await
 }
 

@@ -24,7 +24,7 @@ use crate::{
     store::{PasswordAttempts, StoreError, StrictCounter},
 };
 
-/// How many failures of one account from one address have no wait before the next try.
+/// The failures of one account from one address after which the next attempt has to wait.
 const FAILURES_BEFORE_WAIT: u32 = 5;
 /// The longest wait of one address for one account.
 const MAX_WAIT: Duration = Duration::from_mins(15);
@@ -248,12 +248,12 @@ fn after_failure(failures: u32, attempt: Uuid, clock: Clock) -> StrictCounter {
 
 /// Returns the number of remembered failures, or an error if the next attempt has to wait.
 fn failures_so_far(seen: Option<&StrictCounter>, now: Timestamp) -> Result<u32, ThrottleError> {
-    match seen.filter(|backoff| backoff.expires_at > now) {
-        Some(backoff) if backoff.blocked_until > now => {
-            let milliseconds = backoff.blocked_until.unix_milliseconds() - now.unix_milliseconds();
+    match seen.filter(|counter| counter.expires_at > now) {
+        Some(counter) if counter.blocked_until > now => {
+            let milliseconds = counter.blocked_until.unix_milliseconds() - now.unix_milliseconds();
             Err(too_many((milliseconds + 999) / 1_000))
         }
-        Some(backoff) => Ok(backoff.failures),
+        Some(counter) => Ok(counter.failures),
         None => Ok(0),
     }
 }

@@ -18,7 +18,7 @@ pub use environment::{StartError, hasher, movies_per_user};
 use environment::{optional, required, token_keys};
 
 use crate::{
-    auth::{PasswordCheck, PasswordEndpoint, Sessions, Throttle},
+    auth::{Hasher, PasswordCheck, PasswordEndpoint, Sessions, Throttle},
     model::{Clock, IdSource, Timestamp},
     store::{AccountDeletions, Movies, PasswordAttempts, Users},
     telemetry::{Reporter, ReporterSettings},
@@ -68,13 +68,17 @@ impl App {
         Ok(Sessions::new(token_keys()?, self.users()?, CLOCK, IDS))
     }
 
-    /// Returns the check of passwords at an endpoint, with counters in the table `PASSWORD_ATTEMPTS_TABLE` and the hasher of
-    /// [`hasher`]. `JWT_SECRET_KEY` derives the names of the counters, so a rotation of the key resets them.
-    pub fn password_check(&self, endpoint: PasswordEndpoint) -> Result<PasswordCheck, StartError> {
+    /// Returns the check of passwords at an endpoint, with counters in the table `PASSWORD_ATTEMPTS_TABLE`. `JWT_SECRET_KEY`
+    /// derives the names of the counters, so a rotation of the key resets them.
+    pub fn password_check(
+        &self,
+        endpoint: PasswordEndpoint,
+        hasher: Hasher,
+    ) -> Result<PasswordCheck, StartError> {
         let attempts = PasswordAttempts::new(self.client.clone(), required("PASSWORD_ATTEMPTS_TABLE")?);
         let secret = required(environment::CURRENT_KEY)?;
         let throttle = Throttle::new(endpoint, attempts, secret.as_bytes(), CLOCK, IDS);
-        Ok(PasswordCheck::new(throttle, hasher()?))
+        Ok(PasswordCheck::new(throttle, hasher))
     }
 }
 
