@@ -9,6 +9,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::any,
+    serve::ListenerExt as _,
 };
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -21,7 +22,14 @@ type Inner = (Client<HttpConnector, Body>, SocketAddr);
 /// Forwards requests to the database at `inner`, except for requests of web pages. A browser sends those with an
 /// `Origin`, or, after the page's own DNS name was rebound to this machine, with a foreign `Host`.
 pub async fn serve(listener: TcpListener, inner: SocketAddr) -> Result<()> {
-    let client = Client::builder(TokioExecutor::new()).build_http();
+    // Without Nagle's algorithm, because it makes the second part of a message wait up to 40 ms for the acknowledgment of
+    // the first.
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    let listener = listener.tap_io(|client| {
+        let _ = client.set_nodelay(true);
+    });
+    let client = Client::builder(TokioExecutor::new()).build(connector);
     axum::serve(listener, any(forward).with_state((client, inner))).await?;
     Ok(())
 }
