@@ -4,8 +4,8 @@
 //! `too_many_concurrent_writes`. Writes `Users`; counts in `PasswordAttempts`.
 
 use shared::{
-    auth::{Hasher, PasswordCheck, PasswordEndpoint, Sessions, TokenFault},
-    http::{self, ApiError, Fields, FromBody, HandlerResult, Request, TokenResponse},
+    auth::{PasswordCheck, PasswordEndpoint, Sessions},
+    http::{self, Fields, FromBody, HandlerResult, Request, TokenResponse},
     model::{NewPassword, SubmittedPassword},
     runtime::{self, App},
     store::{EmailAndHash, PasswordChangeOutcome, StoredCredentials, Users},
@@ -28,31 +28,30 @@ impl FromBody for ChangePasswordRequest {
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
     let (sessions, users) = (app.sessions()?, app.users()?);
-    let hasher = runtime::hasher()?;
-    let check = app.password_check(PasswordEndpoint::ChangePassword, hasher)?;
-    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &check, hasher, request)).await
+    let check = app.password_check(PasswordEndpoint::ChangePassword, runtime::hasher()?)?;
+    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &check, request)).await
 }
 
 async fn handle(
     sessions: &Sessions,
     users: &Users,
     check: &PasswordCheck,
-    hasher: Hasher,
     request: Request,
 ) -> HandlerResult {
-    let token = http::bearer_token(&request)?;
-    let (user, EmailAndHash { email, password_hash }) = sessions.authenticate_with(token).await?;
+    let session = sessions.verify(http::bearer_token(&request)?)?;
+    let (user_id, source) = (session.user_id, http::source_address(&request));
+    let (attempt, EmailAndHash { email, password_hash }) =
+        check.attempt_in(session, source, sessions).await?;
     let ChangePasswordRequest { current_password, new_password } = http::body(&request)?;
     new_password.check_against(&email).map_err(|invalid| http::field_fault("new_password", invalid))?;
-    let stored = StoredCredentials { user_id: user.id, password_hash, session_epoch: user.session_epoch };
-    let lookup = async { Ok(Some(stored)) };
-    check.verify(&email, http::source_address(&request), &current_password, lookup).await?;
-    let new_hash = hasher.hash(&new_password)?;
-    match users.change_password(user.id, user.session_epoch, &new_hash).await? {
+    let stored = StoredCredentials { user_id, password_hash, session_epoch: session.epoch };
+    check.verify_attempt(attempt, &current_password, stored).await?;
+    let new_hash = check.hasher().hash(&new_password)?;
+    match users.change_password(session, &new_hash).await? {
         PasswordChangeOutcome::Changed { session_epoch } => {
             SecurityEvent::PasswordChanged.log();
-            http::ok(&TokenResponse::from(sessions.issue(user.id, session_epoch)?))
+            http::ok(&TokenResponse::from(sessions.issue(user_id, session_epoch)?))
         }
-        PasswordChangeOutcome::SessionEnded => Err(ApiError::InvalidToken(TokenFault::Revoked)),
+        PasswordChangeOutcome::SessionEnded(fault) => Err(fault.into()),
     }
 }

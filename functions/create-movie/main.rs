@@ -1,10 +1,10 @@
 //! `POST /api/movies` with `{name, casts, genres}`: creates a movie of the signed-in user.
 //!
 //! 200 with the movie and its `Location`; 400, 401, 413, 415; 403 `movie_limit_reached`; 409 `movie_name_taken`; 429
-//! `too_many_concurrent_writes`. Reads and counts in `Users`; writes `Movies`.
+//! `too_many_concurrent_writes`. Counts in `Users`; writes `Movies`.
 
 use shared::{
-    auth::{Sessions, TokenFault},
+    auth::Sessions,
     http::{self, ApiError, Fields, FromBody, HandlerResult, MovieResponse, Request, header},
     model::{Casts, Clock, Genres, IdSource, Movie, MovieName},
     runtime::{self, App, CLOCK, IDS},
@@ -43,17 +43,18 @@ async fn handle(
     ids: IdSource,
     request: Request,
 ) -> HandlerResult {
-    let user = sessions.authenticate(http::bearer_token(&request)?).await?;
-    let CreateMovieRequest { name, casts, genres } = http::body(&request)?;
-    let (id, now) = (ids.next_id(), clock.now());
-    let movie = Movie { id, name, casts, genres, added_by: user.id, created_at: now, updated_at: now };
-    match movies.create(&movie, movie_limit, users).await? {
-        CreateOutcome::Created => {
-            let response = http::ok(&MovieResponse::from(&movie))?;
-            http::with_header(response, header::LOCATION, &format!("/api/movies/{id}"))
+    http::with_session(sessions, &request, async |session| {
+        let CreateMovieRequest { name, casts, genres } = http::body(&request)?;
+        let (id, added_by, now) = (ids.next_id(), session.user_id, clock.now());
+        let movie = Movie { id, name, casts, genres, added_by, created_at: now, updated_at: now };
+        match movies.create(&movie, session, movie_limit, users).await? {
+            CreateOutcome::Created => {
+                let response = http::ok(&MovieResponse::from(&movie))?;
+                http::with_header(response, header::LOCATION, &format!("/api/movies/{id}"))
+            }
+            CreateOutcome::NameTaken(movie_id) => Err(ApiError::MovieNameTaken { movie_id }),
+            CreateOutcome::LimitReached => Err(ApiError::MovieLimitReached),
         }
-        CreateOutcome::NameTaken(movie_id) => Err(ApiError::MovieNameTaken { movie_id }),
-        CreateOutcome::LimitReached => Err(ApiError::MovieLimitReached),
-        CreateOutcome::OwnerGone => Err(ApiError::InvalidToken(TokenFault::UserGone)),
-    }
+    })
+    .await
 }

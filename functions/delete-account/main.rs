@@ -5,7 +5,7 @@
 //! deletion. Writes `Users` and `AccountDeletions`.
 
 use shared::{
-    auth::{Sessions, TokenFault},
+    auth::Sessions,
     http::{self, ApiError, HandlerResult, IdResponse, Request},
     model::Clock,
     runtime::{App, CLOCK},
@@ -28,16 +28,18 @@ async fn handle(
     clock: Clock,
     request: Request,
 ) -> HandlerResult {
-    let user = sessions.authenticate(http::bearer_token(&request)?).await?;
-    let now = clock.now();
-    if !user.logged_in_recently(now) {
-        return Err(ApiError::FreshLoginRequired);
-    }
-    match users.request_deletion(user.id, user.session_epoch, now, deletions).await? {
-        RequestDeletionOutcome::Requested => {
-            SecurityEvent::AccountDeletionRequested.log();
-            http::accepted(&IdResponse { id: user.id })
+    http::with_session(sessions, &request, async |session| {
+        let now = clock.now();
+        if !session.began_recently(now) {
+            return Err(ApiError::FreshLoginRequired);
         }
-        RequestDeletionOutcome::SessionEnded => Err(ApiError::InvalidToken(TokenFault::Revoked)),
-    }
+        match users.request_deletion(session, now, deletions).await? {
+            RequestDeletionOutcome::Requested => {
+                SecurityEvent::AccountDeletionRequested.log();
+                http::accepted(&IdResponse { id: session.user_id })
+            }
+            RequestDeletionOutcome::SessionEnded(fault) => Err(fault.into()),
+        }
+    })
+    .await
 }

@@ -1,10 +1,10 @@
 //! `DELETE /api/movies/{id}`: deletes a movie of the signed-in user and frees its name.
 //!
-//! 200 with the movie's id; 401; 404 `movie_not_found`; 403 `not_owner`; 429 `too_many_concurrent_writes`. Reads and counts
-//! in `Users`; writes `Movies`.
+//! 200 with the movie's id; 401; 404 `movie_not_found`; 403 `not_owner`; 429 `too_many_concurrent_writes`. Counts in
+//! `Users`; writes `Movies`.
 
 use shared::{
-    auth::{Sessions, TokenFault},
+    auth::Sessions,
     http::{self, ApiError, HandlerResult, IdResponse, Request},
     runtime::App,
     store::{DeleteOutcome, Movies, Users},
@@ -18,12 +18,14 @@ async fn main() -> Result<(), http::Error> {
 }
 
 async fn handle(sessions: &Sessions, users: &Users, movies: &Movies, request: Request) -> HandlerResult {
-    let user = sessions.authenticate(http::bearer_token(&request)?).await?;
-    let id = http::movie_id(&request)?;
-    match movies.delete(id, user.id, users).await? {
-        DeleteOutcome::Deleted => http::ok(&IdResponse { id }),
-        DeleteOutcome::NotFound => Err(ApiError::MovieNotFound),
-        DeleteOutcome::NotOwner => Err(ApiError::NotOwner),
-        DeleteOutcome::OwnerGone => Err(ApiError::InvalidToken(TokenFault::UserGone)),
-    }
+    http::with_session(sessions, &request, async |session| {
+        let id = http::movie_id(&request)?;
+        match movies.delete(id, session, users).await? {
+            DeleteOutcome::Deleted => http::ok(&IdResponse { id }),
+            DeleteOutcome::NotFound => Err(ApiError::MovieNotFound),
+            DeleteOutcome::NotOwner => Err(ApiError::NotOwner),
+            DeleteOutcome::SessionEnded(fault) => Err(fault.into()),
+        }
+    })
+    .await
 }

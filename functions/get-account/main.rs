@@ -28,7 +28,7 @@ async fn main() -> Result<(), http::Error> {
 }
 
 async fn handle(sessions: &Sessions, movie_limit: u32, request: Request) -> HandlerResult {
-    let token = http::bearer_token(&request)?;
-    let (user, Account { email, created_at, movie_count }) = sessions.authenticate_with(token).await?;
-    http::ok(&AccountResponse { id: user.id, email, created_at, movie_count, movie_limit })
+    let session = sessions.verify(http::bearer_token(&request)?)?;
+    let Account { email, created_at, movie_count } = sessions.confirm(session).await?;
+    http::ok(&AccountResponse { id: session.user_id, email, created_at, movie_count, movie_limit })
 }

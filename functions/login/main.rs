@@ -5,7 +5,7 @@
 //! `PasswordAttempts`.
 
 use shared::{
-    auth::{Hasher, PasswordCheck, PasswordEndpoint, Sessions},
+    auth::{PasswordCheck, PasswordEndpoint, Sessions},
     http::{self, Fields, FromBody, HandlerResult, Request, TokenResponse},
     model::{SubmittedEmail, SubmittedPassword},
     runtime::{self, App},
@@ -29,23 +29,21 @@ impl FromBody for LoginRequest {
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
     let (sessions, users) = (app.sessions()?, app.users()?);
-    let hasher = runtime::hasher()?;
-    let check = app.password_check(PasswordEndpoint::Login, hasher)?;
-    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &check, hasher, request)).await
+    let check = app.password_check(PasswordEndpoint::Login, runtime::hasher()?)?;
+    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &check, request)).await
 }
 
 async fn handle(
     sessions: &Sessions,
     users: &Users,
     check: &PasswordCheck,
-    hasher: Hasher,
     request: Request,
 ) -> HandlerResult {
     let LoginRequest { email, password } = http::body(&request)?;
     let email = email.canonical();
     let lookup = users.find_credentials(&email);
     let credentials = check.verify(&email, http::source_address(&request), &password, lookup).await?;
-    if let Some(new_hash) = hasher.rehash(&password, &credentials.password_hash)? {
+    if let Some(new_hash) = check.hasher().rehash(&password, &credentials.password_hash)? {
         users.replace_hash(credentials.user_id, &credentials.password_hash, &new_hash).await?;
     }
     let token = sessions.issue(credentials.user_id, credentials.session_epoch)?;

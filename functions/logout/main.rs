@@ -4,9 +4,10 @@
 
 use serde::Serialize;
 use shared::{
-    auth::{Sessions, TokenFault},
-    http::{self, ApiError, HandlerResult, Request},
-    runtime::App,
+    auth::Sessions,
+    http::{self, HandlerResult, Request},
+    model::IdSource,
+    runtime::{App, IDS},
     store::{LogoutOutcome, Users},
     telemetry::SecurityEvent,
 };
@@ -18,16 +19,18 @@ struct LogoutResponse {}
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
     let (sessions, users) = (app.sessions()?, app.users()?);
-    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, request)).await
+    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, IDS, request)).await
 }
 
-async fn handle(sessions: &Sessions, users: &Users, request: Request) -> HandlerResult {
-    let user = sessions.authenticate(http::bearer_token(&request)?).await?;
-    match users.log_out(user.id, user.session_epoch).await? {
-        LogoutOutcome::LoggedOut => {
-            SecurityEvent::LoggedOut.log();
-            http::ok(&LogoutResponse {})
+async fn handle(sessions: &Sessions, users: &Users, ids: IdSource, request: Request) -> HandlerResult {
+    http::with_session(sessions, &request, async |session| {
+        match users.log_out(session, ids.next_id()).await? {
+            LogoutOutcome::LoggedOut => {
+                SecurityEvent::LoggedOut.log();
+                http::ok(&LogoutResponse {})
+            }
+            LogoutOutcome::SessionEnded(fault) => Err(fault.into()),
         }
-        LogoutOutcome::UserGone => Err(ApiError::InvalidToken(TokenFault::UserGone)),
-    }
+    })
+    .await
 }

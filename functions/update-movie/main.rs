@@ -8,7 +8,7 @@ use shared::{
     http::{self, ApiError, Fields, FromBody, HandlerResult, MovieResponse, Request},
     model::{Casts, Clock, Genres, MovieChanges, MovieName},
     runtime::{App, CLOCK},
-    store::{Movies, UpdateOutcome},
+    store::{Movies, UpdateOutcome, Users},
 };
 
 struct UpdateMovieRequest {
@@ -29,19 +29,28 @@ impl FromBody for UpdateMovieRequest {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
-    let (sessions, movies) = (app.sessions()?, app.movies()?);
-    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &movies, CLOCK, request)).await
+    let (sessions, users, movies) = (app.sessions()?, app.users()?, app.movies()?);
+    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &movies, CLOCK, request)).await
 }
 
-async fn handle(sessions: &Sessions, movies: &Movies, clock: Clock, request: Request) -> HandlerResult {
-    let user = sessions.authenticate(http::bearer_token(&request)?).await?;
-    let UpdateMovieRequest { name, casts, genres } = http::body(&request)?;
-    let id = http::movie_id(&request)?;
-    let changes = MovieChanges { name, casts, genres };
-    match movies.update(id, user.id, changes, clock.now()).await? {
-        UpdateOutcome::Updated(movie) => http::ok(&MovieResponse::from(&movie)),
-        UpdateOutcome::NotFound => Err(ApiError::MovieNotFound),
-        UpdateOutcome::NotOwner => Err(ApiError::NotOwner),
-        UpdateOutcome::NameTaken(movie_id) => Err(ApiError::MovieNameTaken { movie_id }),
-    }
+async fn handle(
+    sessions: &Sessions,
+    users: &Users,
+    movies: &Movies,
+    clock: Clock,
+    request: Request,
+) -> HandlerResult {
+    http::with_session(sessions, &request, async |session| {
+        let UpdateMovieRequest { name, casts, genres } = http::body(&request)?;
+        let id = http::movie_id(&request)?;
+        let changes = MovieChanges { name, casts, genres };
+        match movies.update(id, session, changes, clock.now(), users).await? {
+            UpdateOutcome::Updated(movie) => http::ok(&MovieResponse::from(&movie)),
+            UpdateOutcome::SessionEnded(fault) => Err(fault.into()),
+            UpdateOutcome::NotFound => Err(ApiError::MovieNotFound),
+            UpdateOutcome::NotOwner => Err(ApiError::NotOwner),
+            UpdateOutcome::NameTaken(movie_id) => Err(ApiError::MovieNameTaken { movie_id }),
+        }
+    })
+    .await
 }

@@ -105,16 +105,16 @@ pub fn delete(table: &str, kind: &'static str) -> Access {
     write("DeleteItem", table, kind, &[])
 }
 
-/// Declares the read that checks a token.
+/// Declares the read that shows whether a session is current.
 pub fn session() -> Access {
     get(USERS, "user#", &[SESSION_ATTRIBUTES])
 }
 
-/// Declares the requests that count a password attempt and reset the count.
+/// Declares the requests that admit a password attempt, count it and reset the count.
 pub fn password_attempts() -> Vec<Access> {
     let counter = &["blocked_until", "expires_at", "failures", "last_attempt"];
     vec![
-        get(PASSWORD_ATTEMPTS, "", &[ALL]),
+        batch_get(PASSWORD_ATTEMPTS, "", ALL),
         put(PASSWORD_ATTEMPTS, "", counter).returning_item(),
         update(PASSWORD_ATTEMPTS, "", &["expires_at", "failures"]),
         delete(PASSWORD_ATTEMPTS, ""),

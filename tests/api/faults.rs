@@ -95,15 +95,14 @@ impl Scenario {
             _ => 0,
         };
         let calls = (operations::find(self.operation()).calls)(&Owner::default());
-        let actions = calls[call].requests.iter().filter_map(|request| request.split([' ', ':']).next());
-        actions.collect()
+        let requests = calls[call].round_trips.iter().copied().flatten();
+        requests.filter_map(|request| request.split([' ', ':']).next()).collect()
     }
 
-    /// Returns the indexes of the requests that meet a fault: all of them, but only one of identical concurrent ones,
-    /// and none that a password change has in common with a login.
+    /// Returns the indexes of the requests that meet a fault: all of them, but of a password change only one of
+    /// identical concurrent ones, and none that it has in common with a login.
     fn places(self) -> Vec<usize> {
         match self {
-            Self::Login => vec![0, 2, 3, 5, 6, 7],
             Self::ChangePassword => vec![0, 4, 6],
             _ => (0..self.requests().len()).collect(),
         }

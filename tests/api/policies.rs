@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::{
     operations,
-    test_app::{ACCOUNT_DELETIONS, PASSWORD, TestApp},
+    test_app::{ACCOUNT_DELETIONS, Owner, PASSWORD, TestApp, post},
 };
 
 /// An IAM action with the table or index that it applies to.
@@ -149,20 +149,30 @@ pub fn assert_allowed(template: &Template, calls: &[RecordedCall]) {
 /// Makes every call of every operation, and everything else that makes different requests to DynamoDB.
 pub async fn use_everything(app: &mut TestApp) {
     make_every_call(app).await;
-    // A login renews a hash of another cost.
+    // A wrong password counts.
     let ann = app.create_user("ann").await;
+    assert_eq!(app.log_in(&ann.email, "a wrong password").await.status, 401);
+    // A login renews a hash of another cost.
     app.redeploy(&["login"], &[("BCRYPT_COST", "5")]).await;
     assert_eq!(app.log_in(&ann.email, PASSWORD).await.status, 200);
     purge(app).await;
 }
 
-/// Makes every call of every operation.
+/// Makes every call of every operation, and calls that are refused because the session has ended.
 pub async fn make_every_call(app: &TestApp) {
     operations::for_every_call(app, async |operation, _, request| {
         let response = app.send(request).await;
         assert_eq!(response.status, operation.success(), "{}: {}", operation.name, response.body);
     })
     .await;
+    // A failed condition is followed by a read.
+    let Owner { user, movie_id, .. } = app.create_owner("ended").await;
+    app.proxy.inject(Rule::once(Fault::LoseResponse).from("logout").on("UpdateItem"));
+    assert_eq!(app.send(post("/api/auth/logout", &json!({})).bearer(&user.token)).await.status, 200);
+    for operation in operations::with_token() {
+        let response = app.send(operation.example_request(&movie_id).bearer(&user.token)).await;
+        assert_eq!(response.status, 401, "{}: {}", operation.name, response.body);
+    }
 }
 
 /// Carries out the account deletions: first with too little time, then from the stream, and once on schedule.

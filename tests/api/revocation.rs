@@ -3,6 +3,7 @@
 
 mod logins;
 mod races;
+mod writes;
 
 use local::gateway::{HttpRequest, HttpResponse};
 use serde_json::json;

@@ -202,10 +202,13 @@ fn login(email: &str, password: &str, source: &str) -> HttpRequest {
     post("/api/auth/login", &json!({"email": email, "password": password})).source_ip(source)
 }
 
-/// Returns the hourly counter that a request counts up, if it has this limit.
+/// Returns the hourly counter with this limit that a request reads: an attempt reads its strict counter, the account's
+/// and the address's.
 fn window(request: &Value, limit: u64) -> Option<String> {
-    let limited = request["ExpressionAttributeValues"][":limit"] == json!({"N": limit.to_string()});
-    limited.then(|| request["Key"]["pk"]["S"].as_str().expect("a key").to_owned())
+    let [_, account, source] = &request["RequestItems"][PASSWORD_ATTEMPTS]["Keys"].as_array()?[..] else {
+        panic!("an attempt reads other counters: {request}");
+    };
+    Some(key(if limit == ACCOUNT_LIMIT { account } else { source }).to_owned())
 }
 
 fn key(counter: &Value) -> &str {

@@ -47,6 +47,16 @@ def log_in(purge: Purge) -> PreparedCall:
     return lambda: succeeded(purge.api.log_in(user))
 
 
+def fail_to_log_in(purge: Purge) -> PreparedCall:
+    """Tries to log in with a wrong password, each time as another user, because too many failures cause a wait."""
+
+    def refused() -> bool:
+        response = purge.api.log_in(purge.api.new_user(), "not the password")
+        return response.status == 401 or succeeded(response)
+
+    return refused
+
+
 def renew_hash(purge: Purge) -> PreparedCall:
     """Logs in as a user whose hash does not have the configured cost, so that the login replaces it."""
     user = purge.api.new_user()
@@ -67,6 +77,24 @@ def authenticated(method: str, path: str, body: object = None) -> Call:
     def call(purge: Purge) -> PreparedCall:
         user = purge.api.new_user()
         return lambda: succeeded(purge.api.send(method, path, user, body))
+
+    return call
+
+
+def ended_session(method: str, path: str, body: object = None) -> Call:
+    """Returns a call whose write is refused because the session has ended; a read then shows this."""
+
+    def call(purge: Purge) -> PreparedCall:
+        user = purge.api.new_user()
+        movie = purge.api.new_movie(user)
+        if purge.api.send("POST", "/api/auth/logout", user, {}).status != 200:
+            raise Failure("a user could not log out")
+
+        def refused() -> bool:
+            response = purge.api.send(method, path.replace("{id}", movie), user, body)
+            return response.status == 401 or succeeded(response)
+
+        return refused
 
     return call
 
@@ -150,6 +178,11 @@ LOG_OUT = authenticated("POST", "/api/auth/logout", {})
 DELETE_ACCOUNT = authenticated("DELETE", "/api/auth/account")
 LIST = authenticated("GET", "/api/movies")
 GET, RENAME, DELETE = by_owner("GET"), by_owner("PUT", rename=True), by_owner("DELETE")
+LOG_OUT_AGAIN = ended_session("POST", "/api/auth/logout", {})
+DELETE_ACCOUNT_AFTER_LOGOUT = ended_session("DELETE", "/api/auth/account")
+CREATE_AFTER_LOGOUT = ended_session("POST", "/api/movies", film())
+CHANGE_AFTER_LOGOUT = ended_session("PUT", "/api/movies/{id}", {"genres": ["Drama"]})
+DELETE_AFTER_LOGOUT = ended_session("DELETE", "/api/movies/{id}")
 
 CALLS: dict[str, dict[str, Call]] = {
     "signup": {"PutUserAndEmailClaim": sign_up},
@@ -158,7 +191,7 @@ CALLS: dict[str, dict[str, Call]] = {
         "RenewHashOfUser": renew_hash,
         "GetFailures": log_in,
         "PutFailures": log_in,
-        "CountFailures": log_in,
+        "CountFailures": fail_to_log_in,
         "DeleteFailures": log_in,
     },
     "get-account": {"GetUser": GET_ACCOUNT},
@@ -170,28 +203,29 @@ CALLS: dict[str, dict[str, Call]] = {
         "CountFailures": change_password,
         "DeleteFailures": change_password,
     },
-    "logout": {"GetUserOfToken": LOG_OUT, "EndSessionsOfUser": LOG_OUT},
+    "logout": {"GetUserOfToken": LOG_OUT_AGAIN, "EndSessionsOfUser": LOG_OUT},
     "delete-account": {
-        "GetUserOfToken": DELETE_ACCOUNT,
+        "GetUserOfToken": DELETE_ACCOUNT_AFTER_LOGOUT,
         "MarkUserAsDeleting": DELETE_ACCOUNT,
         "PutAccountDeletion": DELETE_ACCOUNT,
     },
     "list-movies": {"QueryCatalog": LIST},
     "get-movie": {"GetMovie": GET},
     "create-movie": {
-        "GetUserOfToken": create_movie,
+        "GetUserOfToken": CREATE_AFTER_LOGOUT,
         "CountMovieOfUser": create_movie,
         "PutMovieAndNameClaim": create_movie,
     },
     "update-movie": {
-        "GetUserOfToken": RENAME,
-        "GetMovie": RENAME,
+        "GetUserOfToken": CHANGE_AFTER_LOGOUT,
+        "BatchGetUserOfToken": RENAME,
+        "BatchGetMovie": RENAME,
         "UpdateMovie": RENAME,
         "DeleteOldNameClaim": RENAME,
         "PutNewNameClaim": RENAME,
     },
     "delete-movie": {
-        "GetUserOfToken": DELETE,
+        "GetUserOfToken": DELETE_AFTER_LOGOUT,
         "GetMovie": DELETE,
         "DeleteMovieAndNameClaim": DELETE,
         "CountMovieOfUser": DELETE,

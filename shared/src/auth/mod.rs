@@ -8,6 +8,6 @@ mod token;
 
 pub use hashing::{Hasher, HashingFailed};
 pub use password_check::{PasswordCheck, PasswordCheckError};
-pub use session::{AuthenticatedUser, AuthenticationError, IssuedToken, Sessions};
-pub use throttle::{PasswordEndpoint, Throttle};
+pub use session::{AuthenticationError, IssuedToken, Sessions};
+pub use throttle::{Attempt, PasswordEndpoint, Throttle};
 pub use token::{SigningFailed, TokenFault, TokenKey, TokenKeys, WeakKey};

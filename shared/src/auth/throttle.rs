@@ -14,14 +14,13 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use futures_util::future;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::{
-    model::{CanonicalEmail, Clock, IdSource, Timestamp},
-    store::{PasswordAttempts, StoreError, StrictCounter},
+    model::{Clock, IdSource, Timestamp},
+    store::{Consistency, CounterNames, Counters, PasswordAttempts, StoreError, StrictCounter},
 };
 
 /// The failures of one account from one address after which the next attempt has to wait.
@@ -95,17 +94,20 @@ impl From<StoreError> for ThrottleError {
     }
 }
 
-/// An admitted attempt. It stays recorded as a failure unless it is reverted.
+/// A password attempt whose counters were read.
+#[derive(Debug)]
+pub struct Attempt {
+    names: CounterNames,
+    /// The time of the read.
+    now: Timestamp,
+    seen: Counters,
+}
+
+/// An admitted attempt. It stays recorded as a failure in the strict counter unless it is settled as correct.
 #[must_use]
 pub(super) struct Admission<'a> {
-    endpoint: PasswordEndpoint,
-    attempts: &'a PasswordAttempts,
-    /// The name of the strict counter.
-    strict: String,
-    /// The names of the hourly windows that count the attempt.
-    windows: Vec<String>,
-    /// The hour of the windows, since 1970.
-    hour: i64,
+    throttle: &'a Throttle,
+    names: CounterNames,
 }
 
 impl Throttle {
@@ -128,68 +130,41 @@ impl Throttle {
         self.endpoint
     }
 
-    /// Admits a password attempt and records it as a failure, or returns after how many seconds the next one is admitted.
+    /// Reads the counters of an attempt for an account from a source address.
     ///
-    /// 1. Read the strict counter. If it blocks the attempt, write nothing.
-    /// 2. Add the attempt to the windows of the account and the address, unless one of them is full.
-    /// 3. Record the failure in the strict counter, on the condition that no concurrent attempt has changed it; if one has,
-    ///    read it again.
-    /// 4. If step 2 or 3 blocks the attempt, subtract it from the windows again.
-    pub(super) async fn admit(
-        &self,
-        email: &CanonicalEmail,
-        source: &str,
-    ) -> Result<Admission<'_>, ThrottleError> {
-        let now = self.clock.now();
+    /// The read is eventually consistent, for half the price: a stale strict counter fails the condition of the write that
+    /// admits the attempt, and a wait is confirmed by a consistent read.
+    pub(super) async fn read(&self, account: &str, source: &str) -> Result<Attempt, StoreError> {
         let source = &*network(source);
-        let strict = self.name(&["account and source", email.as_str(), source]);
-        let seen = self.attempts.find(&strict).await?;
-        failures_so_far(seen.as_ref(), now)?;
-        let hour = now.unix_seconds().div_euclid(WINDOW.as_secs().cast_signed());
-        let account = self.name(&["account", email.as_str()]);
-        let source = self.name(&["source", source]);
-        let until = now + WINDOW * 2;
-        let (account_counted, source_counted) = tokio::try_join!(
-            self.attempts.count_up(&account, hour, MAX_ACCOUNT_FAILURES, until),
-            self.attempts.count_up(&source, hour, MAX_SOURCE_FAILURES, until),
-        )?;
-        let counted = [(account, account_counted), (source, source_counted)];
-        let windows = counted.into_iter().filter_map(|(window, counted)| counted.then_some(window)).collect();
-        let (endpoint, attempts) = (self.endpoint, &self.attempts);
-        let admission = Admission { endpoint, attempts, strict, windows, hour };
-        let refusal = if account_counted && source_counted {
-            self.record_failure(&admission.strict, seen, now).await.err()
-        } else {
-            let next_hour = (hour + 1) * WINDOW.as_secs().cast_signed();
-            Some(too_many(next_hour - now.unix_seconds()))
+        let names = CounterNames {
+            strict: self.name(&["account and source", account, source]),
+            windows: [self.name(&["account", account]), self.name(&["source", source])],
         };
-        match refusal {
-            None => Ok(admission),
-            Some(refusal) => {
-                // A blocked attempt must not count.
-                admission.revert_windows().await?;
-                Err(refusal)
-            }
-        }
+        let now = self.clock.now();
+        let seen = self.attempts.find(&names, hour(now), Consistency::Eventual).await?;
+        Ok(Attempt { names, now, seen })
     }
 
-    /// Records a failure of this account from this address, unless a concurrent attempt has caused a wait.
-    async fn record_failure(
-        &self,
-        name: &str,
-        mut seen: Option<StrictCounter>,
-        now: Timestamp,
-    ) -> Result<(), ThrottleError> {
-        let attempt = self.ids.next_id();
+    /// Admits a password attempt and records it as a failure, or returns after how many seconds the next one is admitted.
+    ///
+    /// 1. If a counter blocks the attempt, read the counters again, consistently. If one still does, write nothing.
+    /// 2. Record the failure in the strict counter, on the condition that no concurrent attempt has changed it; if one has,
+    ///    read the counters again.
+    pub(super) async fn admit(&self, attempt: Attempt) -> Result<Admission<'_>, ThrottleError> {
+        let Attempt { names, now, mut seen } = attempt;
+        let read_again = || self.attempts.find(&names, hour(now), Consistency::Strong);
+        if failures_so_far(&seen, now).is_err() {
+            seen = read_again().await?;
+        }
+        let id = self.ids.next_id();
         loop {
-            let failures = failures_so_far(seen.as_ref(), now)?.saturating_add(1);
-            let next = after_failure(failures, attempt, self.clock);
-            // A concurrent attempt changes the counter, which is then read again. The loop ends, because after a few
-            // attempts one of them causes a wait for all others.
-            if self.attempts.replace(name, seen.as_ref(), &next).await? {
-                return Ok(());
+            let failures = failures_so_far(&seen, now)?.saturating_add(1);
+            let next = after_failure(failures, id, self.clock);
+            // The loop ends, because after a few attempts one of them causes a wait for all others.
+            if self.attempts.replace(&names.strict, seen.strict.as_ref(), &next).await? {
+                return Ok(Admission { throttle: self, names });
             }
-            seen = self.attempts.find(name).await?;
+            seen = read_again().await?;
         }
     }
 
@@ -206,20 +181,22 @@ impl Throttle {
 }
 
 impl Admission<'_> {
-    /// Reverts the record, because the password is correct: deletes the failures of this account from this address and, at
-    /// `login`, subtracts the attempt from the hourly windows.
-    pub(super) async fn revert(self) -> Result<(), StoreError> {
-        let clear = self.attempts.clear(&self.strict);
-        match self.endpoint {
-            PasswordEndpoint::Login => tokio::try_join!(clear, self.revert_windows()).map(|_| ()),
-            PasswordEndpoint::ChangePassword => clear.await,
-        }
-    }
-
-    async fn revert_windows(&self) -> Result<(), StoreError> {
-        let windows = self.windows.iter();
-        future::try_join_all(windows.map(|window| self.attempts.count_down(window, self.hour))).await?;
-        Ok(())
+    /// Ends an attempt whose password was checked. A correct password deletes the failures of this account from this
+    /// address. A wrong one, and at `change-password` every one, counts in the hourly windows.
+    pub(super) async fn settle(self, is_correct: bool) -> Result<(), StoreError> {
+        let Self { throttle: Throttle { endpoint, attempts, clock, .. }, names } = self;
+        let clear = async { if is_correct { attempts.clear(&names.strict).await } else { Ok(()) } };
+        let count = async {
+            if is_correct && *endpoint == PasswordEndpoint::Login {
+                return Ok(());
+            }
+            let now = clock.now();
+            let [account, source] = &names.windows;
+            let count_up = |window| attempts.count_up(window, hour(now), now + WINDOW * 2);
+            tokio::try_join!(count_up(account), count_up(source)).map(|_| ())
+        };
+        // Boxed, because the future contains several requests to DynamoDB.
+        Box::pin(async { tokio::try_join!(clear, count) }).await.map(|_| ())
     }
 }
 
@@ -247,15 +224,23 @@ fn after_failure(failures: u32, attempt: Uuid, clock: Clock) -> StrictCounter {
 }
 
 /// Returns the number of remembered failures, or an error if the next attempt has to wait.
-fn failures_so_far(seen: Option<&StrictCounter>, now: Timestamp) -> Result<u32, ThrottleError> {
-    match seen.filter(|counter| counter.expires_at > now) {
-        Some(counter) if counter.blocked_until > now => {
-            let milliseconds = counter.blocked_until.unix_milliseconds() - now.unix_milliseconds();
-            Err(too_many((milliseconds + 999) / 1_000))
-        }
-        Some(counter) => Ok(counter.failures),
-        None => Ok(0),
+fn failures_so_far(seen: &Counters, now: Timestamp) -> Result<u32, ThrottleError> {
+    let strict = seen.strict.as_ref().filter(|counter| counter.expires_at > now);
+    if let Some(counter) = strict.filter(|counter| counter.blocked_until > now) {
+        let milliseconds = counter.blocked_until.unix_milliseconds() - now.unix_milliseconds();
+        return Err(too_many((milliseconds + 999) / 1_000));
     }
+    let [account, source] = seen.windows;
+    if account >= MAX_ACCOUNT_FAILURES || source >= MAX_SOURCE_FAILURES {
+        let next_hour = (hour(now) + 1) * WINDOW.as_secs().cast_signed();
+        return Err(too_many(next_hour - now.unix_seconds()));
+    }
+    Ok(strict.map_or(0, |counter| counter.failures))
+}
+
+/// Returns the hour of a time, since 1970.
+fn hour(time: Timestamp) -> i64 {
+    time.unix_seconds().div_euclid(WINDOW.as_secs().cast_signed())
 }
 
 /// Returns the wait after this many failures: 1 s after five, doubled with each further failure, at most 15 minutes.

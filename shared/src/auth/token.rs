@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::model::Timestamp;
+use crate::{model::Timestamp, store::SessionFault};
 
 /// The lifetime of a token: seven days, in seconds.
 pub const LIFETIME_SECONDS: i64 = 7 * 24 * 60 * 60;
@@ -106,6 +106,15 @@ pub enum TokenFault {
     /// The user's session epoch was incremented: the user logged out, changed the password or requested the deletion of the
     /// account.
     Revoked,
+}
+
+impl From<SessionFault> for TokenFault {
+    fn from(fault: SessionFault) -> Self {
+        match fault {
+            SessionFault::UserGone => Self::UserGone,
+            SessionFault::Revoked => Self::Revoked,
+        }
+    }
 }
 
 impl TokenFault {

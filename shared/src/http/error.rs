@@ -19,7 +19,7 @@ use crate::{
     auth::{
         AuthenticationError, HashingFailed, PasswordCheckError, PasswordEndpoint, SigningFailed, TokenFault,
     },
-    store::StoreError,
+    store::{SessionFault, StoreError},
     telemetry::SecurityEvent,
 };
 
@@ -256,6 +256,12 @@ impl From<AuthenticationError> for ApiError {
             AuthenticationError::InvalidToken(fault) => Self::InvalidToken(fault),
             AuthenticationError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<SessionFault> for ApiError {
+    fn from(fault: SessionFault) -> Self {
+        Self::InvalidToken(fault.into())
     }
 }
 

@@ -9,6 +9,7 @@ mod request;
 mod response;
 mod sanitize;
 mod serve;
+mod session;
 
 pub use error::ApiError;
 pub use faults::Faults;
@@ -17,6 +18,7 @@ pub use lambda_http::{Body, Error, Request, RequestExt, Response, http::header};
 pub use request::{bearer_token, body, movie_id, source_address};
 pub use response::{IdResponse, MovieResponse, TokenResponse, accepted, ok, revalidated, with_header};
 pub use serve::serve;
+pub use session::with_session;
 
 /// The result of a handler.
 pub type HandlerResult = Result<Response<Body>, ApiError>;

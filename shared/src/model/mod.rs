@@ -7,6 +7,7 @@ mod clock;
 mod email;
 mod movie;
 mod password;
+mod session;
 mod timestamp;
 mod user;
 
@@ -14,6 +15,7 @@ pub use clock::{Clock, IdSource};
 pub use email::{CanonicalEmail, Email, SubmittedEmail};
 pub use movie::{Casts, Genres, Movie, MovieChanges, MovieName, TextList};
 pub use password::{NewPassword, PasswordHash, SubmittedPassword};
+pub use session::Session;
 pub use timestamp::Timestamp;
 pub use user::NewUser;
 

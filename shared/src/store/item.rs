@@ -12,6 +12,11 @@ use super::{failure::StoreError, keys};
 /// A DynamoDB item: values by attribute name.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
+/// Returns the key of an item of `Users`, `Movies` or `PasswordAttempts`.
+pub(super) fn key(key: String) -> Item {
+    Item::from([(keys::PARTITION.to_owned(), AttributeValue::S(key))])
+}
+
 /// Returns the item of a struct.
 pub(super) fn encode(value: &impl Serialize) -> Result<Item, StoreError> {
     serde_dynamo::to_item(value).map_err(|error| StoreError::Refused { cause: error.into() })

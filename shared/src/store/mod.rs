@@ -6,6 +6,7 @@
 //! those.
 
 mod account_deletions;
+mod batch;
 mod capacity;
 mod cursor;
 mod failure;
@@ -21,9 +22,9 @@ pub use capacity::CapacityMeter;
 pub use cursor::Cursor;
 pub use failure::StoreError;
 pub use movies::{Candidates, CreateOutcome, DeleteOutcome, Movies, OwnedMovie, Page, UpdateOutcome};
-pub use password_attempts::{PasswordAttempts, StrictCounter};
+pub use password_attempts::{Consistency, CounterNames, Counters, PasswordAttempts, StrictCounter};
 pub use retry::TransactionConflicts;
 pub use users::{
     Account, EmailAndHash, FinishDeletionOutcome, LogoutOutcome, PasswordChangeOutcome,
-    RequestDeletionOutcome, SignupOutcome, StoredCredentials, UserProjection, Users,
+    RequestDeletionOutcome, SessionFault, SignupOutcome, StoredCredentials, UserProjection, Users,
 };

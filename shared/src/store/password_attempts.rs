@@ -6,14 +6,16 @@
 use aws_sdk_dynamodb::{
     Client,
     operation::put_item::PutItemError,
-    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+    types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    failure::{StoreError, failed_condition},
-    item, keys,
+    batch,
+    failure::StoreError,
+    item::{self, Item},
+    keys,
 };
 use crate::model::Timestamp;
 
@@ -22,6 +24,33 @@ use crate::model::Timestamp;
 pub struct PasswordAttempts {
     client: Client,
     table: String,
+}
+
+/// The names of the counters of a password attempt.
+#[derive(Debug)]
+pub struct CounterNames {
+    /// The strict counter: the failures of the account from the source.
+    pub strict: String,
+    /// The windows of the account and of the source.
+    pub windows: [String; 2],
+}
+
+/// The counters of a password attempt.
+#[derive(Debug)]
+pub struct Counters {
+    /// The strict counter; `None` if it does not exist.
+    pub strict: Option<StrictCounter>,
+    /// The failures in the windows of the account and of the source, in one hour.
+    pub windows: [u32; 2],
+}
+
+/// Whether a read reflects every earlier write, for twice the price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consistency {
+    /// The read can miss the latest writes.
+    Eventual,
+    /// The read reflects every earlier write.
+    Strong,
 }
 
 /// The failures of an account from one source address.
@@ -48,6 +77,11 @@ struct StrictCounterItem {
     last_attempt: Uuid,
 }
 
+#[derive(Deserialize)]
+struct WindowItem {
+    failures: u32,
+}
+
 impl PasswordAttempts {
     /// Creates access to the table with this name.
     #[must_use]
@@ -55,17 +89,34 @@ impl PasswordAttempts {
         Self { client, table }
     }
 
-    /// Returns the failures of an account from one source address.
+    /// Returns the counters with these names; the windows are those of `hour`, since 1970.
     ///
-    /// Consistent `GetItem`. IAM: `GetItem`.
-    pub async fn find(&self, name: &str) -> Result<Option<StrictCounter>, StoreError> {
-        let request = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(name.to_owned()))
-            .consistent_read(true);
-        request.send().await?.item.map(|item| item::decode::<StrictCounterItem>(item)?.try_into()).transpose()
+    /// `BatchGetItem`. IAM: `BatchGetItem`.
+    pub async fn find(
+        &self,
+        names: &CounterNames,
+        hour: i64,
+        consistency: Consistency,
+    ) -> Result<Counters, StoreError> {
+        let windows = names.windows.each_ref().map(|name| keys::window(name, hour));
+        let wanted = [&names.strict].into_iter().chain(&windows).cloned().map(item::key);
+        let request = KeysAndAttributes::builder()
+            .set_keys(Some(wanted.collect()))
+            .consistent_read(consistency == Consistency::Strong)
+            .build()?;
+        let found = batch::get(&self.client, [(self.table.clone(), request)].into()).await?;
+        let found: Vec<Item> = found.into_values().flatten().collect();
+        let with_key = |key: &str| found.iter().find(|item| item::key_of(item) == key).cloned();
+        let failures = |key: &str| {
+            let window = with_key(key).map(item::decode::<WindowItem>).transpose()?;
+            Ok::<_, StoreError>(window.map_or(0, |window| window.failures))
+        };
+        let strict = with_key(&names.strict).map(item::decode::<StrictCounterItem>).transpose()?;
+        let [account, source] = &windows;
+        Ok(Counters {
+            strict: strict.map(StrictCounter::try_from).transpose()?,
+            windows: [failures(account)?, failures(source)?],
+        })
     }
 
     /// Replaces a counter by `next`. Returns `false` if another attempt was admitted since `seen` was read.
@@ -105,55 +156,25 @@ impl PasswordAttempts {
     ///
     /// `DeleteItem`. IAM: `DeleteItem`.
     pub async fn clear(&self, name: &str) -> Result<(), StoreError> {
-        let request = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(name.to_owned()));
+        let request =
+            self.client.delete_item().table_name(&self.table).set_key(Some(item::key(name.to_owned())));
         request.send().await?;
         Ok(())
     }
 
-    /// Adds one to the counter of an hour. Returns `false`, and adds nothing, if the counter has reached `limit`.
+    /// Adds one to the window with this name in an hour.
     ///
-    /// `UpdateItem`, on that condition. If its response is lost, the SDK's retry adds one more. IAM: `UpdateItem`.
-    pub async fn count_up(
-        &self,
-        name: &str,
-        hour: i64,
-        limit: u32,
-        expires_at: Timestamp,
-    ) -> Result<bool, StoreError> {
+    /// `UpdateItem`. If its response is lost, the SDK's retry adds one more. IAM: `UpdateItem`.
+    pub async fn count_up(&self, name: &str, hour: i64, expires_at: Timestamp) -> Result<(), StoreError> {
+        let expires_at = AttributeValue::N(expires_at.unix_seconds().to_string());
         let request = self
             .client
             .update_item()
             .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(keys::window(name, hour)))
+            .set_key(Some(item::key(keys::window(name, hour))))
             .update_expression("ADD failures :one SET expires_at = :expires_at")
-            .condition_expression("attribute_not_exists(failures) OR failures < :limit")
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
-            .expression_attribute_values(
-                ":expires_at",
-                AttributeValue::N(expires_at.unix_seconds().to_string()),
-            )
-            .expression_attribute_values(":limit", AttributeValue::N(limit.to_string()));
-        match request.send().await {
-            Ok(_) => Ok(true),
-            Err(error) => failed_condition(error).map(|_| false),
-        }
-    }
-
-    /// Subtracts one from the counter of an hour.
-    ///
-    /// `UpdateItem`. If its response is lost, the SDK's retry subtracts one more. IAM: `UpdateItem`.
-    pub async fn count_down(&self, name: &str, hour: i64) -> Result<(), StoreError> {
-        let request = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(keys::window(name, hour)))
-            .update_expression("ADD failures :minus_one")
-            .expression_attribute_values(":minus_one", AttributeValue::N("-1".to_owned()));
+            .expression_attribute_values(":expires_at", expires_at);
         request.send().await?;
         Ok(())
     }

@@ -42,7 +42,7 @@ async fn the_movie_after_the_thousandth_is_refused() {
       "status": 403
     }
     "#);
-    assert_eq!(app.proxy.calls().len(), 3, "the session, the transaction, and the reason of its failure");
+    assert_eq!(app.proxy.calls().len(), 2, "the transaction, and the reason of its failure");
     expect_problem(&create(7).await, 403, "movie_limit_reached");
     let account = app.get_account(&ann.token).await.json();
     assert_eq!((&account["movie_count"], &account["movie_limit"]), (&json!(LIMIT), &json!(LIMIT)));

@@ -38,6 +38,9 @@ async fn fails_once(scenario: Scenario) {
 /// Returns every transient fault that a request may meet.
 fn faults(scenario: Scenario, request: &str) -> Vec<Fault> {
     let mut faults = vec![Fault::Throttle, Fault::ServerError, Fault::Unavailable503];
+    if request == "BatchGetItem" {
+        faults.push(Fault::Unprocessed);
+    }
     if request == "UpdateItem" {
         faults.push(Fault::TransactionConflict { position: 0 });
     }

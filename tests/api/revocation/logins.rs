@@ -36,11 +36,13 @@ async fn a_login_during_the_change_gets_a_token_of_the_old_epoch() {
 async fn a_login_held_before_any_read_never_outlives_the_change() {
     let app = TestApp::start().await;
     for ending in ENDINGS {
-        for read in 0..3 {
+        for (number, (action, before)) in
+            [("BatchGetItem", 0), ("GetItem", 0), ("GetItem", 1)].into_iter().enumerate()
+        {
             let Owner { user, movie_id, .. } =
-                app.create_owner(&format!("{}{read}", ending.operation())).await;
+                app.create_owner(&format!("{}{number}", ending.operation())).await;
             let gate = Gate::new();
-            app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("login").on("GetItem").after(read));
+            app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("login").on(action).after(before));
             let ended = async {
                 gate.reached().await;
                 ending.perform(&app, &user.token).await;

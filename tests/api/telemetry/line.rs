@@ -76,10 +76,7 @@ async fn the_line_of_a_write_has_its_user_and_both_dimension_sets() {
     let of_operation = json!({
         "Namespace": "MovieBag",
         "Dimensions": [["Stage", "Operation"]],
-        "Metrics": [
-            {"Name": "ReadCapacityUnits", "Unit": "Count"},
-            {"Name": "WriteCapacityUnits", "Unit": "Count"},
-        ],
+        "Metrics": [{"Name": "WriteCapacityUnits", "Unit": "Count"}],
     });
     let expected = json!({
         "level": "INFO",
@@ -94,7 +91,6 @@ async fn the_line_of_a_write_has_its_user_and_both_dimension_sets() {
         "Stage": "local",
         "Operation": "create-movie",
         "MoviesCreated": 1.0,
-        "ReadCapacityUnits": 1.0,
         "WriteCapacityUnits": 8.0,
     });
     assert_eq!(line, expected);

@@ -22,11 +22,11 @@ async fn the_owner_can_log_in_during_an_attack() {
         // The owner's correct password does not reset the failures of other addresses.
         assert_eq!(test.strict(), before, "{endpoint:?}");
         test.blocked(test.attempt(PASSWORD, STRANGER)).await;
-        let first_login = usize::from(endpoint == PasswordEndpoint::Login);
+        let owner = usize::from(endpoint == PasswordEndpoint::ChangePassword);
         assert_eq!(
             test.windows(SOURCE_LIMIT).len(),
-            1 + OTHERS.len() + 1 + first_login,
-            "{endpoint:?}: the stranger, others, the owner, and the first login"
+            1 + OTHERS.len() + owner,
+            "{endpoint:?}: the stranger, others, and the owner if correct passwords count"
         );
         assert_consistent(&test.app);
     }

@@ -1,5 +1,7 @@
 //! One account and one address: five failures are free, and each further one doubles the wait.
 
+use futures_util::future::join;
+use local::fault_proxy::{Fault, Gate, Rule};
 use serde_json::json;
 
 use super::{
@@ -231,5 +233,36 @@ async fn expired_counters_do_not_count() {
         });
         test.fail(STRANGER).await;
         assert_eq!(test.strict_failures(), 1, "{endpoint:?}");
+    }
+}
+
+/// The first read is eventually consistent. It can show a wait that has been reset since.
+#[tokio::test]
+async fn a_wait_is_confirmed_by_a_consistent_read() {
+    for endpoint in PASSWORD_ENDPOINTS {
+        let test = ThrottleTest::new(endpoint).await;
+        test.fail_times(5, OWNER).await;
+        test.block_until(now() + A_MINUTE);
+        test.app.proxy.clear_calls();
+        test.blocked(test.attempt(PASSWORD, OWNER)).await;
+        let mut reads = test.app.proxy.calls_of(endpoint.operation());
+        reads.retain(|call| call.operation == "BatchGetItem");
+        let consistent: Vec<bool> = reads
+            .iter()
+            .map(|call| call.body["RequestItems"][PASSWORD_ATTEMPTS]["ConsistentRead"] == true)
+            .collect();
+        assert_eq!(consistent, [false, true], "{endpoint:?}");
+
+        let gate = Gate::new();
+        let held = Rule::once(Fault::Hold(gate.clone())).from(endpoint.operation()).on("BatchGetItem");
+        test.app.proxy.inject(held.after(1));
+        let request = test.attempt(PASSWORD, OWNER);
+        let reset = async {
+            gate.reached().await;
+            test.let_waits_pass();
+            gate.open();
+        };
+        let (response, ()) = join(test.app.send(request), reset).await;
+        assert_eq!(response.status, 200, "{endpoint:?}: {}", response.body);
     }
 }

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{MovieItem, Movies, holder_of};
 use crate::{
-    model::Movie,
+    model::{Movie, Session},
     store::{
         Users,
         failure::{FailedConditions, StoreError},
@@ -24,21 +24,20 @@ pub enum CreateOutcome {
     Created,
     /// The movie with this id has the name.
     NameTaken(Uuid),
-    /// The user does not exist, or the account is being deleted.
-    OwnerGone,
-    /// The user has the maximum number of movies.
+    /// The user has the maximum number of movies, or the session has ended.
     LimitReached,
 }
 
 impl Movies {
-    /// Creates a movie with the claim on its name, and adds one to the owner's `movie_count`, which may reach `limit`.
+    /// Creates a movie of the session's user with the claim on its name, and adds one to the user's `movie_count`, which
+    /// may reach `limit`.
     ///
     /// `TransactWriteItems`: put the movie and the claim, on the condition that both are new; update the user, on the
-    /// condition that the user is active and below the limit. If the last condition fails, a consistent `GetItem` shows
-    /// which of the two was false. IAM: `PutItem`; `UpdateItem` and `GetItem` on `Users`.
+    /// condition that the session is current and the user is below the limit. IAM: `PutItem`; `UpdateItem` on `Users`.
     pub async fn create(
         &self,
         movie: &Movie,
+        session: Session,
         limit: u32,
         users: &Users,
     ) -> Result<CreateOutcome, StoreError> {
@@ -47,12 +46,11 @@ impl Movies {
             .transact_write_items()
             .transact_items(item::put_new(&self.table, &MovieItem::from(movie))?)
             .transact_items(self.put_claim(movie.id, movie.name.key())?)
-            .transact_items(users.add_to_movie_count(movie.added_by, limit)?);
+            .transact_items(users.add_to_movie_count(session, limit)?);
         let Err(error) = request.send().await else { return Ok(CreateOutcome::Created) };
         let failed = FailedConditions::of(error, &[MOVIE, OWNER])?;
         if failed.at(OWNER).is_some() {
-            let active = users.is_active(movie.added_by).await?;
-            Ok(if active { CreateOutcome::LimitReached } else { CreateOutcome::OwnerGone })
+            Ok(CreateOutcome::LimitReached)
         } else if let Some(reason) = failed.at(CLAIM) {
             Ok(CreateOutcome::NameTaken(holder_of(reason)?))
         } else {

@@ -3,9 +3,12 @@
 use uuid::Uuid;
 
 use super::{KeepsChanging, MAX_WRITE_ATTEMPTS, Movies, claim_is_missing};
-use crate::store::{
-    Users,
-    failure::{FailedConditions, StoreError},
+use crate::{
+    model::Session,
+    store::{
+        SessionFault, Users,
+        failure::{FailedConditions, StoreError},
+    },
 };
 
 /// The positions of items in the transaction.
@@ -21,18 +24,24 @@ pub enum DeleteOutcome {
     NotFound,
     /// Another user added it.
     NotOwner,
-    /// The owner does not exist.
-    OwnerGone,
+    /// The session was not current.
+    SessionEnded(SessionFault),
 }
 
 impl Movies {
-    /// Deletes a movie of `owner` with the claim on its name, and subtracts one from the owner's `movie_count`.
+    /// Deletes a movie of the session's user with the claim on its name, and subtracts one from the user's `movie_count`.
     ///
     /// Consistent `GetItem`, then `TransactWriteItems`: delete the movie, on the condition that it still has this owner
-    /// and name; delete the claim, on the condition that it is the movie's; update the user, on the condition that the user
-    /// exists. If the movie was renamed in between, both requests are repeated. IAM: `GetItem`, `DeleteItem`; `UpdateItem`
-    /// on `Users`.
-    pub async fn delete(&self, id: Uuid, owner: Uuid, users: &Users) -> Result<DeleteOutcome, StoreError> {
+    /// and name; delete the claim, on the condition that it is the movie's; update the user, on the condition that the
+    /// session is current. If the movie was renamed in between, both requests are repeated; if the session has ended, a
+    /// consistent `GetItem` shows why. IAM: `GetItem`, `DeleteItem`; `UpdateItem` and `GetItem` on `Users`.
+    pub async fn delete(
+        &self,
+        id: Uuid,
+        session: Session,
+        users: &Users,
+    ) -> Result<DeleteOutcome, StoreError> {
+        let owner = session.user_id;
         for _ in 0..MAX_WRITE_ATTEMPTS {
             let Some(movie) = self.find(id).await? else { return Ok(DeleteOutcome::NotFound) };
             if movie.added_by != owner {
@@ -43,14 +52,14 @@ impl Movies {
                 .transact_write_items()
                 .transact_items(self.delete_unchanged(movie.id, owner, movie.name.key())?)
                 .transact_items(self.release_claim(movie.id, movie.name.key())?)
-                .transact_items(users.subtract_from_movie_count(owner)?);
+                .transact_items(users.subtract_from_movie_count(session)?);
             let Err(error) = request.send().await else { return Ok(DeleteOutcome::Deleted) };
             let failed = FailedConditions::of(error, &[MOVIE, OWNER])?;
             if failed.unsettled(MOVIE) {
                 continue;
             }
             return if failed.at(OWNER).is_some() {
-                Ok(DeleteOutcome::OwnerGone)
+                Ok(DeleteOutcome::SessionEnded(users.fault_of(session).await?))
             } else {
                 Err(claim_is_missing(movie.id))
             };

@@ -80,7 +80,7 @@ impl Movies {
             .client
             .get_item()
             .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(keys::movie(id)))
+            .set_key(Some(item::key(keys::movie(id))))
             .consistent_read(true);
         request.send().await?.item.map(decode_movie).transpose()
     }
@@ -120,7 +120,7 @@ impl Movies {
     ) -> Result<TransactWriteItem, StoreError> {
         let delete = Delete::builder()
             .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(keys::movie(id)))
+            .set_key(Some(item::key(keys::movie(id))))
             .condition_expression("#added_by = :owner AND #name_key = :name_key")
             .expression_attribute_names("#added_by", keys::ADDED_BY)
             .expression_attribute_names("#name_key", keys::NAME_KEY)
@@ -141,7 +141,7 @@ impl Movies {
     fn release_claim(&self, id: Uuid, name_key: &str) -> Result<TransactWriteItem, StoreError> {
         let delete = Delete::builder()
             .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(keys::name(name_key)))
+            .set_key(Some(item::key(keys::name(name_key))))
             .condition_expression("#movie_id = :movie_id")
             .expression_attribute_names("#movie_id", "movie_id")
             .expression_attribute_values(":movie_id", AttributeValue::S(id.to_string()))

@@ -1,14 +1,12 @@
 //! Deleting the movies of a user whose account is being deleted.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{Movies, claim_is_missing};
 use crate::store::{
-    Users,
+    Users, batch,
     failure::{FailedConditions, StoreError},
     item::{self, Item},
     keys,
@@ -16,11 +14,6 @@ use crate::store::{
 
 /// How many movies one transaction deletes. DynamoDB allows 100 items: two for each movie and its claim, and the user.
 const BATCH: i32 = 49;
-
-/// The first wait before a retry of keys that DynamoDB left unprocessed, which it does when it throttles. Each further
-/// wait is twice as long, up to the longest. There is no jitter, because two runs are rarely active at once.
-const FIRST_BACKOFF: Duration = Duration::from_millis(50);
-const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
 /// Movies that the index `owner` lists for a user. The index is eventually consistent, so they are only candidates.
 #[derive(Debug)]
@@ -72,34 +65,18 @@ impl Movies {
     /// Consistent `BatchGetItem`, repeated with exponential backoff until no key is left unprocessed: the caller limits the
     /// time. IAM: `BatchGetItem`.
     pub async fn owned(&self, owner: Uuid, candidates: &Candidates) -> Result<Vec<OwnedMovie>, StoreError> {
-        let key = |id: &String| Item::from([(keys::PARTITION.to_owned(), AttributeValue::S(id.clone()))]);
-        let mut wanted: Vec<Item> = candidates.keys.iter().map(key).collect();
-        let mut movies = Vec::new();
-        let mut backoff = FIRST_BACKOFF;
-        while !wanted.is_empty() {
-            let keys = KeysAndAttributes::builder()
-                .set_keys(Some(wanted))
-                .consistent_read(true)
-                .projection_expression(format!(
-                    "{}, id, {}, {}",
-                    keys::PARTITION,
-                    keys::NAME_KEY,
-                    keys::ADDED_BY
-                ))
-                .build()?;
-            let output = self.client.batch_get_item().request_items(&self.table, keys).send().await?;
-            for found in output.responses.unwrap_or_default().into_values().flatten() {
-                movies.push(item::decode::<OwnedMovie>(found)?);
-            }
-            let left = output.unprocessed_keys.unwrap_or_default().into_values().next();
-            wanted = left.map(|keys| keys.keys).unwrap_or_default();
-            if !wanted.is_empty() {
-                tokio::time::sleep(backoff).await;
-                backoff = MAX_BACKOFF.min(backoff * 2);
-            }
+        if candidates.keys.is_empty() {
+            return Ok(Vec::new());
         }
-        movies.retain(|movie| movie.added_by == owner);
-        Ok(movies)
+        let wanted = KeysAndAttributes::builder()
+            .set_keys(Some(candidates.keys.iter().cloned().map(item::key).collect()))
+            .consistent_read(true)
+            .projection_expression(format!("{}, id, {}, {}", keys::PARTITION, keys::NAME_KEY, keys::ADDED_BY))
+            .build()?;
+        let found = batch::get(&self.client, [(self.table.clone(), wanted)].into()).await?;
+        let movies: Result<Vec<OwnedMovie>, StoreError> =
+            found.into_values().flatten().map(item::decode).collect();
+        Ok(movies?.into_iter().filter(|movie| movie.added_by == owner).collect())
     }
 
     /// Deletes movies with the claims on their names, and subtracts their number from the owner's `movie_count`. Returns

@@ -2,7 +2,8 @@
 //!
 //! An update of the name can move the claim that makes the name unique:
 //!
-//! 1. Read the movie consistently. Stop if it does not exist or another user added it.
+//! 1. Read the session's user and the movie consistently, with one request. Stop if the session is not current, or if the
+//!    movie does not exist or another user added it.
 //! 2. If the canonical name does not change, update the movie, on the condition that it has not changed since step 1.
 //! 3. Otherwise write one transaction: update the movie on the same condition, delete the old claim if it is this
 //!    movie's, and put the new claim if the name is free.
@@ -13,7 +14,10 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     operation::update_item::builders::UpdateItemFluentBuilder,
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update},
+    types::{
+        AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
+        TransactWriteItem, Update,
+    },
 };
 use uuid::Uuid;
 
@@ -21,8 +25,9 @@ use super::{
     KeepsChanging, MAX_WRITE_ATTEMPTS, MovieItem, Movies, claim_is_missing, decode_movie, holder_of,
 };
 use crate::{
-    model::{Casts, Genres, Movie, MovieChanges, Timestamp},
+    model::{Casts, Genres, Movie, MovieChanges, Session, Timestamp},
     store::{
+        SessionFault, Users, batch,
         failure::{FailedConditions, StoreError, failed_condition},
         item::{self, Item},
         keys,
@@ -39,6 +44,8 @@ const NEW_CLAIM: usize = 2;
 pub enum UpdateOutcome {
     /// The movie after the update.
     Updated(Movie),
+    /// The session was not current.
+    SessionEnded(SessionFault),
     /// There is no such movie.
     NotFound,
     /// Another user added it.
@@ -48,24 +55,33 @@ pub enum UpdateOutcome {
 }
 
 impl Movies {
-    /// Updates a movie of `owner` at `now`.
+    /// Updates a movie of the session's user at `now`.
     ///
-    /// Without a name: `UpdateItem`, on the condition that the movie has this owner and no later `updated_at`; if it has a
-    /// later one, again with that time. With a name: a consistent `GetItem`, then `UpdateItem` or `TransactWriteItems`, in
-    /// the steps above. IAM: `GetItem`, `UpdateItem`, `DeleteItem`, `PutItem`.
+    /// Without a name: a consistent `GetItem` of the user, then `UpdateItem`, on the condition that the movie has this owner
+    /// and no later `updated_at`; if it has a later one, again with that time. With a name: a consistent `BatchGetItem` of
+    /// the user and the movie, then `UpdateItem` or `TransactWriteItems`, in the steps above. IAM: `BatchGetItem`,
+    /// `UpdateItem`, `DeleteItem`, `PutItem`; `GetItem` and `BatchGetItem` on `Users`.
     pub async fn update(
         &self,
         id: Uuid,
-        owner: Uuid,
+        session: Session,
         changes: MovieChanges,
         now: Timestamp,
+        users: &Users,
     ) -> Result<UpdateOutcome, StoreError> {
         let Some(name) = changes.name.clone() else {
-            return self.change_details(id, owner, &changes, now).await;
+            return match users.find_by_session(session).await? {
+                Ok(()) => self.change_details(id, session.user_id, &changes, now).await,
+                Err(fault) => Ok(UpdateOutcome::SessionEnded(fault)),
+            };
         };
         for _ in 0..MAX_WRITE_ATTEMPTS {
-            let Some(old) = self.find(id).await? else { return Ok(UpdateOutcome::NotFound) };
-            if old.added_by != owner {
+            let (current, old) = self.find_with_session(id, session, users).await?;
+            if let Err(fault) = current {
+                return Ok(UpdateOutcome::SessionEnded(fault));
+            }
+            let Some(old) = old else { return Ok(UpdateOutcome::NotFound) };
+            if old.added_by != session.user_id {
                 return Ok(UpdateOutcome::NotOwner);
             }
             let new = changes.clone().applied_to(old.clone(), now);
@@ -80,6 +96,22 @@ impl Movies {
             }
         }
         Err(KeepsChanging.into())
+    }
+
+    /// Returns whether the session is current, and the movie with this id, from one consistent read.
+    async fn find_with_session(
+        &self,
+        id: Uuid,
+        session: Session,
+        users: &Users,
+    ) -> Result<(Result<(), SessionFault>, Option<Movie>), StoreError> {
+        let movie =
+            KeysAndAttributes::builder().keys(item::key(keys::movie(id))).consistent_read(true).build()?;
+        let wanted = [users.get_session(session)?, (self.table.clone(), movie)].into();
+        let mut found = batch::get(&self.client, wanted).await?;
+        let current = users.session_in(&mut found, session)?;
+        let movie = found.remove(&self.table).into_iter().flatten().next();
+        Ok((current, movie.map(decode_movie).transpose()?))
     }
 
     async fn change_details(
@@ -119,7 +151,7 @@ impl Movies {
             .client
             .update_item()
             .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(keys::movie(id)))
+            .set_key(Some(item::key(keys::movie(id))))
             .condition_expression("#added_by = :owner AND #updated_at <= :updated_at")
             .expression_attribute_names("#added_by", keys::ADDED_BY)
             .expression_attribute_names("#updated_at", "updated_at")
@@ -148,7 +180,7 @@ impl Movies {
             .client
             .update_item()
             .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(keys::movie(old.id)))
+            .set_key(Some(item::key(keys::movie(old.id))))
             .update_expression(REPLACE)
             .condition_expression(UNCHANGED)
             .set_expression_attribute_names(Some(names()))
@@ -163,7 +195,7 @@ impl Movies {
     async fn rename(&self, old: &Movie, new: Movie) -> Result<WriteOutcome, StoreError> {
         let update = Update::builder()
             .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(keys::movie(old.id)))
+            .set_key(Some(item::key(keys::movie(old.id))))
             .update_expression(REPLACE)
             .condition_expression(UNCHANGED)
             .set_expression_attribute_names(Some(names()))

@@ -4,13 +4,13 @@ use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Status, Users};
+use super::{SessionFault, Status, Users, sessions};
 use crate::{
-    model::{CanonicalEmail, Timestamp},
+    model::{CanonicalEmail, Session, Timestamp},
     store::{
         AccountDeletions,
         failure::{FailedConditions, StoreError},
-        keys,
+        item, keys,
     },
 };
 
@@ -23,8 +23,8 @@ const ACCOUNT_DELETION: usize = 1;
 pub enum RequestDeletionOutcome {
     /// The deletion is requested. Every token of the user is revoked, and no login succeeds.
     Requested,
-    /// The user does not exist, the deletion was requested before, or the session has ended.
-    SessionEnded,
+    /// The session was not current.
+    SessionEnded(SessionFault),
 }
 
 /// The outcome of the final step of an account deletion.
@@ -47,37 +47,33 @@ impl Users {
     /// Requests the deletion of an account: sets the user's status to `deleting`, ends the user's sessions, and adds an
     /// account deletion, which triggers `purge-account`.
     ///
-    /// `TransactWriteItems`: update the user, on the condition that the user is active and of this epoch; put the account
-    /// deletion, on the condition that none is pending. IAM: `UpdateItem`; `PutItem` on `AccountDeletions`.
+    /// `TransactWriteItems`: update the user, on the condition that the session is current; put the account deletion, on the
+    /// condition that none is pending. If the first condition fails, a consistent `GetItem` shows why. IAM: `UpdateItem`,
+    /// `GetItem`; `PutItem` on `AccountDeletions`.
     pub async fn request_deletion(
         &self,
-        id: Uuid,
-        epoch: u64,
+        session: Session,
         now: Timestamp,
         deletions: &AccountDeletions,
     ) -> Result<RequestDeletionOutcome, StoreError> {
         let update = self
-            .update_in_transaction(id)
+            .update_in_transaction(session.user_id)
             .update_expression("SET #status = :deleting, session_epoch = :next_epoch")
-            .condition_expression("#status = :active AND session_epoch = :epoch")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":active", Status::Active.attribute())
+            .condition_expression(sessions::CURRENT)
             .expression_attribute_values(":deleting", Status::Deleting.attribute())
-            .expression_attribute_values(":epoch", AttributeValue::N(epoch.to_string()))
-            .expression_attribute_values(":next_epoch", AttributeValue::N((epoch + 1).to_string()))
-            .build()?;
+            .expression_attribute_values(":next_epoch", sessions::number(session.epoch + 1));
         let request = self
             .client
             .transact_write_items()
-            .transact_items(TransactWriteItem::builder().update(update).build())
-            .transact_items(deletions.put(id, now)?);
+            .transact_items(sessions::on_condition(update, session)?)
+            .transact_items(deletions.put(session.user_id, now)?);
         let Err(error) = request.send().await else { return Ok(RequestDeletionOutcome::Requested) };
         let failed = FailedConditions::of(error, &[USER, ACCOUNT_DELETION])?;
         if failed.at(USER).is_some() {
-            return Ok(RequestDeletionOutcome::SessionEnded);
+            return Ok(RequestDeletionOutcome::SessionEnded(self.fault_of(session).await?));
         }
         let problem = "an active user has an account deletion".to_owned();
-        Err(StoreError::Corrupt { key: keys::user(id), problem })
+        Err(StoreError::Corrupt { key: keys::user(session.user_id), problem })
     }
 
     /// Deletes a user whose account is being deleted and who has no movies left, with the claim on the email and the
@@ -105,7 +101,7 @@ impl Users {
         }
         let user_delete = Delete::builder()
             .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(keys::user(id)))
+            .set_key(Some(item::key(keys::user(id))))
             .condition_expression("#status = :deleting AND movie_count = :none")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":deleting", Status::Deleting.attribute())
@@ -114,7 +110,7 @@ impl Users {
         let email = CanonicalEmail::from_stored(user.email_key);
         let claim_delete = Delete::builder()
             .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(keys::email(&email)))
+            .set_key(Some(item::key(keys::email(&email))))
             .condition_expression("user_id = :id")
             .expression_attribute_values(":id", AttributeValue::S(id.to_string()))
             .build()?;

@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 pub use deletion::{FinishDeletionOutcome, RequestDeletionOutcome};
-pub use sessions::{LogoutOutcome, PasswordChangeOutcome};
+pub use sessions::{LogoutOutcome, PasswordChangeOutcome, SessionFault};
 
 use super::{
     failure::{FailedConditions, StoreError},
     item, keys,
 };
-use crate::model::{CanonicalEmail, NewUser, PasswordHash};
+use crate::model::{CanonicalEmail, NewUser, PasswordHash, Session};
 
 /// The position of the email claim in the transaction of a signup.
 const CLAIM: usize = 1;
@@ -52,7 +52,7 @@ pub struct StoredCredentials {
     pub session_epoch: u64,
 }
 
-/// The attributes of a user that an operation reads together with those that the check of the token needs.
+/// The attributes of a user that an operation reads together with those that show whether a session is current.
 pub trait UserProjection: DeserializeOwned {
     /// The names of the attributes.
     const ATTRIBUTES: &'static [&'static str];
@@ -153,14 +153,6 @@ struct EmailAndHashItem {
     password_hash: String,
 }
 
-#[derive(Deserialize)]
-struct SessionItem<Projection> {
-    status: Status,
-    session_epoch: u64,
-    #[serde(flatten)]
-    projection: Projection,
-}
-
 impl Users {
     /// Creates access to the table with this name.
     #[must_use]
@@ -216,69 +208,49 @@ impl Users {
         }))
     }
 
-    /// Returns the session epoch of an active user, which the user's tokens must have, together with further attributes;
-    /// `None` if the user does not exist or the account is being deleted.
-    ///
-    /// Consistent `GetItem`. IAM: `GetItem`.
-    pub async fn find_session<Projection: UserProjection>(
+    /// Returns the part of a transaction that adds one to the `movie_count` of a session's user, on the condition that the
+    /// session is current and the count is below `limit`. IAM: `UpdateItem`.
+    pub(super) fn add_to_movie_count(
         &self,
-        id: Uuid,
-    ) -> Result<Option<(u64, Projection)>, StoreError> {
-        let attributes = [&["status", "session_epoch"], Projection::ATTRIBUTES].concat();
-        let user: Option<SessionItem<Projection>> = self.read(keys::user(id), &attributes).await?;
-        let active = user.filter(|user| user.status == Status::Active);
-        Ok(active.map(|user| (user.session_epoch, user.projection)))
-    }
-
-    /// Returns whether a user exists whose account is not being deleted.
-    ///
-    /// Consistent `GetItem`. IAM: `GetItem`.
-    pub(super) async fn is_active(&self, id: Uuid) -> Result<bool, StoreError> {
-        Ok(self.find_session::<()>(id).await?.is_some())
-    }
-
-    /// Returns the part of a transaction that adds one to a user's `movie_count`, on the condition that the user is active
-    /// and the count is below `limit`. IAM: `UpdateItem`.
-    pub(super) fn add_to_movie_count(&self, id: Uuid, limit: u32) -> Result<TransactWriteItem, BuildError> {
+        session: Session,
+        limit: u32,
+    ) -> Result<TransactWriteItem, BuildError> {
         let update = self
-            .change_movie_count(Status::Active, id, "1".to_owned())
-            .condition_expression("#status = :expected AND movie_count < :limit")
-            .expression_attribute_values(":limit", AttributeValue::N(limit.to_string()))
-            .build()?;
-        Ok(TransactWriteItem::builder().update(update).build())
+            .change_movie_count(session.user_id, "1".to_owned())
+            .condition_expression(format!("{} AND movie_count < :limit", sessions::CURRENT))
+            .expression_attribute_values(":limit", AttributeValue::N(limit.to_string()));
+        sessions::on_condition(update, session)
     }
 
-    /// Returns the part of a transaction that subtracts one from a user's `movie_count`, on the condition that the user
-    /// exists. IAM: `UpdateItem`.
-    pub(super) fn subtract_from_movie_count(&self, id: Uuid) -> Result<TransactWriteItem, BuildError> {
-        let update = self
-            .update_in_transaction(id)
-            .update_expression("ADD movie_count :minus_one")
-            .expression_attribute_values(":minus_one", AttributeValue::N("-1".to_owned()))
-            .condition_expression("attribute_exists(#pk)")
-            .expression_attribute_names("#pk", keys::PARTITION)
-            .build()?;
-        Ok(TransactWriteItem::builder().update(update).build())
+    /// Returns the part of a transaction that subtracts one from the `movie_count` of a session's user, on the condition
+    /// that the session is current. IAM: `UpdateItem`.
+    pub(super) fn subtract_from_movie_count(
+        &self,
+        session: Session,
+    ) -> Result<TransactWriteItem, BuildError> {
+        let update = self.change_movie_count(session.user_id, "-1".to_owned());
+        sessions::on_condition(update.condition_expression(sessions::CURRENT), session)
     }
 
     /// Returns the part of a transaction that subtracts purged movies from a user's `movie_count`, on the condition that
     /// the account is being deleted. IAM: `UpdateItem`.
     pub(super) fn subtract_purged(&self, id: Uuid, movies: usize) -> Result<TransactWriteItem, BuildError> {
-        let update = self.change_movie_count(Status::Deleting, id, format!("-{movies}")).build()?;
-        Ok(TransactWriteItem::builder().update(update).build())
+        let update = self
+            .change_movie_count(id, format!("-{movies}"))
+            .condition_expression("#status = :deleting")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":deleting", Status::Deleting.attribute());
+        Ok(TransactWriteItem::builder().update(update.build()?).build())
     }
 
-    fn change_movie_count(&self, status: Status, id: Uuid, change: String) -> UpdateBuilder {
+    fn change_movie_count(&self, id: Uuid, change: String) -> UpdateBuilder {
         self.update_in_transaction(id)
             .update_expression("ADD movie_count :change")
             .expression_attribute_values(":change", AttributeValue::N(change))
-            .condition_expression("#status = :expected")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":expected", status.attribute())
     }
 
     fn update_in_transaction(&self, id: Uuid) -> UpdateBuilder {
-        Update::builder().table_name(&self.table).key(keys::PARTITION, AttributeValue::S(keys::user(id)))
+        Update::builder().table_name(&self.table).set_key(Some(item::key(keys::user(id))))
     }
 
     /// Reads the key and some attributes of an item, consistently.
@@ -287,19 +259,23 @@ impl Users {
         key: String,
         attributes: &[&str],
     ) -> Result<Option<T>, StoreError> {
-        // Substitute names, because `status` is a reserved word of expressions.
-        let names = [&[keys::PARTITION], attributes].concat().into_iter();
-        let names: HashMap<String, String> =
-            names.map(|name| (format!("#{name}"), name.to_owned())).collect();
-        let projection = names.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let (projection, names) = projection(attributes);
         let request = self
             .client
             .get_item()
             .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(key))
+            .set_key(Some(item::key(key)))
             .consistent_read(true)
             .projection_expression(projection)
             .set_expression_attribute_names(Some(names));
         request.send().await?.item.map(item::decode).transpose()
     }
+}
+
+/// Returns the projection of the key and some attributes. It substitutes the names, because `status` is a reserved word of
+/// expressions.
+fn projection(attributes: &[&str]) -> (String, HashMap<String, String>) {
+    let names = [&[keys::PARTITION], attributes].concat().into_iter();
+    let names: HashMap<String, String> = names.map(|name| (format!("#{name}"), name.to_owned())).collect();
+    (names.keys().map(String::as_str).collect::<Vec<_>>().join(", "), names)
 }

@@ -1,28 +1,50 @@
-//! Ending a user's sessions, and changing the password.
+//! A user's sessions: whether one is current, and the changes that end them all.
+//!
+//! A session is current while its user is active and has its epoch. Every change that ends sessions increments the epoch, on
+//! the condition that the caller's own session is current. The SDK repeats an update whose response was lost, which then
+//! fails this condition: a logout recognizes its own earlier attempt by `last_logout`, the id of its request, and a change
+//! of the password by the hash, which has its own salt.
 
 use aws_sdk_dynamodb::{
+    error::BuildError,
     operation::update_item::builders::UpdateItemFluentBuilder,
-    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+    types::{AttributeValue, KeysAndAttributes, TransactWriteItem, builders::UpdateBuilder},
 };
+use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Status, Users};
+use super::{EmailAndHash, Status, UserProjection, Users, projection};
 use crate::{
-    model::PasswordHash,
+    model::{PasswordHash, Session},
     store::{
+        batch::BatchItems,
         failure::{StoreError, failed_condition},
-        item::Item,
-        keys,
+        item, keys,
     },
 };
+
+/// The condition that a session is current; [`on_condition`] sets its values.
+pub(super) const CURRENT: &str = "#status = :active AND session_epoch = :epoch";
+
+/// The attributes that show whether a session is current.
+const ATTRIBUTES: &[&str] = &["status", "session_epoch"];
+
+/// The reason why a session is not current. A session that has ended never becomes current again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionFault {
+    /// The user does not exist, or the account is being deleted.
+    UserGone,
+    /// The user logged out, changed the password or requested the deletion of the account.
+    Revoked,
+}
 
 /// The outcome of a logout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogoutOutcome {
     /// Every token issued so far is revoked.
     LoggedOut,
-    /// The user does not exist, or the account is being deleted.
-    UserGone,
+    /// The session was not current.
+    SessionEnded(SessionFault),
 }
 
 /// The outcome of changing a password.
@@ -33,46 +55,85 @@ pub enum PasswordChangeOutcome {
         /// The epoch of the sessions from now on.
         session_epoch: u64,
     },
-    /// Another request has changed the password or ended the sessions, the user does not exist, or the account is being
-    /// deleted.
-    SessionEnded,
+    /// The session was not current.
+    SessionEnded(SessionFault),
+}
+
+#[derive(Deserialize)]
+struct SessionItem<Projection> {
+    status: Status,
+    session_epoch: u64,
+    #[serde(flatten)]
+    projection: Projection,
+}
+
+impl<Projection> SessionItem<Projection> {
+    /// Returns attributes of a session's user, if the session is current.
+    fn check(user: Option<Self>, session: Session) -> Result<Projection, SessionFault> {
+        match user {
+            Some(user) if user.status == Status::Active && user.session_epoch == session.epoch => {
+                Ok(user.projection)
+            }
+            Some(user) if user.status == Status::Active => Err(SessionFault::Revoked),
+            Some(_) | None => Err(SessionFault::UserGone),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct LastLogout {
+    last_logout: Option<Uuid>,
+}
+
+impl UserProjection for LastLogout {
+    const ATTRIBUTES: &'static [&'static str] = &["last_logout"];
 }
 
 impl Users {
-    /// Ends every session of a user with this epoch or an earlier one.
+    /// Returns attributes of a session's user, if the session is current.
     ///
-    /// `UpdateItem`, on the condition that the user is active and of this epoch. A repetition changes nothing, so it never
-    /// ends a session that began afterwards. IAM: `UpdateItem`.
-    pub async fn log_out(&self, id: Uuid, epoch: u64) -> Result<LogoutOutcome, StoreError> {
-        let request = self.change_session(id, epoch).update_expression("SET session_epoch = :next_epoch");
-        match send(request).await? {
-            Condition::Held => Ok(LogoutOutcome::LoggedOut),
-            Condition::Failed(Some(user)) if epoch_of(&user) > Some(epoch) => Ok(LogoutOutcome::LoggedOut),
-            Condition::Failed(_) => Ok(LogoutOutcome::UserGone),
-        }
+    /// Consistent `GetItem`. IAM: `GetItem`.
+    pub async fn find_by_session<Projection: UserProjection>(
+        &self,
+        session: Session,
+    ) -> Result<Result<Projection, SessionFault>, StoreError> {
+        Ok(SessionItem::check(self.read_session(session).await?, session))
     }
 
-    /// Replaces a user's password, and ends every session with this epoch or an earlier one.
+    /// Ends every session of the user, with the id of this request.
     ///
-    /// `UpdateItem`, on the condition that the user is active and of this epoch, which every change of the password
-    /// increments. IAM: `UpdateItem`.
+    /// `UpdateItem`, on the condition that the session is current. If the condition fails, a consistent `GetItem` shows
+    /// whether this request has succeeded before. IAM: `UpdateItem`, `GetItem`.
+    pub async fn log_out(&self, session: Session, request_id: Uuid) -> Result<LogoutOutcome, StoreError> {
+        let request = self
+            .end_sessions(session)
+            .update_expression("SET session_epoch = :next_epoch, last_logout = :request_id")
+            .expression_attribute_values(":request_id", AttributeValue::S(request_id.to_string()));
+        let is_own = |user: &LastLogout| user.last_logout == Some(request_id);
+        Ok(match self.send_on_condition(request, session, is_own).await? {
+            Ok(()) => LogoutOutcome::LoggedOut,
+            Err(fault) => LogoutOutcome::SessionEnded(fault),
+        })
+    }
+
+    /// Replaces a user's password and ends every session of the user.
+    ///
+    /// `UpdateItem`, on the condition that the session is current. If the condition fails, a consistent `GetItem` shows
+    /// whether this request has succeeded before. IAM: `UpdateItem`, `GetItem`.
     pub async fn change_password(
         &self,
-        id: Uuid,
-        epoch: u64,
+        session: Session,
         new: &PasswordHash,
     ) -> Result<PasswordChangeOutcome, StoreError> {
         let request = self
-            .change_session(id, epoch)
-            .update_expression("SET password_hash = :new_hash, session_epoch = :next_epoch")
+            .end_sessions(session)
+            .update_expression("SET session_epoch = :next_epoch, password_hash = :new_hash")
             .expression_attribute_values(":new_hash", AttributeValue::S(new.as_stored().to_owned()));
-        let done = PasswordChangeOutcome::Changed { session_epoch: epoch + 1 };
-        match send(request).await? {
-            Condition::Held => Ok(done),
-            // Every hash has its own salt. If the user has this one, the SDK has retried an update whose response was lost.
-            Condition::Failed(Some(user)) if has_hash(&user, new) => Ok(done),
-            Condition::Failed(_) => Ok(PasswordChangeOutcome::SessionEnded),
-        }
+        let is_own = |user: &EmailAndHash| user.password_hash.as_stored() == new.as_stored();
+        Ok(match self.send_on_condition(request, session, is_own).await? {
+            Ok(()) => PasswordChangeOutcome::Changed { session_epoch: session.epoch + 1 },
+            Err(fault) => PasswordChangeOutcome::SessionEnded(fault),
+        })
     }
 
     /// Replaces a hash by another one of the same password. Does nothing if the password has changed, or if the update
@@ -91,7 +152,8 @@ impl Users {
             .condition_expression("password_hash = :old_hash")
             .expression_attribute_values(":new_hash", AttributeValue::S(new.as_stored().to_owned()))
             .expression_attribute_values(":old_hash", AttributeValue::S(old.as_stored().to_owned()));
-        match send(request).await {
+        let Err(error) = request.send().await else { return Ok(()) };
+        match failed_condition(error) {
             Ok(_) | Err(StoreError::Contended { .. }) => Ok(()),
             Err(
                 error @ (StoreError::Unavailable { .. }
@@ -101,46 +163,88 @@ impl Users {
         }
     }
 
-    fn update(&self, id: Uuid) -> UpdateItemFluentBuilder {
-        self.client
-            .update_item()
-            .table_name(&self.table)
-            .key(keys::PARTITION, AttributeValue::S(keys::user(id)))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    /// Returns the part of a `BatchGetItem` that reads a session's user: the table, and what to read of it.
+    /// [`Users::session_in`] evaluates the result.
+    pub(in crate::store) fn get_session(
+        &self,
+        session: Session,
+    ) -> Result<(String, KeysAndAttributes), BuildError> {
+        let (projection, names) = projection(ATTRIBUTES);
+        let keys = KeysAndAttributes::builder()
+            .keys(item::key(keys::user(session.user_id)))
+            .consistent_read(true)
+            .projection_expression(projection)
+            .set_expression_attribute_names(Some(names))
+            .build()?;
+        Ok((self.table.clone(), keys))
     }
 
-    fn change_session(&self, id: Uuid, epoch: u64) -> UpdateItemFluentBuilder {
-        self.update(id)
-            .condition_expression("#status = :active AND session_epoch = :epoch")
+    /// Returns whether a session is current, from the result of a `BatchGetItem` with [`Users::get_session`].
+    pub(in crate::store) fn session_in(
+        &self,
+        found: &mut BatchItems,
+        session: Session,
+    ) -> Result<Result<(), SessionFault>, StoreError> {
+        let user = found.remove(&self.table).into_iter().flatten().next();
+        Ok(SessionItem::check(user.map(item::decode).transpose()?, session))
+    }
+
+    /// Returns the reason why the condition that a session is current has failed.
+    ///
+    /// Consistent `GetItem`. IAM: `GetItem`.
+    pub(in crate::store) async fn fault_of(&self, session: Session) -> Result<SessionFault, StoreError> {
+        Ok(self.find_by_session::<()>(session).await?.err().unwrap_or(SessionFault::Revoked))
+    }
+
+    async fn read_session<Projection: UserProjection>(
+        &self,
+        session: Session,
+    ) -> Result<Option<SessionItem<Projection>>, StoreError> {
+        let attributes = [ATTRIBUTES, Projection::ATTRIBUTES].concat();
+        self.read(keys::user(session.user_id), &attributes).await
+    }
+
+    fn update(&self, id: Uuid) -> UpdateItemFluentBuilder {
+        self.client.update_item().table_name(&self.table).set_key(Some(item::key(keys::user(id))))
+    }
+
+    fn end_sessions(&self, session: Session) -> UpdateItemFluentBuilder {
+        self.update(session.user_id)
+            .condition_expression(CURRENT)
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":active", Status::Active.attribute())
-            .expression_attribute_values(":epoch", AttributeValue::N(epoch.to_string()))
-            .expression_attribute_values(":next_epoch", AttributeValue::N((epoch + 1).to_string()))
+            .expression_attribute_values(":epoch", number(session.epoch))
+            .expression_attribute_values(":next_epoch", number(session.epoch + 1))
+    }
+
+    /// Sends an update on the condition that the session is current. If the condition fails, returns whether `is_own`
+    /// recognizes an earlier attempt of the same request, and otherwise why the session is not current.
+    async fn send_on_condition<Projection: UserProjection>(
+        &self,
+        request: UpdateItemFluentBuilder,
+        session: Session,
+        is_own: impl FnOnce(&Projection) -> bool,
+    ) -> Result<Result<(), SessionFault>, StoreError> {
+        let Err(error) = request.send().await else { return Ok(Ok(())) };
+        failed_condition(error)?;
+        let user = self.read_session(session).await?;
+        if user.as_ref().is_some_and(|user: &SessionItem<_>| is_own(&user.projection)) {
+            return Ok(Ok(()));
+        }
+        Ok(Err(SessionItem::check(user, session).err().unwrap_or(SessionFault::Revoked)))
     }
 }
 
-/// The result of the condition of an update.
-enum Condition {
-    Held,
-    /// The condition failed. The current item, if there is one.
-    Failed(Option<Item>),
+/// Returns the part of a transaction that makes an update whose condition contains [`CURRENT`].
+pub(super) fn on_condition(update: UpdateBuilder, session: Session) -> Result<TransactWriteItem, BuildError> {
+    let update = update
+        .expression_attribute_names("#status", "status")
+        .expression_attribute_values(":active", Status::Active.attribute())
+        .expression_attribute_values(":epoch", number(session.epoch));
+    Ok(TransactWriteItem::builder().update(update.build()?).build())
 }
 
-async fn send(request: UpdateItemFluentBuilder) -> Result<Condition, StoreError> {
-    match request.send().await {
-        Ok(_) => Ok(Condition::Held),
-        Err(error) => failed_condition(error).map(Condition::Failed),
-    }
-}
-
-/// Returns the session epoch of an active user.
-fn epoch_of(user: &Item) -> Option<u64> {
-    let active = *user.get("status")? == Status::Active.attribute();
-    user.get("session_epoch")?.as_n().ok()?.parse().ok().filter(|_| active)
-}
-
-fn has_hash(user: &Item, hash: &PasswordHash) -> bool {
-    user.get("password_hash")
-        .and_then(|stored| stored.as_s().ok())
-        .is_some_and(|stored| stored == hash.as_stored())
+/// Returns an epoch as expressions contain it.
+pub(super) fn number(epoch: u64) -> AttributeValue {
+    AttributeValue::N(epoch.to_string())
 }
