@@ -145,7 +145,7 @@ async fn a_user_deleted_after_the_read_is_401() {
     let ann = app.create_user("ann").await;
     let gate = Gate::new();
     let hold = Fault::Hold(gate.clone());
-    app.proxy.inject(Rule::once(hold).from("change-password").after(1));
+    app.proxy.inject(Rule::once(hold).from("change-password").on("PutItem"));
     let deleted = async {
         gate.reached().await;
         app.delete_item(USERS, &format!("user#{}", ann.id));

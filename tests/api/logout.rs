@@ -37,7 +37,7 @@ async fn a_logout_ends_every_session_and_changes_nothing_else() {
     user["session_epoch"] = json!({"N": "1"});
     user["last_logout"] =
         app.item(USERS, &format!("user#{}", ann.id)).expect("the user")["last_logout"].take();
-    assert!(user["last_logout"]["S"].is_string(), "the id of the request: {user}");
+    assert!(user["last_logout"]["S"].is_string(), "the id of the logout: {user}");
     assert_eq!(app.table_contents(), expected);
     for token in [&ann.token, &elsewhere] {
         expect_problem(&app.get_account(token).await, 401, "invalid_token");

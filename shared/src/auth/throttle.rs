@@ -1,7 +1,8 @@
 //! Limits on password attempts, applied before any hashing and equally to known and unknown emails.
 //!
-//! The conditional write that admits an attempt also records it as a failure, so a hundred concurrent guesses get no more
-//! attempts than a hundred sequential ones. If the password is correct, the record is reverted.
+//! The conditional write that admits an attempt also records it as a failure in the strict counter, so a hundred concurrent
+//! guesses from one address get no more attempts than a hundred sequential ones. If the password is correct, the record is
+//! removed. The hourly windows count a failure only after the check, so attempts in flight do not see each other there.
 //!
 //! `login` and `change-password` have separate counters, so that strangers, who can use only `login`, never delay a
 //! signed-in user.

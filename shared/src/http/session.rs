@@ -1,4 +1,4 @@
-//! Operations whose own write decides whether the session is current.
+//! Operations whose access to DynamoDB decides whether the session is current.
 
 use std::ops::AsyncFnOnce;
 
@@ -8,10 +8,10 @@ use crate::{auth::Sessions, model::Session};
 /// Carries out an operation for the session of the request's token.
 ///
 /// Verifying the token takes no request to DynamoDB. `operation` must therefore write only on the condition that the
-/// session is current, which also refuses a write that is in flight when the session ends. If it returns another error of
-/// the client, one read shows whether the session is current: a client with an ended session gets 401 and learns nothing
-/// else. A session that has ended never becomes current again, so this read also tells the reasons of one failed condition
-/// apart.
+/// session is current, which also refuses a write that is in flight when the session ends, or read the session before it
+/// writes. If it returns another error of the client, one read shows whether the session is current: a client with an ended
+/// session gets 401 and learns nothing else. A session that has ended never becomes current again, so this read also tells
+/// the reasons of one failed condition apart.
 pub async fn with_session(
     sessions: &Sessions,
     request: &Request,

@@ -7,7 +7,8 @@ use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
 use super::{failure::StoreError, item::Item};
 
 /// The first wait before a retry of keys that DynamoDB left unprocessed, which it does when it throttles. Each further
-/// wait is twice as long, up to the longest.
+/// wait is twice as long, up to the longest. There is no jitter, because DynamoDB rarely leaves keys of a few items
+/// unprocessed, and callers do not start at the same time.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
 

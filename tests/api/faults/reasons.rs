@@ -126,6 +126,28 @@ async fn an_outdated_rename_still_reports_a_taken_name() {
     assert_eq!(test.app.table_contents(), before);
 }
 
+/// While another transaction writes the user, a pending account deletion does not show that the table is corrupt.
+#[tokio::test]
+async fn a_deletion_request_that_meets_another_is_429_or_401() {
+    for (session_ends, status, code) in
+        [(false, 429, "too_many_concurrent_writes"), (true, 401, "invalid_token")]
+    {
+        let test = FaultTest::new(Scenario::DeleteAccount).await;
+        let case = test.case(1).await;
+        if session_ends {
+            test.app.edit_user(&case.user.id, |user| user["session_epoch"] = json!({"N": "1"}));
+        }
+        test.app.proxy.inject(
+            Rule::once(Fault::CancellationReasons(vec![CONFLICT, FAILED]))
+                .from("delete-account")
+                .on("TransactWriteItems"),
+        );
+        let before = test.app.table_contents();
+        assert_problem(&test.send(&case).await, status, code);
+        assert_eq!(test.app.table_contents(), before);
+    }
+}
+
 #[tokio::test]
 async fn an_invalid_transaction_is_500_and_not_retried() {
     for (scenario, items) in [

@@ -1,4 +1,5 @@
-//! Concurrent guesses, each in its own process, get no more attempts than sequential ones.
+//! Concurrent guesses, each in its own process: from one address for one account, they get no more attempts than
+//! sequential ones.
 
 use std::collections::BTreeMap;
 

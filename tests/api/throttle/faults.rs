@@ -1,4 +1,4 @@
-//! Failing requests of counters: no user is blocked because of them, and no failure is lost.
+//! Failing requests of counters: no user is blocked because of them, and the strict counter loses no failure.
 
 use futures_util::future::join_all;
 use local::{

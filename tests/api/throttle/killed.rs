@@ -1,5 +1,5 @@
-//! The process is killed between two requests of an attempt: at most one failure too many is counted, and never one too
-//! few.
+//! The process is killed between two requests of an attempt: at most one failure too many is counted, and the strict
+//! counter never has one too few.
 
 use std::pin::pin;
 

@@ -24,7 +24,8 @@ pub enum CreateOutcome {
     Created,
     /// The movie with this id has the name.
     NameTaken(Uuid),
-    /// The user has the maximum number of movies, or the session has ended.
+    /// The user has the maximum number of movies, or the session has ended: both are parts of one condition, which a read
+    /// of the session tells apart.
     LimitReached,
 }
 

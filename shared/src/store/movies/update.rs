@@ -80,7 +80,7 @@ impl Movies {
             if let Err(fault) = current {
                 return Ok(UpdateOutcome::SessionEnded(fault));
             }
-            let Some(old) = old else { return Ok(UpdateOutcome::NotFound) };
+            let Some(old) = old.map(decode_movie).transpose()? else { return Ok(UpdateOutcome::NotFound) };
             if old.added_by != session.user_id {
                 return Ok(UpdateOutcome::NotOwner);
             }
@@ -98,20 +98,19 @@ impl Movies {
         Err(KeepsChanging.into())
     }
 
-    /// Returns whether the session is current, and the movie with this id, from one consistent read.
+    /// Returns whether the session is current, and the item of the movie with this id, from one consistent read.
     async fn find_with_session(
         &self,
         id: Uuid,
         session: Session,
         users: &Users,
-    ) -> Result<(Result<(), SessionFault>, Option<Movie>), StoreError> {
+    ) -> Result<(Result<(), SessionFault>, Option<Item>), StoreError> {
         let movie =
             KeysAndAttributes::builder().keys(item::key(keys::movie(id))).consistent_read(true).build()?;
         let wanted = [users.get_session(session)?, (self.table.clone(), movie)].into();
         let mut found = batch::get(&self.client, wanted).await?;
         let current = users.session_in(&mut found, session)?;
-        let movie = found.remove(&self.table).into_iter().flatten().next();
-        Ok((current, movie.map(decode_movie).transpose()?))
+        Ok((current, found.remove(&self.table).into_iter().flatten().next()))
     }
 
     async fn change_details(

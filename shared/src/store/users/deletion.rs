@@ -72,6 +72,10 @@ impl Users {
         if failed.at(USER).is_some() {
             return Ok(RequestDeletionOutcome::SessionEnded(self.fault_of(session).await?));
         }
+        if failed.unsettled(USER) {
+            // Another transaction is writing the user. It may be the cause of the other failed condition, too.
+            return Err(StoreError::Contended { cause: "another transaction is writing the user".into() });
+        }
         let problem = "an active user has an account deletion".to_owned();
         Err(StoreError::Corrupt { key: keys::user(session.user_id), problem })
     }

@@ -82,7 +82,7 @@ impl UserProjection for Account {
 #[derive(Debug, Deserialize)]
 #[serde(from = "EmailAndHashItem")]
 pub struct EmailAndHash {
-    /// The canonical email, by which password attempts are counted.
+    /// The canonical email, which the new password must not repeat.
     pub email: CanonicalEmail,
     /// The hash that the current password must match.
     pub password_hash: PasswordHash,

@@ -2,8 +2,8 @@
 //!
 //! A session is current while its user is active and has its epoch. Every change that ends sessions increments the epoch, on
 //! the condition that the caller's own session is current. The SDK repeats an update whose response was lost, which then
-//! fails this condition: a logout recognizes its own earlier attempt by `last_logout`, the id of its request, and a change
-//! of the password by the hash, which has its own salt.
+//! fails this condition: a logout recognizes its own earlier attempt by `last_logout`, a random id of its own, and a
+//! change of the password by the hash, which has its own salt.
 
 use aws_sdk_dynamodb::{
     error::BuildError,
@@ -100,16 +100,16 @@ impl Users {
         Ok(SessionItem::check(self.read_session(session).await?, session))
     }
 
-    /// Ends every session of the user, with the id of this request.
+    /// Ends every session of the user. `logout_id` is an id of this logout alone.
     ///
     /// `UpdateItem`, on the condition that the session is current. If the condition fails, a consistent `GetItem` shows
     /// whether this request has succeeded before. IAM: `UpdateItem`, `GetItem`.
-    pub async fn log_out(&self, session: Session, request_id: Uuid) -> Result<LogoutOutcome, StoreError> {
+    pub async fn log_out(&self, session: Session, logout_id: Uuid) -> Result<LogoutOutcome, StoreError> {
         let request = self
             .end_sessions(session)
-            .update_expression("SET session_epoch = :next_epoch, last_logout = :request_id")
-            .expression_attribute_values(":request_id", AttributeValue::S(request_id.to_string()));
-        let is_own = |user: &LastLogout| user.last_logout == Some(request_id);
+            .update_expression("SET session_epoch = :next_epoch, last_logout = :logout_id")
+            .expression_attribute_values(":logout_id", AttributeValue::S(logout_id.to_string()));
+        let is_own = |user: &LastLogout| user.last_logout == Some(logout_id);
         Ok(match self.send_on_condition(request, session, is_own).await? {
             Ok(()) => LogoutOutcome::LoggedOut,
             Err(fault) => LogoutOutcome::SessionEnded(fault),
