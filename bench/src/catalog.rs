@@ -68,6 +68,11 @@ impl Model {
         Ok(serde_json::from_str(&self.json_of(number)?)?)
     }
 
+    /// Returns the same items in DynamoDB JSON.
+    pub fn json(&self, number: u64) -> Result<Vec<Value>> {
+        Ok(serde_json::from_str(&self.json_of(number)?)?)
+    }
+
     fn json_of(&self, number: u64) -> Result<String> {
         let texts = texts(number)?;
         Ok(self.texts.iter().zip(&texts).fold(self.json.clone(), |json, (old, new)| json.replace(old, new)))

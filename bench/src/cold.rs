@@ -11,7 +11,8 @@ use crate::{
 };
 
 /// Starts one process of each subject in turn, round after round, so that a disturbance affects all subjects alike.
-/// With the share of a core of a memory size, measures only how long subjects that do not hash take.
+/// With the share of a core of a memory size, measures only how long the first invocation of subjects that do not hash
+/// takes.
 pub async fn measure(
     fixtures: &mut Fixtures,
     subjects: &[Subject],
@@ -27,7 +28,7 @@ pub async fn measure(
             match group {
                 _ if number == 0 => {}
                 None => measured[place].cold.push(cold),
-                Some(group) => measured[place].limited.entry(group.megabytes).or_default().push(cold.total),
+                Some(group) => measured[place].limited.entry(group.megabytes).or_default().push(cold.first),
             }
         }
     }
@@ -51,8 +52,10 @@ async fn round(
     let mut started = Vec::with_capacity(subjects.len());
     for place in turns::of_round(number, subjects.len()) {
         // The event goes out as soon as the process asks for it, as when Lambda starts an instance for a request.
-        let mut instance = fixtures.launch(subjects[place], group).await?;
+        let mut instance = fixtures.launch(subjects[place]).await?;
         let ready = instance.ready().await?;
+        // Lambda limits only the invocation: the initialization has a whole core or more at any memory size.
+        group.map_or(Ok(()), |group| instance.limit(group))?;
         let first = instance.invoke(&events[place]).await?;
         started.push((place, Cold::new(ready, &first, instance.peak_memory()?)));
         instance.stop().await?;

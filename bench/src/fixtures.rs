@@ -7,13 +7,13 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use local::gateway::HttpRequest;
+use local::{database::Storage, gateway::HttpRequest};
 use serde_json::{Value, json};
 
 use crate::{
+    catalog::{self, Model},
     process::Instance,
-    quota::Group,
-    subject::{BARE_BCRYPT, LEAST_COST, Subject},
+    subject::{BARE_BCRYPT, LEAST_COST, Subject, UPDATE_LISTS, UPDATE_NAME},
     system::System,
 };
 
@@ -61,7 +61,7 @@ impl Fixtures {
 
     /// Returns an event to which a subject responds with success, once.
     pub async fn event(&mut self, subject: &Subject) -> Result<Value> {
-        let request = match subject.operation.as_str() {
+        let request = match subject.request.as_str() {
             "get-movie" => {
                 self.movies.rotate_left(1);
                 HttpRequest::new("GET", &format!("/api/movies/{}", self.movies[0]))
@@ -70,10 +70,10 @@ impl Fixtures {
             "list-movies" => HttpRequest::new("GET", "/api/movies?limit=20"),
             "get-account" => HttpRequest::new("GET", "/api/auth/account").bearer(&self.owner_token),
             "create-movie" => self.creation(&self.movie_name()),
-            // A new name is the most expensive change: a transaction that also moves the claim to the name.
-            "update-movie" => {
-                let path = format!("/api/movies/{}", self.movies[0]);
-                HttpRequest::new("PUT", &path).json(&movie(&self.movie_name())).bearer(&self.owner_token)
+            UPDATE_NAME => self.update(&movie(&self.movie_name())),
+            UPDATE_LISTS => {
+                let casts = json!(["Tim Robbins", "Morgan Freeman", format!("Extra {}", self.unique())]);
+                self.update(&json!({"casts": casts, "genres": ["Drama"]}))
             }
             "delete-movie" => {
                 let path = format!("/api/movies/{}", self.movie_called(&self.movie_name()).await?);
@@ -103,7 +103,7 @@ impl Fixtures {
     }
 
     /// Starts a process of a subject, with the variables that depend on the data.
-    pub async fn launch(&mut self, subject: &Subject, group: Option<&Group>) -> Result<Instance> {
+    pub async fn launch(&mut self, subject: &Subject) -> Result<Instance> {
         let mut more = Vec::new();
         if subject.program == BARE_BCRYPT {
             let (TestUser { password, .. }, hash) = self.known(subject.cost).await?;
@@ -113,11 +113,11 @@ impl Fixtures {
             // Measurements may have requested some since the event was made.
             self.forget_account_deletions()?;
         }
-        self.system.launch(subject, &more, group).await
+        self.system.launch(subject, &more).await
     }
 
     /// Creates a movie with this name, and returns its id.
-    pub async fn movie_called(&mut self, name: &str) -> Result<String> {
+    async fn movie_called(&mut self, name: &str) -> Result<String> {
         let request = self.creation(name);
         text(&self.ask("create-movie", LEAST_COST, &request).await?, "id")
     }
@@ -126,7 +126,7 @@ impl Fixtures {
     async fn ask(&mut self, operation: &str, cost: u32, request: &HttpRequest) -> Result<Value> {
         let helper = (operation.to_owned(), cost);
         if !self.helpers.contains_key(&helper) {
-            let instance = self.system.launch(&Subject::new(operation, operation, cost), &[], None).await?;
+            let instance = self.system.launch(&Subject::new(operation, operation, cost), &[]).await?;
             self.helpers.insert(helper.clone(), instance);
         }
         let event = self.system.event(request)?;
@@ -148,6 +148,11 @@ impl Fixtures {
 
     fn creation(&self, name: &str) -> HttpRequest {
         HttpRequest::new("POST", "/api/movies").json(&movie(name)).bearer(&self.owner_token)
+    }
+
+    fn update(&self, changes: &Value) -> HttpRequest {
+        let path = format!("/api/movies/{}", self.movies[0]);
+        HttpRequest::new("PUT", &path).json(changes).bearer(&self.owner_token)
     }
 
     fn user(&self) -> TestUser {
@@ -190,6 +195,13 @@ impl Fixtures {
         }
         Ok(())
     }
+}
+
+/// Returns the model of a catalog: a movie that `create-movie` makes in a system of its own beside this one.
+pub async fn model(system: &System) -> Result<Model> {
+    let mut scratch = Fixtures::new(system.beside(Storage::Memory).await?, 0).await?;
+    scratch.movie_called(&catalog::name(0)).await?;
+    Model::of(&scratch.system.database.items(system.table("MoviesTable")?)?)
 }
 
 /// Returns the body that creates a movie or gives it another name.

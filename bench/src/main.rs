@@ -9,25 +9,28 @@
 //! | layer | modules |
 //! |---|---|
 //! | 7 | [`scale`]: measurements with large catalogs |
-//! | 6 | [`open_catalog`] |
+//! | 6 | [`latency`], [`pages`]: measurements of warm invocations in other systems; [`open_catalog`] |
 //! | 5 | [`cold`], [`warm`]: measurements; [`charts`], [`report`]: their results |
 //! | 4 | [`fixtures`]; [`targets`] |
 //! | 3 | [`system`]; [`results`] |
 //! | 2 | [`loader`], [`process`], [`subject`] |
 //! | 1 | processes: [`binaries`], [`hashing`], [`output`], [`quota`], [`runtime_api`], [`tls`], [`trust`] |
-//! | 1 | values: [`catalog`], [`machine`], [`operation`], [`statistics`], [`table`], [`turns`] |
+//! | 1 | values: [`catalog`], [`films`], [`machine`], [`operation`], [`statistics`], [`table`], [`turns`] |
 
 mod binaries;
 mod catalog;
 mod charts;
 mod cold;
+mod films;
 mod fixtures;
 mod hashing;
+mod latency;
 mod loader;
 mod machine;
 mod open_catalog;
 mod operation;
 mod output;
+mod pages;
 mod process;
 mod quota;
 mod report;
@@ -62,7 +65,7 @@ use system::System;
 const BEGIN: &str = "<!-- Written by `cargo bench-functions` from here … -->\n";
 const END: &str = "<!-- … to here. -->\n";
 
-/// Starts with a share of a core take long, and fewer of them show the order of magnitude.
+/// A first invocation with a share of a core can take long, and fewer of them show the order of magnitude.
 const ROUNDS_WITH_LIMIT: usize = 15;
 
 /// Measures cold starts, warm invocations, memory and sizes of every function, beside the programs of bench/candidates.
@@ -71,7 +74,8 @@ struct Arguments {
     /// Cold starts of each program.
     #[arg(long, value_name = "NUMBER", default_value_t = 30)]
     rounds: usize,
-    /// Warm invocations of each program; a tenth where each needs a login, a hundredth where each hashes.
+    /// Warm invocations of each program; a tenth where each needs a login, a hundredth where each hashes, and a fifth of
+    /// that behind a distant database.
     #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
     warm: usize,
     /// The bcrypt cost; the default is that of the template, and a lower cost takes less time.
@@ -80,7 +84,8 @@ struct Arguments {
     /// Measures only these programs, such as `empty,get-movie`.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     only: Vec<String>,
-    /// Also starts each program with the share of a core that these memory sizes have, such as `128,256,512,1769`.
+    /// Also measures each first invocation with the share of a core that these memory sizes have, such as
+    /// `128,256,512,1769`.
     #[arg(long, value_name = "MEGABYTES", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(128..))]
     cpu: Vec<u32>,
     /// The sizes of the catalogs to measure with; loading the default ones takes about a minute, once.
@@ -126,7 +131,7 @@ async fn main() -> Result<()> {
     tell("warm invocations")?;
     warm::measure(&mut fixtures, &subjects, arguments.warm, &mut measured).await?;
     for megabytes in &arguments.cpu {
-        tell(&format!("cold starts with the CPU of {megabytes} MB"))?;
+        tell(&format!("first invocations with the CPU of {megabytes} MB"))?;
         match Group::for_memory(*megabytes) {
             Ok(group) => {
                 cold::measure(&mut fixtures, &subjects, ROUNDS_WITH_LIMIT, Some(&group), &mut measured)
@@ -135,13 +140,20 @@ async fn main() -> Result<()> {
             Err(error) => tell(&format!("skipped: {error:#}"))?,
         }
     }
+    tell("warm invocations behind a distant database")?;
+    let latency = latency::measure(&mut fixtures, &subjects, arguments.warm).await?;
+    let mut pages = Vec::new();
+    if is_chosen(Operation::FirstPage.program()) {
+        tell("pages with and without gzip")?;
+        pages = pages::measure(&fixtures.system, arguments.warm).await?;
+    }
     let mut scale = Vec::new();
     if !arguments.no_scale && Operation::ALL.into_iter().all(|operation| is_chosen(operation.program())) {
         let sizes = arguments.movies.iter().copied().collect();
         scale = scale::measure(&fixtures.system, &sizes, arguments.warm, tell).await?;
     }
     let libxcrypt = hashing::libxcrypt(arguments.cost, 5);
-    let results = Results { machine, cost: arguments.cost, libxcrypt, measured, scale };
+    let results = Results { machine, cost: arguments.cost, libxcrypt, measured, latency, pages, scale };
     finish(&arguments, &results)
 }
 

@@ -36,7 +36,7 @@ impl OpenCatalog {
     pub async fn new(mut fixtures: Fixtures, movies: u64) -> Result<Self> {
         let mut instances = Vec::new();
         for operation in Operation::ALL {
-            instances.push(fixtures.launch(&function(operation), None).await?);
+            instances.push(fixtures.launch(&function(operation)).await?);
         }
         let mut catalog = Self { fixtures, movies, cursor: String::new(), next: 0, instances };
         catalog.walk().await?;
@@ -46,7 +46,7 @@ impl OpenCatalog {
     /// Walks to the middle of the list with a process of its own, and checks that the function finds what was loaded.
     async fn walk(&mut self) -> Result<()> {
         let listed = catalog::listed(self.movies);
-        let mut instance = self.fixtures.launch(&function(Operation::FirstPage), None).await?;
+        let mut instance = self.fixtures.launch(&function(Operation::FirstPage)).await?;
         for expected in listed[..listed.len() / 2].chunks_exact(LARGEST_PAGE) {
             let event = self.get(&format!("/api/movies?limit={LARGEST_PAGE}{}", self.cursor))?;
             let page = HttpResponse::from_answer(&instance.invoke(&event).await?.response);

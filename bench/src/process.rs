@@ -63,17 +63,16 @@ pub struct Invocation {
 
 impl Instance {
     /// Starts a process of the function `name` with Lambda's variables and these, and with none that are inherited. The
-    /// function is told a memory size; only a control group limits anything. The process's time runs from here.
+    /// function is told a memory size, which limits nothing. The process's time runs from here.
     pub async fn start(
         name: &str,
         binary: &Path,
         environment: &[(String, String)],
         memory_megabytes: u32,
-        group: Option<&Group>,
     ) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?.to_string();
-        let mut command = group.map_or_else(|| Command::new(binary), |group| group.command(binary));
+        let mut command = Command::new(binary);
         command.env_clear().envs(lambda_variables(name, &address));
         command.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory_megabytes.to_string());
         command.envs(environment.iter().map(|(name, value)| (name, value)));
@@ -100,6 +99,11 @@ impl Instance {
         let Kind::Next(event) = call.kind else { bail!(self.failure("it did not ask for an event")) };
         self.waiting = Some((asked, event));
         Ok(asked)
+    }
+
+    /// Limits the process from now on to the share of a core of this group.
+    pub fn limit(&self, group: &Group) -> Result<()> {
+        group.add(self.process)
     }
 
     /// Sends an event and waits for the response, which must be a success.

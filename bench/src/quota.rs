@@ -6,7 +6,6 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use tokio::process::Command;
 
 /// The memory size, in megabytes, at which a function has one whole core:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>.
@@ -48,13 +47,9 @@ impl Group {
         fs::write(&path, value).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Returns a command that enters the group and then becomes `binary` in the same process. Before that it is a
-    /// shell, without a limit, for about a millisecond.
-    pub fn command(&self, binary: &Path) -> Command {
-        let mut command = Command::new("/bin/sh");
-        command.args(["-c", r#"echo 0 > "$0" && exec "$1""#]);
-        command.arg(self.path.join("cgroup.procs")).arg(binary);
-        command
+    /// Moves a process with all of its threads into the group.
+    pub fn add(&self, process: u32) -> Result<()> {
+        self.set("cgroup.procs", &process.to_string())
     }
 }
 

@@ -1,15 +1,21 @@
 //! All measurements of a run, raw.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use crate::{
     binaries::Size,
     machine::Machine,
     operation::Operation,
     process::{Invocation, Moment},
-    statistics::{Summary, median_of},
+    statistics::{Summary, as_f64, median_of},
     subject::{BARE_BCRYPT, Subject},
 };
+
+/// The distances of the database whose latency is measured: the milliseconds by which each request is delayed.
+pub const DISTANCES: [u32; 3] = [1, 5, 10];
 
 /// A run.
 #[derive(Debug)]
@@ -21,6 +27,10 @@ pub struct Results {
     pub libxcrypt: Vec<f64>,
     /// The subjects, in the order of tables.
     pub measured: Vec<Measured>,
+    /// The measurements behind a distant database, with `bare-bcrypt` if its hashes are to be subtracted.
+    pub latency: Vec<Latency>,
+    /// The page of a client that does not take gzip, and of one that does.
+    pub pages: Vec<Page>,
     /// The measurements with large catalogs: for each operation every size, from the smallest.
     pub scale: Vec<Scaled>,
 }
@@ -36,7 +46,7 @@ pub struct Measured {
     pub warm: Vec<Warm>,
     /// The peak memory of the warm process, in bytes.
     pub warm_peak_bytes: Option<u64>,
-    /// Milliseconds from spawn to first response, by the memory size in megabytes whose share of a core it had.
+    /// Milliseconds of the first invocation, by the memory size in megabytes whose share of a core it had.
     pub limited: BTreeMap<u32, Vec<f64>>,
 }
 
@@ -51,8 +61,6 @@ pub struct Cold {
     pub first: f64,
     /// CPU from the spawn to the response.
     pub first_cpu: f64,
-    /// From the spawn to the response.
-    pub total: f64,
     /// The peak memory until then, in bytes.
     pub peak_bytes: u64,
     /// CPU of a bare hash within it, if the program reports it.
@@ -68,6 +76,27 @@ pub struct Warm {
     pub cpu: f64,
     /// CPU of a bare hash within it, if the program reports it.
     pub hash_cpu: Option<f64>,
+}
+
+/// All measurements of one subject behind a distant database.
+#[derive(Debug)]
+pub struct Latency {
+    pub subject: Subject,
+    /// Invocations of one warm process, by the distance.
+    pub warm: BTreeMap<u32, Vec<Warm>>,
+    /// The distinct numbers of requests of these invocations: a single one if all make as many.
+    pub requests: BTreeSet<u64>,
+}
+
+/// All measurements of a page of the list.
+#[derive(Debug)]
+pub struct Page {
+    /// Whether the client says that it takes gzip.
+    pub takes_gzip: bool,
+    /// The body that the client receives.
+    pub bytes: u64,
+    /// Invocations of one warm process.
+    pub warm: Vec<Warm>,
 }
 
 /// All measurements of one operation with a catalog of one size.
@@ -113,6 +142,13 @@ impl Measured {
     }
 }
 
+impl Latency {
+    /// Returns a subject that has not been invoked.
+    pub fn new(subject: Subject) -> Self {
+        Self { subject, warm: BTreeMap::new(), requests: BTreeSet::new() }
+    }
+}
+
 impl Cold {
     /// Creates the record of a process from when it asked for its first event and from its first invocation.
     pub fn new(ready: Moment, first: &Invocation, peak_bytes: u64) -> Self {
@@ -121,7 +157,6 @@ impl Cold {
             ready_cpu: milliseconds(ready.cpu),
             first: milliseconds(first.wall),
             first_cpu: milliseconds(first.responded.cpu),
-            total: milliseconds(first.responded.wall),
             peak_bytes,
             hash_cpu: hash_cpu(first),
         }
@@ -170,6 +205,33 @@ impl Results {
         }
         let rounds = measured.cold.iter().zip(&at_least_cost(BARE_BCRYPT)?.cold);
         median_of(rounds.filter_map(|(cold, bare)| Some(cold.first_cpu - f64::from(hashes) * bare.hash_cpu?)))
+    }
+
+    /// Summarizes the milliseconds of a subject's invocations behind a database at this distance. Hashes are subtracted,
+    /// each by the CPU of a bare one in the same round.
+    pub fn latency(&self, name: &str, distance: u32) -> Option<Summary> {
+        let find = |name| self.latency.iter().find(|latency| latency.subject.name == name);
+        let (latency, hashes) = find(name).map(|latency| (latency, latency.subject.hashes()))?;
+        let warm = latency.warm.get(&distance)?;
+        if hashes == 0 {
+            return Summary::of(warm.iter().map(|warm| warm.wall));
+        }
+        let rounds = warm.iter().zip(find(BARE_BCRYPT)?.warm.get(&distance)?);
+        Summary::of(rounds.filter_map(|(warm, bare)| Some(warm.wall - f64::from(hashes) * bare.hash_cpu?)))
+    }
+
+    /// Returns the bytes of the page of a client that takes gzip, or of one that does not.
+    pub fn page_bytes(&self, takes_gzip: bool) -> Option<f64> {
+        let page = self.pages.iter().find(|page| page.takes_gzip == takes_gzip)?;
+        Some(as_f64(page.bytes))
+    }
+
+    /// Returns the number of requests of an invocation that wait for one another: by how many milliseconds it takes longer
+    /// for each one that the database is farther away.
+    pub fn round_trips(&self, name: &str) -> Option<f64> {
+        let (near, far) = (DISTANCES[0], DISTANCES[DISTANCES.len() - 1]);
+        let more = self.latency(name, far)?.median - self.latency(name, near)?.median;
+        Some(more / f64::from(far - near))
     }
 }
 

@@ -7,12 +7,10 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use local::database::Storage;
 
 use crate::{
     binaries::repository,
-    catalog::{self, Model},
-    fixtures::Fixtures,
+    fixtures::{self, Fixtures},
     loader::Loader,
     open_catalog::OpenCatalog,
     operation::Operation,
@@ -36,13 +34,9 @@ pub async fn measure(
     invocations: usize,
     tell: impl Fn(&str) -> Result<()>,
 ) -> Result<Vec<Scaled>> {
-    let table = system.table("MoviesTable")?;
-    // `create-movie` makes the movie that every other one is modeled on, in a system of its own.
-    let mut scratch = Fixtures::new(system.beside(Storage::Memory).await?, 0).await?;
-    scratch.movie_called(&catalog::name(0)).await?;
-    let model = Model::of(&scratch.system.database.items(table)?)?;
+    let model = fixtures::model(system).await?;
     let root = repository().join("target").join("scale");
-    let loader = Loader::new(&root, system.template().tables(), table, model)?;
+    let loader = Loader::new(&root, system.template().tables(), system.table("MoviesTable")?, model)?;
     let mut catalogs = Vec::new();
     for &movies in sizes {
         if !loader.is_loaded(movies) {

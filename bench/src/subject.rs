@@ -10,9 +10,15 @@ pub const LEAST_COST: u32 = 10;
 // The programs of `bench/candidates`, which describe themselves.
 pub const EMPTY: &str = "empty";
 pub const MINIMAL: &str = "minimal";
+pub const BOUND: &str = "bound";
 pub const STOCK: &str = "stock";
 pub const BARE_BCRYPT: &str = "bare-bcrypt";
-pub const PEERS: [&str; 4] = [EMPTY, MINIMAL, STOCK, BARE_BCRYPT];
+pub const PEERS: [&str; 5] = [EMPTY, BOUND, MINIMAL, STOCK, BARE_BCRYPT];
+
+// The two kinds of requests of `update-movie`. A new name is the most expensive change: a transaction that also moves the
+// claim to the name.
+pub const UPDATE_NAME: &str = "update-movie, name";
+pub const UPDATE_LISTS: &str = "update-movie, casts and genres";
 
 /// A program that is measured.
 #[derive(Debug, Clone)]
@@ -20,8 +26,10 @@ pub struct Subject {
     /// Its name in tables.
     pub name: String,
     pub program: String,
-    /// The operation whose events and variables it gets.
+    /// The operation whose variables it gets.
     pub operation: String,
+    /// The request that its events are: that of the operation, or one of those above if there are several.
+    pub request: String,
     /// The bcrypt cost of the hashes that it verifies or makes.
     pub cost: u32,
 }
@@ -30,7 +38,7 @@ impl Subject {
     /// Returns every subject in the order of tables. Those that hash are there twice unless `cost` is the lowest.
     pub fn all(template: &Template, cost: u32) -> Vec<Self> {
         let mut subjects: Vec<Self> =
-            [EMPTY, MINIMAL, STOCK].map(|peer| Self::new(peer, "get-movie", cost)).into();
+            [EMPTY, BOUND, MINIMAL, STOCK].map(|peer| Self::new(peer, "get-movie", cost)).into();
         let operations = template.functions().iter().map(|function| function.operation.as_str());
         subjects.extend(operations.map(|operation| Self::new(operation, operation, cost)));
         subjects.push(Self::new(BARE_BCRYPT, "login", cost));
@@ -47,7 +55,14 @@ impl Subject {
 
     /// Creates a subject that has the name of its program.
     pub fn new(program: &str, operation: &str, cost: u32) -> Self {
-        Self { name: program.to_owned(), program: program.to_owned(), operation: operation.to_owned(), cost }
+        let request = if operation == "update-movie" { UPDATE_NAME } else { operation };
+        let [name, program, operation, request] = [program, program, operation, request].map(str::to_owned);
+        Self { name, program, operation, request, cost }
+    }
+
+    /// Returns the same subject with another name.
+    pub fn called(self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self }
     }
 
     /// Returns the number of bcrypt hashes that an invocation computes.

@@ -1,6 +1,6 @@
 //! The system that the functions under test run in: the template's tables in the embedded database, behind TLS.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use local::{
@@ -14,7 +14,6 @@ use tempfile::TempDir;
 use crate::{
     binaries::{self, Binaries},
     process::Instance,
-    quota::Group,
     subject::Subject,
     tls::{Authority, TlsFront},
     trust,
@@ -75,6 +74,11 @@ impl System {
         self.front.requests()
     }
 
+    /// Delays every further request of the functions by this many milliseconds; concurrent ones at the same time.
+    pub fn set_distance(&self, milliseconds: u32) {
+        self.front.set_delay(Duration::from_millis(milliseconds.into()));
+    }
+
     /// Returns the name of a table by its name in the template.
     pub fn table(&self, logical_id: &str) -> Result<&str> {
         let table = self.site.template.tables().iter().find(|table| table.logical_id == logical_id);
@@ -88,12 +92,7 @@ impl System {
     }
 
     /// Starts a process of a subject, with these variables in addition to those of the template.
-    pub async fn launch(
-        &self,
-        subject: &Subject,
-        more: &[(String, String)],
-        group: Option<&Group>,
-    ) -> Result<Instance> {
+    pub async fn launch(&self, subject: &Subject, more: &[(String, String)]) -> Result<Instance> {
         let Subject { program, operation, .. } = subject;
         let function = self.site.template.function(operation).context("no such operation")?;
         let trusted = self.site.folder.path().join(subject.trust()).display().to_string();
@@ -108,7 +107,7 @@ impl System {
         }
         environment.extend_from_slice(more);
         let binary = self.site.binaries.get(program).with_context(|| format!("{program} was not built"))?;
-        Instance::start(program, binary, &environment, function.memory_megabytes, group).await
+        Instance::start(program, binary, &environment, function.memory_megabytes).await
     }
 
     /// Returns the value of a variable of the template in this system.

@@ -1,12 +1,16 @@
-//! TLS in front of the database as a function on Lambda meets it: a chain of three certificates with RSA-2048 keys.
+//! TLS in front of the database as a function on Lambda meets it: a chain of three certificates with RSA-2048 keys, and a
+//! distance that is measured in time.
 
 use std::{
+    future::ready,
     io,
     net::Ipv4Addr,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    thread::sleep,
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
@@ -17,7 +21,7 @@ use rsa::{RsaPrivateKey, pkcs8::EncodePrivateKey as _, rand_core::OsRng};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split},
     net::{TcpListener, TcpStream},
-    task::JoinSet,
+    task::{JoinSet, spawn_blocking},
 };
 use tokio_rustls::{
     TlsAcceptor,
@@ -85,8 +89,17 @@ fn authority(name: &str) -> CertificateParams {
 /// A proxy on 127.0.0.1 that terminates TLS and forwards the bytes until it is dropped.
 pub struct TlsFront {
     port: u16,
-    requests: Arc<AtomicU64>,
+    traffic: Arc<Traffic>,
     _accepting: JoinSet<()>,
+}
+
+/// What all connections of a front share.
+#[derive(Default)]
+struct Traffic {
+    /// The number of requests so far.
+    requests: AtomicU64,
+    /// By how many nanoseconds each request is delayed.
+    delay: AtomicU64,
 }
 
 impl TlsFront {
@@ -95,19 +108,19 @@ impl TlsFront {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let acceptor = TlsAcceptor::from(Arc::clone(&authority.server));
-        let requests = Arc::new(AtomicU64::new(0));
-        let count = Arc::clone(&requests);
+        let traffic = Arc::new(Traffic::default());
+        let shared = Arc::clone(&traffic);
         let mut accepting = JoinSet::new();
         accepting.spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (acceptor, count) = (acceptor.clone(), Arc::clone(&count));
+                let (acceptor, traffic) = (acceptor.clone(), Arc::clone(&shared));
                 tokio::spawn(async move {
                     // A function that is killed after its measurement resets its connection, which is expected.
-                    let _ = forward(acceptor, client, upstream_port, &count).await;
+                    let _ = accept(acceptor, client, upstream_port, &traffic).await;
                 });
             }
         });
-        Ok(Self { port, requests, _accepting: accepting })
+        Ok(Self { port, traffic, _accepting: accepting })
     }
 
     /// Returns the URL for `AWS_ENDPOINT_URL_DYNAMODB`, with the name that the certificate is for.
@@ -117,39 +130,71 @@ impl TlsFront {
 
     /// Returns the number of requests so far, over all connections.
     pub fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
+        self.traffic.requests.load(Ordering::Relaxed)
+    }
+
+    /// Delays every further request by this time. Requests on several connections are delayed at the same time.
+    pub fn set_delay(&self, delay: Duration) {
+        let nanoseconds = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
+        self.traffic.delay.store(nanoseconds, Ordering::Relaxed);
     }
 }
 
-async fn forward(
+impl Traffic {
+    /// Counts a request and delays it.
+    async fn request(&self) -> io::Result<()> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        pause(Duration::from_nanos(self.delay.load(Ordering::Relaxed))).await
+    }
+}
+
+/// Waits for this long in a thread. Tokio's timer counts whole milliseconds, so it would wait for up to two of them where
+/// one was asked for.
+async fn pause(duration: Duration) -> io::Result<()> {
+    if duration.is_zero() {
+        return Ok(());
+    }
+    Ok(spawn_blocking(move || sleep(duration)).await?)
+}
+
+async fn accept(
     acceptor: TlsAcceptor,
     client: TcpStream,
     upstream_port: u16,
-    requests: &AtomicU64,
+    traffic: &Traffic,
 ) -> io::Result<()> {
     client.set_nodelay(true)?;
-    let (from_client, to_client) = split(acceptor.accept(client).await?);
+    let client = acceptor.accept(client).await?;
     let upstream = TcpStream::connect((Ipv4Addr::LOCALHOST, upstream_port)).await?;
     upstream.set_nodelay(true)?;
-    let (from_upstream, to_upstream) = upstream.into_split();
-    // HTTP/1.1 without pipelining: the first bytes, and the first bytes after a response, begin a request.
-    let responded = AtomicBool::new(true);
-    let count = || {
-        if responded.swap(false, Ordering::Relaxed) {
-            requests.fetch_add(1, Ordering::Relaxed);
-        }
-    };
-    let inwards = copy(from_client, to_upstream, count);
-    let outwards = copy(from_upstream, to_client, || responded.store(true, Ordering::Relaxed));
+    forward(client, upstream, traffic).await
+}
+
+/// Forwards requests and responses of HTTP/1.1 without pipelining: the first bytes, and the first bytes after a response,
+/// begin a request.
+async fn forward(
+    client: impl AsyncRead + AsyncWrite,
+    upstream: impl AsyncRead + AsyncWrite,
+    traffic: &Traffic,
+) -> io::Result<()> {
+    let ((from_client, to_client), (from_upstream, to_upstream)) = (split(client), split(upstream));
+    let responded = &AtomicBool::new(true);
+    let inwards = copy(from_client, to_upstream, move || async move {
+        if responded.swap(false, Ordering::Relaxed) { traffic.request().await } else { Ok(()) }
+    });
+    let outwards = copy(from_upstream, to_client, move || {
+        responded.store(true, Ordering::Relaxed);
+        ready(Ok(()))
+    });
     tokio::try_join!(inwards, outwards)?;
     Ok(())
 }
 
 /// Copies all bytes, and calls `seen` before it forwards any of them.
-async fn copy(
+async fn copy<Seen: Future<Output = io::Result<()>>>(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    seen: impl Fn(),
+    seen: impl Fn() -> Seen,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
     loop {
@@ -157,8 +202,11 @@ async fn copy(
         if length == 0 {
             return to.shutdown().await;
         }
-        seen();
+        seen().await?;
         to.write_all(&buffer[..length]).await?;
         to.flush().await?;
     }
 }
+
+#[cfg(test)]
+mod tests;

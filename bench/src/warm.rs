@@ -20,7 +20,7 @@ pub async fn measure(
 ) -> Result<()> {
     let mut instances = Vec::new();
     for subject in subjects {
-        let mut instance = fixtures.launch(subject, None).await?;
+        let mut instance = fixtures.launch(subject).await?;
         // The first invocations set things up and are discarded.
         batch(fixtures, subject, &mut instance, pace(subject).1).await?;
         instances.push(instance);
