@@ -15,7 +15,6 @@ use crate::{
     films::{self, Film},
     fixtures,
     operation::{Operation, PAGE},
-    process::Instance,
     results::Page,
     subject::{LEAST_COST, Subject},
     system::System,
@@ -47,7 +46,7 @@ pub async fn measure(system: &System, invocations: usize) -> Result<Vec<Page>> {
     for (takes_gzip, request) in [(false, plain.clone()), (true, plain.header("accept-encoding", "gzip"))] {
         let event = system.event(&request)?;
         let mut instance = system.launch(&subject, &[]).await?;
-        let (bytes, page) = received(&mut instance, &event).await?;
+        let (bytes, page) = received(&instance.invoke(&event).await?.response)?;
         ensure!(page.as_array().map(Vec::len) == Some(PAGE), "not a page of {PAGE}: {page}");
         ensure!(pages.is_empty() || page == content, "another page for a client that takes gzip: {page}");
         content = page;
@@ -69,8 +68,8 @@ pub async fn measure(system: &System, invocations: usize) -> Result<Vec<Page>> {
 }
 
 /// Returns the number of bytes of the body that a client receives, and its content.
-async fn received(instance: &mut Instance, event: &Value) -> Result<(u64, Value)> {
-    let response = HttpResponse::from_answer(&instance.invoke(event).await?.response);
+fn received(response: &Value) -> Result<(u64, Value)> {
+    let response = HttpResponse::from_answer(response);
     let is_compressed = response.header("content-encoding") == Some("gzip");
     let body = response.into_bytes();
     let mut text = Vec::new();
@@ -91,4 +90,34 @@ fn items(model: &Model, number: u64, film: &Film) -> Result<Vec<Value>> {
     movie["casts"] = list(&film.casts);
     movie["genres"] = list(&film.genres);
     Ok(items)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_that_are_counted_are_those_of_the_compressed_body() {
+        let page = json!([{"id": "1"}]);
+        let response = json!({"statusCode": 200, "body": page.to_string()});
+        assert_eq!(received(&response).expect("a page"), (12, page.clone()));
+        let body = "H4sIAAAAAAACA4uuVspMUbJSMlSqjQUAK/AhvgwAAAA=";
+        let headers = json!({"content-encoding": "gzip"});
+        let mut response =
+            json!({"statusCode": 200, "headers": headers, "body": body, "isBase64Encoded": true});
+        assert_eq!(received(&response).expect("a page"), (32, page));
+        response["headers"] = json!({});
+        assert!(received(&response).is_err(), "gzip without its header");
+    }
+
+    #[test]
+    fn a_film_is_stored_like_a_movie_of_the_catalog() {
+        let film = films::all().last().expect("a film");
+        let items = items(&crate::catalog::tests::model(), 7, &film).expect("items");
+        let movie = items.iter().find(|item| item.get("id").is_some()).expect("a movie");
+        assert_eq!(movie["name"]["S"], film.name);
+        assert_eq!(movie["casts"]["L"][0]["S"], film.casts[0]);
+        assert_eq!(movie["genres"]["L"][1]["S"], film.genres[1]);
+        assert_eq!(movie["id"]["S"], crate::catalog::id(7));
+    }
 }

@@ -31,9 +31,9 @@ const COLD: &str = "\
 Each cold start is a new process until its first response; the initialization ends when it asks for its first event
 (`next`). CPU is of all threads. Its two parts are separate because Lambda limits only the second. The initialization
 has full CPU at any memory size: an empty Rust function on arm64 initializes in 13.6 to 13.9 ms at each of them
-([lambda-perf](https://github.com/maxday/lambda-perf), 2026-08-22). The invocation has the CPU of the memory size: with
-128 MB, a fourteenth of a core, each millisecond of its CPU takes about fourteen. *Apart from hashing* is at cost 10,
-less the CPU of a bare hash in the same round.";
+([lambda-perf](https://github.com/maxday/lambda-perf), 2026-08-22). The invocation has the CPU of the memory size, such
+as a fourteenth of a core with 128 MB. *Apart from hashing* is at cost 10, less the CPU of a bare hash in the same
+round.";
 
 const LATENCY: &str = "\
 Warm invocations behind a database that is this far away: each request is delayed by that time, concurrent ones at the
@@ -43,7 +43,8 @@ lowest cost that was measured, and their times are less the CPU of bare hashes i
 
 const LIMITED: &str = "\
 Milliseconds of the first invocation with the share of a core of these memory sizes. A process is limited from when it
-asks for its first event, because Lambda does not limit the initialization.";
+asks for its first event, because Lambda does not limit the initialization. The share is a time in every 20 ms: an
+invocation within 1.4 ms of CPU is not slowed down even with 128 MB.";
 
 const PAGES: &str = "\
 A page of 100 real films that 20 users have added, for a client that sends `accept-encoding: gzip` and for one that does

@@ -174,10 +174,10 @@ async fn accept(
 /// begin a request.
 async fn forward(
     client: impl AsyncRead + AsyncWrite,
-    upstream: impl AsyncRead + AsyncWrite,
+    upstream: TcpStream,
     traffic: &Traffic,
 ) -> io::Result<()> {
-    let ((from_client, to_client), (from_upstream, to_upstream)) = (split(client), split(upstream));
+    let ((from_client, to_client), (from_upstream, to_upstream)) = (split(client), upstream.into_split());
     let responded = &AtomicBool::new(true);
     let inwards = copy(from_client, to_upstream, move || async move {
         if responded.swap(false, Ordering::Relaxed) { traffic.request().await } else { Ok(()) }

@@ -7,9 +7,12 @@ use super::*;
 const DELAY: Duration = Duration::from_millis(300);
 
 /// Returns the client's end and the database's end of a connection through a front.
-fn connection(traffic: &Arc<Traffic>) -> (DuplexStream, DuplexStream) {
-    let ((client, front), (upstream, database)) = (duplex(64), duplex(64));
-    let traffic = Arc::clone(traffic);
+async fn connection(traffic: &Arc<Traffic>) -> (DuplexStream, TcpStream) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (upstream, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+    let (upstream, (database, _)) = (upstream.expect("a connection"), accepted.expect("a connection"));
+    let ((client, front), traffic) = (duplex(64), Arc::clone(traffic));
     tokio::spawn(async move { forward(front, upstream, &traffic).await });
     (client, database)
 }
@@ -20,7 +23,7 @@ fn traffic(delay: Duration) -> Arc<Traffic> {
     Arc::new(traffic)
 }
 
-async fn pass(from: &mut DuplexStream, to: &mut DuplexStream, text: &str) {
+async fn pass(from: &mut (impl AsyncWrite + Unpin), to: &mut (impl AsyncRead + Unpin), text: &str) {
     from.write_all(text.as_bytes()).await.expect("an open connection");
     let mut received = vec![0; text.len()];
     to.read_exact(&mut received).await.expect("all bytes");
@@ -30,7 +33,7 @@ async fn pass(from: &mut DuplexStream, to: &mut DuplexStream, text: &str) {
 #[tokio::test]
 async fn each_request_is_delayed_and_counted_once() {
     let traffic = traffic(DELAY);
-    let (mut client, mut database) = connection(&traffic);
+    let (mut client, mut database) = connection(&traffic).await;
     for requests in 1..=2 {
         let sent = Instant::now();
         pass(&mut client, &mut database, "a request").await;
@@ -50,7 +53,7 @@ async fn concurrent_requests_are_delayed_at_the_same_time() {
     let sent = Instant::now();
     let mut clients = JoinSet::new();
     for _ in 0..20 {
-        let (mut client, mut database) = connection(&traffic);
+        let (mut client, mut database) = connection(&traffic).await;
         clients.spawn(async move { pass(&mut client, &mut database, "a request").await });
     }
     clients.join_all().await;
