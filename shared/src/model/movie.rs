@@ -7,9 +7,13 @@ use uuid::Uuid;
 
 use super::{Invalid, Timestamp};
 
-/// The most characters of a name.
+mod filter;
+
+pub use filter::{MovieFilter, NamePrefix};
+
+/// The most characters of a name, and of a prefix of one.
 const MAX_NAME_CHARACTERS: usize = 200;
-/// The most bytes of a canonical name. It is the sort key of the index `catalog`, and DynamoDB allows 1,024.
+/// The most bytes of a canonical name. It is the sort key of the indexes, and DynamoDB allows 1,024.
 const MAX_NAME_KEY_BYTES: usize = 1_000;
 
 /// A movie.
@@ -96,14 +100,8 @@ impl TryFrom<String> for MovieName {
     type Error = Invalid;
 
     fn try_from(text: String) -> Result<Self, Invalid> {
-        let text = plain_text(&text, usize::MAX)?;
-        let text = ComposingNormalizer::new_nfc().normalize(text).into_owned();
-        // Checked again in the stored form, so that a client can always send back a name that it received.
-        plain_text(&text, MAX_NAME_CHARACTERS)?;
-        let key = canonical(&text);
-        if key.is_empty() {
-            return Err(INVISIBLE);
-        }
+        let text = composed(&text)?;
+        let key = canonical_form(&text)?;
         if key.len() > MAX_NAME_KEY_BYTES {
             return Err(Invalid::new("is too long once its characters are written out"));
         }
@@ -157,6 +155,21 @@ impl<const ITEMS: usize, const CHARACTERS: usize, const BYTES: usize> TextList<I
 
 /// The reason for an invisible text.
 const INVISIBLE: Invalid = Invalid::fixed("must contain a visible character");
+
+/// Returns the text of a name or of a prefix, trimmed and in NFC.
+fn composed(text: &str) -> Result<String, Invalid> {
+    let text = plain_text(text, usize::MAX)?;
+    let text = ComposingNormalizer::new_nfc().normalize(text).into_owned();
+    // Checked again in the returned form, so that a client can always send back a name that it received.
+    plain_text(&text, MAX_NAME_CHARACTERS)?;
+    Ok(text)
+}
+
+/// Returns the canonical form of a text that [`composed`] returned, which must not be empty.
+fn canonical_form(text: &str) -> Result<String, Invalid> {
+    let key = canonical(text);
+    if key.is_empty() { Err(INVISIBLE) } else { Ok(key) }
+}
 
 /// Returns the trimmed text. It must have 1 to `maximum` characters, at least one of them visible, and neither control
 /// characters nor explicit directional formatting.
