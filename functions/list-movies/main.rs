@@ -1,7 +1,8 @@
-//! `GET /api/movies?limit=&cursor=`: returns a page of all movies, in the order of their canonical names.
+//! `GET /api/movies?name_prefix=&added_by=&limit=&cursor=`: returns a page of all movies, or of those whose name starts with
+//! a prefix, a user added, or both, in the order of their canonical names.
 //!
 //! 200 with an array and, unless it is the last page, a `Link` (RFC 8288) to the next one; 400 `validation_failed`,
-//! `invalid_cursor`. Queries the index `catalog` of `Movies`.
+//! `invalid_cursor`. Queries the index `catalog` of `Movies`, or `owner` for the movies of a user.
 
 mod query;
 
@@ -20,13 +21,12 @@ async fn main() -> Result<(), http::Error> {
 }
 
 async fn handle(movies: &Movies, request: Request) -> HandlerResult {
-    let Query { limit, cursor } = Query::read(&request)?;
-    let page = movies.list(limit, cursor.as_ref()).await?;
+    let query = Query::read(&request)?;
+    let page = movies.list(&query.filter, query.limit, query.cursor.as_ref()).await?;
     let movies: Vec<MovieResponse<'_>> = page.movies.iter().map(MovieResponse::from).collect();
     let mut response = http::ok(&movies)?;
     if let Some(next) = page.next {
-        let link = format!("</api/movies?limit={limit}&cursor={}>; rel=\"next\"", next.encode());
-        response = http::with_header(response, header::LINK, &link)?;
+        response = http::with_header(response, header::LINK, &query.link_to(&next))?;
     }
     http::revalidated(response)
 }

@@ -85,6 +85,11 @@ pub fn query(table: &str, index: &str) -> Access {
     read("Query", &format!("{table}/index/{index}"), ANY, &[ALL])
 }
 
+/// Declares that the function queries an index, only for the keys of items.
+pub fn query_keys(table: &str, index: &str) -> Access {
+    read("Query", &format!("{table}/index/{index}"), ANY, &[])
+}
+
 /// Declares that the function scans a table, with all attributes.
 pub fn scan(table: &str) -> Access {
     read("Scan", table, ANY, &[ALL])

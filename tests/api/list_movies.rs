@@ -1,6 +1,8 @@
 //! `GET /api/movies`.
 
 mod changes;
+mod finding;
+mod foreign_cursors;
 mod parameters;
 pub mod walking;
 

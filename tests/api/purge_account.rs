@@ -3,6 +3,7 @@
 mod faults;
 mod index;
 mod large;
+mod listing;
 mod races;
 mod records;
 mod same_email;

@@ -15,7 +15,7 @@ pub use error::ApiError;
 pub use faults::Faults;
 pub use fields::{Fields, FromBody, field_fault};
 pub use lambda_http::{Body, Error, Request, RequestExt, Response, http::header};
-pub use request::{bearer_token, body, movie_id, source_address};
+pub use request::{bearer_token, body, movie_id, parse_id, source_address};
 pub use response::{IdResponse, MovieResponse, TokenResponse, accepted, ok, revalidated, with_header};
 pub use serve::serve;
 pub use session::with_session;

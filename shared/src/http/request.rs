@@ -78,7 +78,9 @@ fn is_json(headers: &HeaderMap) -> bool {
         .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
-fn parse_id(text: &str) -> Option<Uuid> {
+/// Returns the id of a text; `None` if the text is not an id of this API.
+#[must_use]
+pub fn parse_id(text: &str) -> Option<Uuid> {
     // The parser also accepts upper case, braces and missing hyphens, but an id has only one spelling.
     Uuid::try_parse(text).ok().filter(|id| id.get_version_num() == 7 && id.to_string() == text)
 }

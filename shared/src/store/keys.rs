@@ -14,7 +14,8 @@ pub(super) const USER_ID: &str = "user_id";
 /// The index of all movies by canonical name: partition key [`CATALOG`], sort key [`NAME_KEY`].
 pub(super) const CATALOG_INDEX: &str = "catalog";
 
-/// The index of all movies by the user who added them: partition key [`ADDED_BY`], sort key `id`.
+/// The index of all movies by the user who added them and by canonical name: partition key [`ADDED_BY`], sort key
+/// [`NAME_KEY`].
 pub(super) const OWNER_INDEX: &str = "owner";
 
 /// The partition key of the index `catalog`. Claims have no such attribute, so the index does not contain them.
@@ -23,7 +24,7 @@ pub(super) const CATALOG: &str = "catalog";
 /// The value of [`CATALOG`] of every movie.
 pub(super) const ALL_MOVIES: &str = "movies";
 
-/// The sort key of the index `catalog`: a movie's canonical name.
+/// The sort key of both indexes: a movie's canonical name.
 pub(super) const NAME_KEY: &str = "name_key";
 
 /// The partition key of the index `owner`: the id of the user who added a movie.

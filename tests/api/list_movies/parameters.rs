@@ -1,4 +1,4 @@
-//! Valid and invalid values of `limit` and `cursor`.
+//! Valid and invalid values of the parameters.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use local::gateway::HttpResponse;
@@ -12,6 +12,15 @@ use crate::{
 const LIMIT: (&str, &str) = ("limit", "must be a number from 1 to 500");
 const LIMIT_ONCE: (&str, &str) = ("limit", "must be given once");
 const CURSOR_ONCE: (&str, &str) = ("cursor", "must be given once");
+const PREFIX_ONCE: (&str, &str) = ("name_prefix", "must be given once");
+const PREFIX_EMPTY: (&str, &str) = ("name_prefix", "must not be empty");
+const PREFIX_INVISIBLE: (&str, &str) = ("name_prefix", "must contain a visible character");
+const PREFIX_CONTROL: (&str, &str) = ("name_prefix", "must not contain control characters");
+const PREFIX_DIRECTION: (&str, &str) =
+    ("name_prefix", "must not contain bidirectional formatting characters");
+const PREFIX_LENGTH: (&str, &str) = ("name_prefix", "must have at most 200 characters");
+const USER: (&str, &str) = ("added_by", "must be an id: a version 7 UUID in lower case with hyphens");
+const USER_ONCE: (&str, &str) = ("added_by", "must be given once");
 const UNKNOWN: &str = "is not a known parameter";
 
 async fn list(app: &TestApp, query: &str) -> HttpResponse {
@@ -43,6 +52,36 @@ async fn all_faulty_parameters_are_reported_at_once() {
         ("limit=5&limit=5", &[LIMIT_ONCE]),
         ("limit=5&limit=6&limit=7", &[LIMIT_ONCE]),
         ("cursor=a&cursor=a", &[CURSOR_ONCE]),
+        ("name_prefix=", &[PREFIX_EMPTY]),
+        ("name_prefix", &[PREFIX_EMPTY]),
+        ("name_prefix=+%20%E3%80%80", &[PREFIX_EMPTY]),
+        ("name_prefix=%0A", &[PREFIX_EMPTY]),
+        ("name_prefix=%E2%80%8B", &[PREFIX_INVISIBLE]),
+        ("name_prefix=+%C2%AD+%E2%80%8D", &[PREFIX_INVISIBLE]),
+        ("name_prefix=%00", &[PREFIX_CONTROL]),
+        ("name_prefix=a%09b", &[PREFIX_CONTROL]),
+        ("name_prefix=a%C2%85b", &[PREFIX_CONTROL]),
+        ("name_prefix=a%E2%80%AEb", &[PREFIX_DIRECTION]),
+        (&format!("name_prefix={}", "a".repeat(201)), &[PREFIX_LENGTH]),
+        (&format!("name_prefix={}", "%F0%9F%8E%AC".repeat(201)), &[PREFIX_LENGTH]),
+        ("name_prefix=a&name_prefix=a", &[PREFIX_ONCE]),
+        ("name_prefix=a&name_prefix=", &[PREFIX_ONCE]),
+        ("added_by=", &[USER]),
+        ("added_by", &[USER]),
+        ("added_by=me", &[USER]),
+        ("added_by=*", &[USER]),
+        ("added_by=user%23019a4c5d-1f20-7e4b-8a96-3c7d52e0b18f", &[USER]),
+        ("added_by=019A4C5D-1F20-7E4B-8A96-3C7D52E0B18F", &[USER]),
+        ("added_by=019a4c5d1f207e4b8a963c7d52e0b18f", &[USER]),
+        ("added_by=%7B019a4c5d-1f20-7e4b-8a96-3c7d52e0b18f%7D", &[USER]),
+        ("added_by=+019a4c5d-1f20-7e4b-8a96-3c7d52e0b18f", &[USER]),
+        ("added_by=019a4c5d-1f20-4e4b-8a96-3c7d52e0b18f", &[USER]),
+        ("added_by=019a4c5d-1f20-7e4b-8a96-3c7d52e0b18f,019a4c5d-1f20-7e4b-8a96-3c7d52e0b18f", &[USER]),
+        ("added_by=a&added_by=a", &[USER_ONCE, USER]),
+        ("Name_prefix=a", &[("Name_prefix", UNKNOWN)]),
+        ("name_prefix%5B%5D=a", &[("name_prefix[]", UNKNOWN)]),
+        ("genre=Drama", &[("genre", UNKNOWN)]),
+        ("cursor=garbage&limit=0&added_by=&name_prefix=", &[PREFIX_EMPTY, USER, LIMIT]),
         ("Limit=5", &[("Limit", UNKNOWN)]),
         ("page=2", &[("page", UNKNOWN)]),
         ("token=secret", &[("token", UNKNOWN)]),
@@ -105,7 +144,7 @@ async fn no_query_makes_a_problem_document_large() {
 #[tokio::test]
 async fn unknown_and_empty_parameters_are_ignored() {
     let app = TestApp::start().await;
-    for query in ["", "&", "&&limit=5&", "limit=%35", "%6Cimit=5"] {
+    for query in ["", "&", "&&limit=5&", "limit=%35", "%6Cimit=5", "name%5Fprefix=a", "name_prefix=a=b&"] {
         assert_eq!(list(&app, query).await.status, 200, "{query}");
     }
 }

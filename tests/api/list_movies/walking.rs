@@ -45,11 +45,19 @@ pub async fn walk_pages(app: &TestApp, target: &str, pages: usize) -> Walk {
 /// Copies the only movie with other ids and names, which is much faster than creating them.
 pub fn copies(app: &TestApp, count: usize, name: impl Fn(usize) -> String) {
     let original = app.items(MOVIES, "movie#").pop().expect("a movie to copy");
+    let owner = original["added_by"]["S"].as_str().expect("an id").to_owned();
+    copies_of_users(app, count, |number| (name(number), owner.clone()));
+}
+
+/// Copies the only movie with other ids, and with the name and the owner that `movie` returns.
+pub fn copies_of_users(app: &TestApp, count: usize, movie: impl Fn(usize) -> (String, String)) {
+    let original = app.items(MOVIES, "movie#").pop().expect("a movie to copy");
     let copy = |number: usize| {
-        let (id, name) = (format!("019a4c5e-0000-7000-8000-{number:012x}"), name(number));
+        let (id, (name, owner)) = (format!("019a4c5e-0000-7000-8000-{number:012x}"), movie(number));
         let mut item = original.clone();
         item["pk"]["S"] = json!(format!("movie#{id}"));
         item["id"]["S"] = json!(id);
+        item["added_by"]["S"] = json!(owner);
         item["name_key"]["S"] = json!(name.to_lowercase());
         item["name"]["S"] = json!(name);
         item

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Caller, ExampleCall, OPERATIONS, Operation};
 use crate::{
     contract,
-    test_app::{Owner, TestApp},
+    test_app::{Owner, TestApp, segment},
 };
 
 /// Returns the row of this operation. Panics if there is none.
@@ -81,7 +81,12 @@ impl Operation {
 
     /// Returns one of the owner's calls as a request.
     pub fn request(&self, owner: &Owner, call: &ExampleCall) -> HttpRequest {
-        let request = call.body.iter().fold(self.bare_request(&owner.movie_id), HttpRequest::json);
+        let request = self.bare_request(&owner.movie_id);
+        let request = match &call.body {
+            None => request,
+            Some(body) if self.definition()["requestBody"].is_object() => request.json(body),
+            Some(parameters) => request.query(query(parameters)),
+        };
         if self.caller == Caller::User { request.bearer(&owner.user.token) } else { request }
     }
 
@@ -93,4 +98,12 @@ impl Operation {
         let body = examples.and_then(|examples| examples.values().next()).map(|example| &example["value"]);
         body.into_iter().fold(self.bare_request(movie_id), HttpRequest::json)
     }
+}
+
+/// Returns the raw query with these parameters.
+fn query(parameters: &Value) -> String {
+    let parameters = parameters.as_object().expect("parameters by name").iter();
+    let pairs =
+        parameters.map(|(name, value)| format!("{name}={}", segment(value.as_str().expect("a text"))));
+    pairs.collect::<Vec<_>>().join("&")
 }

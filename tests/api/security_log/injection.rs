@@ -40,6 +40,8 @@ fn requests(forgery: &str, token: &str, movie_path: &str) -> Vec<HttpRequest> {
         get(&format!("/api/movies/{}", segment(forgery))),
         get("/api/movies").query(forgery),
         get("/api/movies").query(format!("limit={}&cursor={0}&{0}=1", segment(forgery))),
+        get("/api/movies").query(format!("name_prefix={}", segment(forgery))),
+        get("/api/movies").query(format!("added_by={}", segment(forgery))),
         get(movie_path)
             .header("user-agent", forgery)
             .header("x-forwarded-for", forgery)

@@ -94,6 +94,8 @@ fn query() -> impl Strategy<Value = String> {
         ".{0,40}",
         "[a-z%=&+;0-9<>\"^|{} #?-]{0,40}",
         "(limit|cursor|%6cimit|x)=[0-9A-Za-z_%-]{0,12}(&(limit|cursor)=[0-9]{0,4}){0,2}",
+        (".{1,200}", "(&added_by=019a4c5d-1f20-7e4b-8a96-3c7d52e0b18f)?")
+            .prop_map(|(prefix, user)| format!("name_prefix={}{user}", segment(&prefix))),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 mod create;
 mod delete;
+mod list;
 mod purge;
 mod update;
 
@@ -14,11 +15,11 @@ use uuid::Uuid;
 
 pub use create::CreateOutcome;
 pub use delete::DeleteOutcome;
+pub use list::Page;
 pub use purge::{Candidates, OwnedMovie};
 pub use update::UpdateOutcome;
 
 use super::{
-    Cursor,
     failure::StoreError,
     item::{self, Item},
     keys,
@@ -34,15 +35,6 @@ const MAX_WRITE_ATTEMPTS: usize = 5;
 pub struct Movies {
     client: Client,
     table: String,
-}
-
-/// A page of the list of all movies.
-#[derive(Debug)]
-pub struct Page {
-    /// The movies, in the order of their canonical names.
-    pub movies: Vec<Movie>,
-    /// The position where the next page begins; `None` if this is the last page.
-    pub next: Option<Cursor>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,32 +75,6 @@ impl Movies {
             .set_key(Some(item::key(keys::movie(id))))
             .consistent_read(true);
         request.send().await?.item.map(decode_movie).transpose()
-    }
-
-    /// Returns up to `limit` movies after `cursor`, or the first ones, in the order of their canonical names. A corrupt item
-    /// is logged and left out, so that it does not hide the others.
-    ///
-    /// One `Query` of the index `catalog`, eventually consistent. IAM: `Query` on the index.
-    pub async fn list(&self, limit: u16, cursor: Option<&Cursor>) -> Result<Page, StoreError> {
-        let request = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(keys::CATALOG_INDEX)
-            .key_condition_expression("#catalog = :movies")
-            .expression_attribute_names("#catalog", keys::CATALOG)
-            .expression_attribute_values(":movies", AttributeValue::S(keys::ALL_MOVIES.to_owned()))
-            // One more than the page holds shows whether there is a next page.
-            .limit(i32::from(limit) + 1)
-            .set_exclusive_start_key(cursor.map(Cursor::start_key));
-        let output = request.send().await?;
-        let mut items = output.items.unwrap_or_default();
-        let more = items.len() > usize::from(limit) || output.last_evaluated_key.is_some();
-        items.truncate(limit.into());
-        // A page can be empty without being the last.
-        let last = items.last().or(output.last_evaluated_key.as_ref());
-        let next = last.filter(|_| more).and_then(Cursor::of);
-        Ok(Page { movies: items.into_iter().filter_map(readable).collect(), next })
     }
 
     /// Returns the part of a transaction that deletes a movie, on the condition that it still has this owner and name.
@@ -207,8 +173,4 @@ fn decode_movie(item: Item) -> Result<Movie, StoreError> {
         genres: Genres::from_stored(item.genres),
         added_by: item.added_by,
     })
-}
-
-fn readable(item: Item) -> Option<Movie> {
-    decode_movie(item).inspect_err(|error| tracing::error!(%error, "an item was left out of the list")).ok()
 }

@@ -34,6 +34,9 @@ pub struct OwnedMovie {
 impl Movies {
     /// Returns up to 49 candidates for the movies of a user, after those of `previous`; `None` after the last.
     ///
+    /// A movie that is renamed in the meantime moves in the index, so it can be listed twice or not at all: the table
+    /// decides about the former, and the user's `movie_count` shows the latter.
+    ///
     /// `Query` of the index `owner`, eventually consistent. IAM: `Query` on the index.
     pub async fn candidates(
         &self,
@@ -51,6 +54,7 @@ impl Movies {
             .table_name(&self.table)
             .index_name(keys::OWNER_INDEX)
             .key_condition_expression("#added_by = :owner")
+            .projection_expression(keys::PARTITION)
             .expression_attribute_names("#added_by", keys::ADDED_BY)
             .expression_attribute_values(":owner", AttributeValue::S(owner.to_string()))
             .limit(BATCH)
