@@ -105,6 +105,12 @@ def create_movie(purge: Purge) -> PreparedCall:
     return lambda: succeeded(purge.api.send("POST", "/api/movies", user, movie))
 
 
+def list_own(purge: Purge) -> PreparedCall:
+    """Lists the movies of a user."""
+    user = purge.api.new_user()
+    return lambda: succeeded(purge.api.send("GET", f"/api/movies?added_by={user.id}"))
+
+
 def by_owner(method: str, rename: bool = False) -> Call:
     """Returns a call that sends a request for a movie with the token of its owner."""
 
@@ -209,7 +215,7 @@ CALLS: dict[str, dict[str, Call]] = {
         "MarkUserAsDeleting": DELETE_ACCOUNT,
         "PutAccountDeletion": DELETE_ACCOUNT,
     },
-    "list-movies": {"QueryCatalog": LIST},
+    "list-movies": {"QueryCatalog": LIST, "QueryOwner": list_own},
     "get-movie": {"GetMovie": GET},
     "create-movie": {
         "GetUserOfToken": CREATE_AFTER_LOGOUT,

@@ -25,9 +25,14 @@ def movies(api: Api) -> None:
     listed = within(SECONDS, lambda: api.send("GET", "/api/movies").body == [made.body])
     check(listed, "the list contains it", api.send("GET", "/api/movies"))
     check(api.send("GET", path).body == made.body, "it can be read")
-    renamed = api.send("PUT", path, ann, {"name": "Orlando"})
-    check(renamed.status == 200 and renamed.body["name"] == "Orlando", "its owner renames it", renamed)
-    taken = api.send("POST", "/api/movies", bob, film() | {"name": "orlando"})
+    renamed = api.send("PUT", path, ann, {"name": "Orlando, 1992"})
+    check(renamed.status == 200 and renamed.body["name"] == "Orlando, 1992", "its owner renames it", renamed)
+    # Spaces arrive decoded, and a comma does not separate values.
+    query = f"/api/movies?added_by={ann.id}&name_prefix=ORLANDO,%20+19"
+    found = within(SECONDS, lambda: api.send("GET", query).body == [renamed.body])
+    check(found, "it is found by its owner and the beginning of its name", api.send("GET", query))
+    check(api.send("GET", query.replace(ann.id, bob.id)).body == [], "it is not in the list of another user")
+    taken = api.send("POST", "/api/movies", bob, film() | {"name": "orlando,  1992"})
     check(is_problem(taken, 409, "movie_name_taken"), "no other movie can have the name", taken)
     refused = api.send("PUT", path, bob, {"name": "Mine"})
     check(refused.status == 403, "another user cannot rename it", refused)
