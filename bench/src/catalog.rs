@@ -25,6 +25,9 @@ const INTERVAL: u64 = 3 * 60 * 1000;
 /// How many movies each user has added.
 const MOVIES_PER_USER: u64 = 50;
 
+/// The beginning of a sixteenth of the names, in the middle of the list.
+pub const PREFIX: &str = "Bag 8";
+
 /// Each movie has a code of nine hexadecimal digits.
 const CODES: u64 = 1 << 36;
 
@@ -90,11 +93,16 @@ impl Model {
 fn texts(number: u64) -> Result<[String; 5]> {
     let created = BEGINNING + INTERVAL * number;
     let time = OffsetDateTime::from_unix_timestamp((created / 1000).cast_signed())?.format(TIME)?;
+    let name = name(number);
+    Ok([id(number), name.clone(), name.to_lowercase(), owner(number), time])
+}
+
+/// Returns the id of the user who added the movie with this number.
+pub fn owner(number: u64) -> String {
     let owner = number / MOVIES_PER_USER;
     // A user signed up before adding the first movie.
     let signed_up = BEGINNING + INTERVAL * owner * MOVIES_PER_USER - 1;
-    let name = name(number);
-    Ok([id(number), name.clone(), name.to_lowercase(), uuid(signed_up, u64::MAX - owner), time])
+    uuid(signed_up, u64::MAX - owner)
 }
 
 /// Returns the id of the movie with this number.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     catalog,
     fixtures::Fixtures,
-    operation::{LARGEST_PAGE, Operation, PAGE},
+    operation::{FOUND_PAGE, LARGEST_PAGE, Operation, PAGE},
     process::Instance,
     results::{Cost, Warm},
     subject::{LEAST_COST, Subject},
@@ -40,6 +40,7 @@ impl OpenCatalog {
         }
         let mut catalog = Self { fixtures, movies, cursor: String::new(), next: 0, instances };
         catalog.walk().await?;
+        catalog.find().await?;
         Ok(catalog)
     }
 
@@ -57,6 +58,23 @@ impl OpenCatalog {
             let link = page.headers.get("link").context("half a list has no next page")?;
             let cursor = link.split_once("cursor=").and_then(|(_, rest)| rest.split_once('>'));
             self.cursor = format!("&cursor={}", cursor.context("a link has no cursor")?.0);
+        }
+        Ok(())
+    }
+
+    /// Checks that the function finds what was loaded, and that every size has enough of it for a full page.
+    async fn find(&mut self) -> Result<()> {
+        let mut instance = self.fixtures.launch(&function(Operation::FindByPrefix), None).await?;
+        for operation in [Operation::FindByPrefix, Operation::FindByUser] {
+            let event = self.event(operation).await?;
+            let page = HttpResponse::from_answer(&instance.invoke(&event).await?.response).json();
+            let fits = |movie: &Value| match operation {
+                Operation::FindByUser => movie["added_by"] == catalog::owner(0),
+                _ => movie["name"].as_str().is_some_and(|name| name.starts_with(catalog::PREFIX)),
+            };
+            let movies = page.as_array().map(Vec::as_slice).unwrap_or_default();
+            let name = operation.name();
+            ensure!(movies.len() == FOUND_PAGE && movies.iter().all(fits), "{name}: a wrong page: {page}");
         }
         Ok(())
     }
@@ -90,6 +108,8 @@ impl OpenCatalog {
         let path = match operation {
             Operation::FirstPage => format!("/api/movies?limit={PAGE}"),
             Operation::MiddlePage => format!("/api/movies?limit={PAGE}{}", self.cursor),
+            Operation::FindByPrefix => found(&format!("name_prefix={}", catalog::PREFIX.replace(' ', "%20"))),
+            Operation::FindByUser => found(&format!("added_by={}", catalog::owner(0))),
             Operation::Get => {
                 let id = catalog::id(self.next);
                 self.next = (self.next + STRIDE) % self.movies;
@@ -103,6 +123,11 @@ impl OpenCatalog {
     fn get(&self, path: &str) -> Result<Value> {
         self.fixtures.system.event(&HttpRequest::new("GET", path))
     }
+}
+
+/// Returns the path of a page of found movies.
+fn found(filter: &str) -> String {
+    format!("/api/movies?{filter}&limit={FOUND_PAGE}")
 }
 
 fn function(operation: Operation) -> Subject {

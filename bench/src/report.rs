@@ -51,10 +51,10 @@ A page of 100 real films that 20 users have added, for a client that sends `acce
 not. Bytes are of the body that the client receives.";
 
 const SCALE: &str = "\
-Warm invocations with catalogs of this many movies; a page has 100. CPU is the function's own; p50 is the client's wait,
-with the embedded database. Requests are counted in front of the database, and units are those that the function
-reports; where invocations differ, all values are listed. Each creation adds a movie, so the smallest catalog about
-doubles.";
+Warm invocations with catalogs of this many movies. A page has 100; a page of a prefix or of a user has 50. CPU is the
+function's own; p50 is the client's wait, with the embedded database. Requests are counted in front of the database, and
+units are those that the function reports; where invocations differ, all values are listed. Each creation adds a movie,
+so the smallest catalog about doubles.";
 
 /// Returns all tables of a run.
 pub fn markdown(results: &Results) -> String {

@@ -104,7 +104,7 @@ fn scale(results: &Results, targets: &mut Targets) {
     let find = |operation, movies| {
         results.scale.iter().find(|scaled| scaled.operation == operation && scaled.movies == movies)
     };
-    for operation in [Operation::FirstPage, Operation::MiddlePage] {
+    for operation in Operation::PAGES {
         let cpu = |scaled: &Scaled| median_of(scaled.warm.iter().map(|warm| warm.cpu));
         let (large, small) = (find(operation, most).and_then(cpu), find(operation, least).and_then(cpu));
         targets.ratio(format!("{}: CPU {sizes}", operation.name()), large, small, 1.1);

@@ -4,6 +4,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
+use crate::operation::FOUND_PAGE;
 
 /// Returns a model of a movie that `create-movie` might have stored.
 pub fn model() -> Model {
@@ -50,10 +51,17 @@ fn a_movie_keeps_only_what_all_movies_share() {
         })
     );
     assert_eq!(*claim, json!({"pk": {"S": format!("name#{}", name.to_lowercase())}, "movie_id": {"S": id}}));
-    let owner = |number| items(number)[0]["added_by"]["S"].as_str().expect("an owner").to_owned();
+    assert_eq!(movie["added_by"]["S"], owner(51));
     assert_eq!(owner(51), owner(99));
     assert_ne!(owner(51), owner(100));
     assert_ne!(owner(51), model().texts[3]);
+}
+
+#[test]
+fn a_page_of_found_movies_is_full_in_the_smallest_catalog() {
+    let fit = |fits: &dyn Fn(u64) -> bool| (0..1_000).filter(|number| fits(*number)).count();
+    assert!(fit(&|number| name(number).starts_with(PREFIX)) > FOUND_PAGE);
+    assert_eq!(fit(&|number| owner(number) == owner(0)), FOUND_PAGE);
 }
 
 #[test]
