@@ -1,8 +1,9 @@
 //! `GET /api/movies?name_prefix=&added_by=&limit=&cursor=`: returns a page of all movies, or of those whose name starts with
 //! a prefix, a user added, or both, in the order of their canonical names.
 //!
-//! 200 with an array and, unless it is the last page, a `Link` (RFC 8288) to the next one; 400 `validation_failed`,
-//! `invalid_cursor`. Queries the index `catalog` of `Movies`, or `owner` for the movies of a user.
+//! 200 with an array, compressed if the client accepts it, and, unless it is the last page, a `Link` (RFC 8288) to the
+//! next one; 400 `validation_failed`, `invalid_cursor`. Queries the index `catalog` of `Movies`, or `owner` for the movies
+//! of a user.
 
 mod query;
 
@@ -28,5 +29,5 @@ async fn handle(movies: &Movies, request: Request) -> HandlerResult {
     if let Some(next) = page.next {
         response = http::with_header(response, header::LINK, &query.link_to(&next))?;
     }
-    http::revalidated(response)
+    http::revalidated(http::compressed(&request, response)?)
 }

@@ -9,6 +9,8 @@ use jsonschema::Validator;
 use local::{gateway::HttpResponse, yaml};
 use serde_json::{Value, json};
 
+use crate::expect::decompressed;
+
 /// Returns `openapi.yaml`.
 pub fn document() -> &'static Value {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
@@ -24,8 +26,9 @@ pub fn operations() -> impl Iterator<Item = (String, &'static str, &'static Valu
     })
 }
 
-/// Panics unless the document allows this response of this operation, with its status, headers and body.
+/// Panics unless the document allows this response of this operation, with its status, headers and decompressed body.
 pub fn check(operation: &str, response: &HttpResponse) {
+    let response = &decompressed(response);
     let (_, _, definition) = operations()
         .find(|(_, _, definition)| definition["operationId"] == operation)
         .unwrap_or_else(|| panic!("openapi.yaml has no operation {operation}"));

@@ -1,7 +1,24 @@
 //! Assertions about responses.
 
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
 use local::gateway::HttpResponse;
 use serde_json::{Value, json};
+
+/// Returns a response with its body as the client reads it: decompressed, if its header says that it is compressed.
+pub fn decompressed(response: &HttpResponse) -> HttpResponse {
+    let mut response = response.clone();
+    if let Some(encoding) = response.header("content-encoding") {
+        assert_eq!(encoding, "gzip");
+        let compressed = response.binary.take().expect("a compressed body");
+        response.body.clear();
+        GzDecoder::new(&compressed[..])
+            .read_to_string(&mut response.body)
+            .expect("text, compressed with gzip");
+    }
+    response
+}
 
 /// Returns a complete response, for snapshots.
 pub fn response_snapshot(response: &HttpResponse) -> Value {

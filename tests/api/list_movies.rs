@@ -1,6 +1,7 @@
 //! `GET /api/movies`.
 
 mod changes;
+mod compression;
 mod finding;
 mod foreign_cursors;
 mod parameters;
@@ -56,6 +57,7 @@ async fn without_movies_the_list_is_an_empty_array() {
       "headers": {
         "cache-control": "no-cache",
         "content-type": "application/json",
+        "vary": "accept-encoding",
         "x-content-type-options": "nosniff"
       },
       "status": 200
@@ -109,6 +111,7 @@ async fn movies_are_listed_in_the_order_of_canonical_names() {
         "cache-control": "no-cache",
         "content-type": "application/json",
         "link": "</api/movies?limit=1&cursor=[cursor]>; rel=\"next\"",
+        "vary": "accept-encoding",
         "x-content-type-options": "nosniff"
       },
       "status": 200

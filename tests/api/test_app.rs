@@ -25,7 +25,7 @@ use tokio::sync::OnceCell;
 pub use functions::{binary, usual_value};
 pub use request_builders::{delete, get, movie, movie_key, movie_path, post, put, segment};
 
-use crate::{contract, emf};
+use crate::{contract, emf, expect::decompressed};
 
 /// The key with which the functions under test sign.
 pub const TOKEN_KEY: &str = "a key for tests alone, which is long enough";
@@ -191,8 +191,9 @@ impl TestApp {
         let outcome = self.function(operation).await.invoke(event).await;
         let Outcome::Response(_) = &outcome else { panic!("{operation} returned {outcome:?}") };
         let response = HttpResponse::from_outcome(&outcome);
+        let body = decompressed(&response).body;
         for secret in [PASSWORD, TOKEN_KEY, "$2b$"] {
-            assert!(!response.body.contains(secret), "{operation} shows a secret: {}", response.body);
+            assert!(!body.contains(secret), "{operation} shows a secret: {body}");
         }
         if let Some(token) = response.json()["token"].as_str() {
             self.record_secret(token);

@@ -1,5 +1,8 @@
 //! The behavior of API Gateway between a client and a function, and the guard of the database.
 
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
 use hyper::{StatusCode, body::Bytes};
 use serde_json::{Value, json};
 
@@ -71,6 +74,30 @@ pub async fn any_bytes_reach_the_function(site: &Site) {
 fn assert_problem(response: &Response, status: u16, code: &str) {
     assert_eq!((response.status.as_u16(), &response.json()["code"]), (status, &json!(code)), "{response:?}");
     assert_eq!(response.header("content-type"), Some("application/problem+json"));
+}
+
+pub async fn a_compressed_page_arrives_intact(site: &Site) {
+    let (account, _) = site.sign_up("dan@example.com").await;
+    let token = site.log_in(&account).await;
+    for name in ["Ran", "Ikiru", "Kagemusha"] {
+        let casts: Vec<_> = (0..20).map(|number| format!("Samurai {number} of {name}")).collect();
+        let movie = json!({"name": name, "casts": casts, "genres": ["Drama"]});
+        let (status, created) = site.send("POST", "/api/movies", Some(&token), &movie).await;
+        assert_eq!(status, StatusCode::OK, "create-movie: {created}");
+    }
+    let list = async |headers: &[_]| site.request("GET", "/api/movies", headers, Bytes::new()).await;
+    let plain = list(&[]).await;
+    assert_eq!((plain.header("content-encoding"), plain.header("vary")), (None, Some("accept-encoding")));
+    let page = list(&[PAGE, ("accept-encoding", "br"), ("accept-encoding", "gzip;q=0.5")]).await;
+    assert_eq!(
+        (page.header("content-encoding"), page.header("vary")),
+        (Some("gzip"), Some("accept-encoding"))
+    );
+    assert_eq!(page.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(page.header("content-length"), Some(page.body.len().to_string().as_str()));
+    let mut text = Vec::new();
+    GzDecoder::new(&page.body[..]).read_to_end(&mut text).expect("a body that is compressed with gzip");
+    assert_eq!(text, plain.body);
 }
 
 pub async fn repeated_headers_are_joined(site: &Site, token: &str) {

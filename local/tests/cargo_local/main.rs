@@ -22,6 +22,7 @@ async fn every_route_is_served_over_http() {
     as_deployed::requests_without_a_route_reach_no_function(&site).await;
     as_deployed::any_bytes_reach_the_function(&site).await;
     let (account, _) = site.sign_up("cat@example.com").await;
+    as_deployed::a_compressed_page_arrives_intact(&site).await;
     as_deployed::repeated_headers_are_joined(&site, &site.log_in(&account).await).await;
     as_deployed::many_requests_at_once_are_all_served(&site, &account).await;
     as_deployed::the_log_names_the_route(&site).await;

@@ -1,6 +1,7 @@
 //! HTTP: requests in, responses out.
 
 mod completion;
+mod compression;
 mod error;
 mod faults;
 mod fields;
@@ -11,6 +12,7 @@ mod sanitize;
 mod serve;
 mod session;
 
+pub use compression::compressed;
 pub use error::ApiError;
 pub use faults::Faults;
 pub use fields::{Fields, FromBody, field_fault};
