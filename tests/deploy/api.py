@@ -1,5 +1,6 @@
 """A client of the deployed API, and the test users that call it."""
 
+import gzip
 import http.client
 import itertools
 import json
@@ -14,11 +15,13 @@ NUMBERS = itertools.count(1)
 
 @dataclass(frozen=True)
 class Response:
-    """An HTTP response with its decoded JSON body."""
+    """An HTTP response with its decompressed and decoded JSON body. Repeated headers are joined by commas."""
 
     status: int
     headers: dict[str, str]
     body: Any
+    # The number of bytes in which the body was sent.
+    size: int
 
     def __str__(self) -> str:
         return f"{self.status} {json.dumps(self.body)}"
@@ -63,11 +66,15 @@ class Api:
         try:
             connection.request(method, path, None if body is None else json.dumps(body), fields)
             response = connection.getresponse()
-            text = response.read().decode()
-            received = {name.lower(): value for name, value in response.getheaders()}
+            content = response.read()
         finally:
             connection.close()
-        return Response(response.status, received, json.loads(text) if text else None)
+        received: dict[str, str] = {}
+        for name, value in response.getheaders():
+            earlier = received.get(name.lower())
+            received[name.lower()] = value if earlier is None else f"{earlier}, {value}"
+        text = gzip.decompress(content) if received.get("content-encoding") == "gzip" else content
+        return Response(response.status, received, json.loads(text) if text else None, len(content))
 
     def send_ok(self, method: str, path: str, user: TestUser | None = None, body: object = None) -> Any:
         """Sends a request that must succeed, and returns the body of the response."""

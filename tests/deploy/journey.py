@@ -41,6 +41,20 @@ def movies(api: Api) -> None:
     check(is_problem(api.send("GET", path), 404, "movie_not_found"), "afterwards it does not exist")
 
 
+def compression(api: Api) -> None:
+    """A page of the list that is large enough to be compressed."""
+    ann = api.new_user()
+    ids = {api.new_movie(ann) for _ in range(10)}
+    listed = within(SECONDS, lambda: ids <= {movie["id"] for movie in api.send("GET", "/api/movies").body})
+    check(listed, "the list contains ten movies", api.send("GET", "/api/movies"))
+    plain = api.send("GET", "/api/movies")
+    check("content-encoding" not in plain.headers, "it is not compressed unless requested", plain.headers)
+    page = api.send("GET", "/api/movies", origin="https://films.example", accept_encoding="br, gzip;q=0.5")
+    check(page.headers.get("content-encoding") == "gzip", "it is compressed on request", page.headers)
+    check(page.body == plain.body, "the compressed page arrives intact", page)
+    check(page.size < plain.size / 2, "it has less than half the bytes", f"{page.size} of {plain.size}")
+
+
 def account(api: Api) -> None:
     """Reading an account, changing its password, and logging out."""
     ann = api.new_user()

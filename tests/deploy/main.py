@@ -32,6 +32,7 @@ def test(cloud: Cloud) -> None:
     purge = Purge(stack, api, tables)
     with stage("Users call the API"):
         journey.movies(api)
+        journey.compression(api)
         journey.account(api)
         journey.gateway(api)
         journey.account_deletion(api, tables)

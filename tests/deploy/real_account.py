@@ -141,6 +141,7 @@ def run_stages(trial: Trial, parameters: list[str]) -> None:
     first = incidents.serving(stack)
     with stage("Users call the API"):
         journey.movies(api)
+        journey.compression(api)
         journey.account(api)
         journey.account_deletion(api, tables, SECONDS)
         logged = trial.account.wait(SECONDS, lambda: len(stack.logged("logged_in")) > 1)
@@ -148,6 +149,7 @@ def run_stages(trial: Trial, parameters: list[str]) -> None:
         journey.logs(stack)
     with stage("Behavior of API Gateway and Lambda themselves"):
         headers(trial, api)
+        vary(trial, api)
         large_body(trial, api)
         cold_starts(trial)
         traced(trial, api, "with Tracing=PassThrough, a header with Sampled=1 creates no trace", expected=False)
@@ -172,6 +174,14 @@ def headers(trial: Trial, api: Api) -> None:
     holds = response.status == 401 and any(value.startswith("Bearer") for value in found.values())
     claim = "a 401 has www-authenticate, perhaps as x-amzn-remapped-www-authenticate"
     trial.report(claim, found, holds, only_aws=False)
+
+
+def vary(trial: Trial, api: Api) -> None:
+    """The header `vary` of the list, which the emulator's CORS replaces."""
+    response = api.send("GET", "/api/movies", origin="https://films.example")
+    found = response.headers.get("vary", "none")
+    claim = "the list has vary: accept-encoding, perhaps together with origin"
+    trial.report(claim, found, response.status == 200 and "accept-encoding" in found.lower())
 
 
 def large_body(trial: Trial, api: Api) -> None:
