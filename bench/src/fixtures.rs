@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     catalog::{self, Model},
     process::Instance,
-    subject::{BARE_BCRYPT, LEAST_COST, Subject, UPDATE_LISTS, UPDATE_NAME},
+    subject::{BARE_BCRYPT, LEAST_COST, Subject},
     system::System,
 };
 
@@ -70,8 +70,8 @@ impl Fixtures {
             "list-movies" => HttpRequest::new("GET", "/api/movies?limit=20"),
             "get-account" => HttpRequest::new("GET", "/api/auth/account").bearer(&self.owner_token),
             "create-movie" => self.creation(&self.movie_name()),
-            UPDATE_NAME => self.update(&movie(&self.movie_name())),
-            UPDATE_LISTS => {
+            "update-movie, name" => self.update(&movie(&self.movie_name())),
+            "update-movie, casts and genres" => {
                 let casts = json!(["Tim Robbins", "Morgan Freeman", format!("Extra {}", self.unique())]);
                 self.update(&json!({"casts": casts, "genres": ["Drama"]}))
             }

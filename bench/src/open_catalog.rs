@@ -64,7 +64,7 @@ impl OpenCatalog {
 
     /// Checks that the function finds what was loaded, and that every size has enough of it for a full page.
     async fn find(&mut self) -> Result<()> {
-        let mut instance = self.fixtures.launch(&function(Operation::FindByPrefix), None).await?;
+        let mut instance = self.fixtures.launch(&function(Operation::FindByPrefix)).await?;
         for operation in [Operation::FindByPrefix, Operation::FindByUser] {
             let event = self.event(operation).await?;
             let page = HttpResponse::from_answer(&instance.invoke(&event).await?.response).json();

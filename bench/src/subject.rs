@@ -17,6 +17,7 @@ pub const PEERS: [&str; 5] = [EMPTY, BOUND, MINIMAL, STOCK, BARE_BCRYPT];
 
 // The two kinds of requests of `update-movie`. A new name is the most expensive change: a transaction that also moves the
 // claim to the name.
+// The requests of `update-movie`. `fixtures` spells them out, so that a test finds the operation there.
 pub const UPDATE_NAME: &str = "update-movie, name";
 pub const UPDATE_LISTS: &str = "update-movie, casts and genres";
 
