@@ -17,19 +17,15 @@ use aws_sdk_dynamodb::{
         timeout::TimeoutConfig,
     },
 };
-use aws_smithy_http_client::{
-    Connector,
-    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
-};
-use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorSettings, SharedHttpConnector, http_client_fn,
-};
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector, http_client_fn};
 use http_body_util::BodyExt;
 use lambda_runtime::Error;
+use rustls::{RootCertStore, pki_types::CertificateDer};
 
 use super::{
     StartError,
     environment::{optional, text, unusable},
+    https::Https,
 };
 use crate::store::{CapacityMeter, TransactionConflicts};
 
@@ -51,15 +47,21 @@ const TIME_TO_PREPARE: Duration = Duration::from_millis(300);
 
 /// The root certificates of Amazon Trust Services, from <https://www.amazontrust.com/repository/>. Every certificate of an
 /// AWS endpoint descends from one of them. They are valid until 2037 or later.
-const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
+const AMAZON_ROOTS: [&[u8]; 5] = [
+    include_bytes!("amazon_roots/AmazonRootCA1.cer"),
+    include_bytes!("amazon_roots/AmazonRootCA2.cer"),
+    include_bytes!("amazon_roots/AmazonRootCA3.cer"),
+    include_bytes!("amazon_roots/AmazonRootCA4.cer"),
+    include_bytes!("amazon_roots/SFSRootCAG2.cer"),
+];
 
 /// Creates the client and, if that is possible without delay, opens its first connection.
 pub(super) async fn client() -> Result<Client, StartError> {
     let region = optional("AWS_REGION").or_else(|| optional("AWS_DEFAULT_REGION"));
     let custom_endpoint = custom_endpoint();
     let (fips, dual_stack) = (switch("AWS_USE_FIPS_ENDPOINT"), switch("AWS_USE_DUALSTACK_ENDPOINT"));
-    let trust_store = trust_store(region.as_deref(), custom_endpoint.as_deref())?;
-    let connector = SharedHttpConnector::new(connector(trust_store));
+    let roots = trusted_roots(region.as_deref(), custom_endpoint.as_deref())?;
+    let connector = SharedHttpConnector::new(Https::new(roots, CONNECT_TIMEOUT));
     let params = Params::builder()
         .set_region(region.clone())
         .set_endpoint(custom_endpoint.clone())
@@ -111,50 +113,48 @@ fn switch(name: &'static str) -> bool {
 /// For an AWS endpoint these are Amazon's own, because reading the system's takes longer than the rest of the start. The
 /// system's are used for a custom endpoint and for the partitions whose certificates may have other roots: China and the
 /// isolated partitions. `SSL_CERT_FILE` and `SSL_CERT_DIR` take precedence.
-fn trust_store(region: Option<&str>, custom_endpoint: Option<&str>) -> Result<TrustStore, StartError> {
+fn trusted_roots(region: Option<&str>, custom_endpoint: Option<&str>) -> Result<RootCertStore, StartError> {
     let custom_endpoint_has =
         |scheme: &str| custom_endpoint.is_some_and(|endpoint| endpoint.starts_with(scheme));
     let elsewhere = region.is_some_and(|region| region.starts_with("cn-") || region.contains("-iso"));
     // Without TLS no certificate matters, including those that a developer's machine configures.
-    if !custom_endpoint_has("http:") && (roots_are_given()? || custom_endpoint_has("https:") || elsewhere) {
-        // The system's certificates, or exactly those in the given file and folders.
-        Ok(TrustStore::default())
+    let given = if custom_endpoint_has("http:") { Vec::new() } else { given_roots()? };
+    let certificates = if !given.is_empty() {
+        given
+    } else if custom_endpoint_has("https:") || elsewhere {
+        rustls_native_certs::load_native_certs().certs
     } else {
-        Ok(TrustStore::empty().with_pem_certificate(AMAZON_ROOTS))
-    }
+        AMAZON_ROOTS.map(CertificateDer::from).to_vec()
+    };
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates);
+    Ok(roots)
 }
 
-/// Returns whether `SSL_CERT_FILE` or `SSL_CERT_DIR` names certificates. A certificate that cannot be read is an error: the
-/// client would log a warning, trust fewer roots than intended, and fail at every request.
-fn roots_are_given() -> Result<bool, StartError> {
+/// Returns the certificates that `SSL_CERT_FILE` and `SSL_CERT_DIR` name. A certificate that cannot be read is an error:
+/// the client would trust fewer roots than intended, and fail at every request.
+fn given_roots() -> Result<Vec<CertificateDer<'static>>, StartError> {
     let (file, folders) = (text("SSL_CERT_FILE")?, text("SSL_CERT_DIR")?);
+    let mut roots = Vec::new();
     if let Some(file) = &file {
-        check_roots("SSL_CERT_FILE", Some(Path::new(file)), None)?;
+        roots.extend(read_roots("SSL_CERT_FILE", Some(Path::new(file)), None)?);
     }
     for folder in folders.iter().flat_map(env::split_paths) {
-        check_roots("SSL_CERT_DIR", None, Some(&folder))?;
+        roots.extend(read_roots("SSL_CERT_DIR", None, Some(&folder))?);
     }
-    Ok(file.is_some() || folders.is_some())
+    Ok(roots)
 }
 
-fn check_roots(name: &'static str, file: Option<&Path>, folder: Option<&Path>) -> Result<(), StartError> {
+fn read_roots(
+    name: &'static str,
+    file: Option<&Path>,
+    folder: Option<&Path>,
+) -> Result<Vec<CertificateDer<'static>>, StartError> {
     let found = rustls_native_certs::load_certs_from_paths(file, folder);
     match found.errors.first() {
         Some(error) => Err(unusable(name, format!("names certificates that cannot be read: {error}"))),
         None if found.certs.is_empty() => Err(unusable(name, "names no PEM certificates".to_owned())),
-        None => Ok(()),
-    }
-}
-
-/// Returns a connector for HTTP over TLS with ring, which starts at once; aws-lc gathers entropy first.
-fn connector(trust_store: TrustStore) -> Connector {
-    let tls = TlsContext::builder().with_trust_store(trust_store).build();
-    let connector = Connector::builder()
-        .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build())
-        .tls_provider(Provider::Rustls(CryptoMode::Ring));
-    match tls {
-        Ok(tls) => connector.tls_context(tls).build(),
-        Err(_) => connector.build(),
+        None => Ok(found.certs),
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod dynamodb;
 mod environment;
+mod https;
 mod logging;
 mod system;
 
