@@ -9,7 +9,7 @@ use crate::{auth::Sessions, model::Session};
 ///
 /// Verifying the token takes no request to DynamoDB. `operation` must therefore write only on the condition that the
 /// session is current, which also refuses a write that is in flight when the session ends, or read the session before it
-/// writes. If it returns another error of the client, one read shows whether the session is current: a client with an ended
+/// writes. If it returns another client error (4xx), one read shows whether the session is current: a client with an ended
 /// session gets 401 and learns nothing else. A session that has ended never becomes current again, so this read also tells
 /// the reasons of one failed condition apart.
 pub async fn with_session(

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::store::{CapacityMeter, TransactionConflicts};
 
-/// The time limits of a request to DynamoDB: for the connection, for one attempt, and for all attempts together. Each is
+/// The time limits of a request to DynamoDB: for the TCP connection, for one attempt, and for all attempts together. Each is
 /// less than the next, and all are less than the function's own limit of 10 seconds in `template.yaml`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);

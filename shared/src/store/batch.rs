@@ -18,6 +18,11 @@ pub(super) type BatchKeys = HashMap<String, KeysAndAttributes>;
 /// The items found, by table, in no particular order.
 pub(super) type BatchItems = HashMap<String, Vec<Item>>;
 
+/// Takes the item of a table of which one key was wanted; `None` if it was not found.
+pub(super) fn take_only(found: &mut BatchItems, table: &str) -> Option<Item> {
+    found.remove(table)?.pop()
+}
+
 /// Returns the items with these keys: up to 100, and 16 MB, in all tables together.
 ///
 /// `BatchGetItem`, repeated with exponential backoff until no key is left unprocessed: the caller limits the time. IAM:

@@ -110,7 +110,7 @@ impl Movies {
         let wanted = [users.get_session(session)?, (self.table.clone(), movie)].into();
         let mut found = batch::get(&self.client, wanted).await?;
         let current = users.session_in(&mut found, session)?;
-        Ok((current, found.remove(&self.table).into_iter().flatten().next()))
+        Ok((current, batch::take_only(&mut found, &self.table)))
     }
 
     async fn change_details(

@@ -17,7 +17,7 @@ use super::{EmailAndHash, Status, UserProjection, Users, projection};
 use crate::{
     model::{PasswordHash, Session},
     store::{
-        batch::BatchItems,
+        batch::{self, BatchItems},
         failure::{StoreError, failed_condition},
         item, keys,
     },
@@ -77,6 +77,12 @@ impl<Projection> SessionItem<Projection> {
             Some(user) if user.status == Status::Active => Err(SessionFault::Revoked),
             Some(_) | None => Err(SessionFault::UserGone),
         }
+    }
+
+    /// Returns the reason why the condition that the session is current has failed, from a later read. A session that has
+    /// ended never becomes current again, so the read shows the reason.
+    fn fault(user: Option<Self>, session: Session) -> SessionFault {
+        Self::check(user, session).err().unwrap_or(SessionFault::Revoked)
     }
 }
 
@@ -185,7 +191,7 @@ impl Users {
         found: &mut BatchItems,
         session: Session,
     ) -> Result<Result<(), SessionFault>, StoreError> {
-        let user = found.remove(&self.table).into_iter().flatten().next();
+        let user = batch::take_only(found, &self.table);
         Ok(SessionItem::check(user.map(item::decode).transpose()?, session))
     }
 
@@ -193,7 +199,7 @@ impl Users {
     ///
     /// Consistent `GetItem`. IAM: `GetItem`.
     pub(in crate::store) async fn fault_of(&self, session: Session) -> Result<SessionFault, StoreError> {
-        Ok(self.find_by_session::<()>(session).await?.err().unwrap_or(SessionFault::Revoked))
+        Ok(SessionItem::fault(self.read_session::<()>(session).await?, session))
     }
 
     async fn read_session<Projection: UserProjection>(
@@ -231,7 +237,7 @@ impl Users {
         if user.as_ref().is_some_and(|user: &SessionItem<_>| is_own(&user.projection)) {
             return Ok(Ok(()));
         }
-        Ok(Err(SessionItem::check(user, session).err().unwrap_or(SessionFault::Revoked)))
+        Ok(Err(SessionItem::fault(user, session)))
     }
 }
 
