@@ -1,11 +1,11 @@
 //! `POST /api/movies` with `{name, casts, genres}`: creates a movie of the signed-in user.
 //!
-//! 200 with the movie and its `Location`; 400, 401, 413, 415; 403 `movie_limit_reached`; 409 `movie_name_taken`; 429
+//! 200 with the movie, its `location` and its `etag`; 400, 401, 413, 415; 403 `movie_limit_reached`; 409 `movie_name_taken`; 429
 //! `too_many_concurrent_writes`. Counts in `Users`; writes `Movies`.
 
 use shared::{
     auth::Sessions,
-    http::{self, ApiError, Fields, FromBody, HandlerResult, MovieResponse, Request, header},
+    http::{self, ApiError, Fields, FromBody, HandlerResult, Request, header},
     model::{Casts, Clock, Genres, IdSource, Movie, MovieName},
     runtime::{self, App, CLOCK, IDS},
     store::{CreateOutcome, Movies, Users},
@@ -45,12 +45,12 @@ async fn handle(
 ) -> HandlerResult {
     http::with_session(sessions, &request, async |session| {
         let CreateMovieRequest { name, casts, genres } = http::body(&request)?;
-        let (id, added_by, now) = (ids.next_id(), session.user_id, clock.now());
-        let movie = Movie { id, name, casts, genres, added_by, created_at: now, updated_at: now };
+        let (id, version) = (ids.next_id(), ids.next_id());
+        let (added_by, now) = (session.user_id, clock.now());
+        let movie = Movie { id, name, casts, genres, added_by, created_at: now, updated_at: now, version };
         match movies.create(&movie, session, movie_limit, users).await? {
             CreateOutcome::Created => {
-                let response = http::ok(&MovieResponse::from(&movie))?;
-                http::with_header(response, header::LOCATION, &format!("/api/movies/{id}"))
+                http::with_header(http::movie(&movie)?, header::LOCATION, &format!("/api/movies/{id}"))
             }
             CreateOutcome::NameTaken(movie_id) => Err(ApiError::MovieNameTaken { movie_id }),
             CreateOutcome::LimitReached => Err(ApiError::MovieLimitReached),

@@ -1,9 +1,9 @@
 //! `GET /api/movies/{id}`: returns a movie.
 //!
-//! 200 with the movie; 404 `movie_not_found`. Reads `Movies`.
+//! 200 with the movie and its `etag`; 304 if `if-none-match` lists it; 404 `movie_not_found`. Reads `Movies`.
 
 use shared::{
-    http::{self, ApiError, HandlerResult, MovieResponse, Request},
+    http::{self, ApiError, HandlerResult, Request},
     runtime::App,
     store::Movies,
 };
@@ -17,5 +17,10 @@ async fn main() -> Result<(), http::Error> {
 
 async fn handle(movies: &Movies, request: Request) -> HandlerResult {
     let movie = movies.find(http::movie_id(&request)?).await?.ok_or(ApiError::MovieNotFound)?;
-    http::revalidated(http::ok(&MovieResponse::from(&movie))?)
+    let response = if http::if_none_match(&request, movie.version) {
+        http::not_modified(movie.version)
+    } else {
+        http::movie(&movie)
+    };
+    http::revalidated(response?)
 }

@@ -34,8 +34,18 @@ pub const SESSION_ATTRIBUTES: &[&str] = &["session_epoch", "status"];
 pub const USER_ATTRIBUTES: &[&str] =
     &["created_at", "email", "email_key", "id", "movie_count", "password_hash", "session_epoch", "status"];
 /// All attributes of a movie.
-pub const MOVIE_ATTRIBUTES: &[&str] =
-    &["added_by", "casts", "catalog", "created_at", "genres", "id", "name", "name_key", "updated_at"];
+pub const MOVIE_ATTRIBUTES: &[&str] = &[
+    "added_by",
+    "casts",
+    "catalog",
+    "created_at",
+    "genres",
+    "id",
+    "name",
+    "name_key",
+    "updated_at",
+    "version",
+];
 
 /// What a function does with the items of one kind.
 pub struct Access {

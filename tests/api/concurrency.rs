@@ -17,7 +17,9 @@ use crate::{
     test_app::{MOVIES, PASSWORD, TestApp, TestUser, USERS, delete, get, movie, movie_path, post, put},
 };
 
-const MANY: usize = 50;
+/// How many processes write at the same time.
+pub const MANY: usize = 50;
+const TRANSACTION: &str = "TransactWriteItems";
 
 #[tokio::test]
 async fn of_fifty_parallel_signups_with_one_email_one_succeeds() {
@@ -29,7 +31,7 @@ async fn of_fifty_parallel_signups_with_one_email_one_succeeds() {
     });
     let requests =
         emails.map(|email| post("/api/auth/signup", &json!({"email": email, "password": PASSWORD})));
-    let responses = at_once(&app, "signup", requests.collect()).await;
+    let responses = at_once(&app, "signup", TRANSACTION, requests.collect()).await;
 
     assert_eq!(counts(&responses), one_winner("email_taken"));
     let (users, claims) = (app.count(USERS, "user#"), app.count(USERS, "email#"));
@@ -49,7 +51,7 @@ async fn of_fifty_parallel_creates_of_one_name_one_succeeds() {
         let name = spellings[number % spellings.len()];
         post("/api/movies", &movie(name)).bearer(&users[number % users.len()].token)
     });
-    let responses = at_once(&app, "create-movie", requests.collect()).await;
+    let responses = at_once(&app, "create-movie", TRANSACTION, requests.collect()).await;
 
     assert_eq!(counts(&responses), one_winner("movie_name_taken"));
     let (movies, claims) = (app.count(MOVIES, "movie#"), app.count(MOVIES, "name#"));
@@ -71,7 +73,7 @@ async fn of_fifty_parallel_renames_to_one_name_one_succeeds() {
             .to_owned();
         requests.push(put(&format!("/api/movies/{id}"), &json!({"name": "Heat"})).bearer(&owner.token));
     }
-    let responses = at_once(&app, "update-movie", requests).await;
+    let responses = at_once(&app, "update-movie", TRANSACTION, requests).await;
 
     assert_eq!(counts(&responses), one_winner("movie_name_taken"));
     let (movies, claims) = (app.count(MOVIES, "movie#"), app.count(MOVIES, "name#"));
@@ -98,7 +100,7 @@ async fn fifty_parallel_creates_by_one_user_all_succeed_and_all_count() {
     let requests = (0..MANY)
         .map(|number| post("/api/movies", &movie(&format!("Movie {number}"))).bearer(&ann.token))
         .collect();
-    let responses = at_once(&app, "create-movie", requests).await;
+    let responses = at_once(&app, "create-movie", TRANSACTION, requests).await;
 
     println!("{MANY} creates by one user: {:?}", counts(&responses));
     assert_eq!(counts(&responses), BTreeMap::from([("200".to_owned(), MANY)]));
@@ -170,7 +172,7 @@ async fn two_movies_cannot_swap_their_names() {
         let id = app.create_movie(&ann, name).await["id"].as_str().expect("an id").to_owned();
         requests.push(put(&format!("/api/movies/{id}"), &json!({"name": wanted})).bearer(&ann.token));
     }
-    let responses = at_once(&app, "update-movie", requests).await;
+    let responses = at_once(&app, "update-movie", TRANSACTION, requests).await;
     assert_eq!(counts(&responses), BTreeMap::from([("409 movie_name_taken".to_owned(), 2)]));
     assert_eq!((app.count(MOVIES, "name#heat"), app.count(MOVIES, "name#ronin")), (1, 1));
     assert_consistent(&app);
@@ -220,12 +222,17 @@ async fn a_login_succeeds_only_after_the_signup() {
     assert_consistent(&app);
 }
 
-/// Sends each request to its own process, and releases their writes when all of them have arrived.
-async fn at_once(app: &TestApp, operation: &str, requests: Vec<HttpRequest>) -> Vec<HttpResponse> {
+/// Sends each request to its own process, and releases their writes, the action `write`, when all of them have arrived.
+pub async fn at_once(
+    app: &TestApp,
+    operation: &str,
+    write: &str,
+    requests: Vec<HttpRequest>,
+) -> Vec<HttpResponse> {
     app.start_many(operation, requests.len()).await;
     let gate = Gate::new();
     let held = Rule { times: requests.len(), ..Rule::once(Fault::Hold(gate.clone())) };
-    app.proxy.inject(held.from(operation).on("TransactWriteItems"));
+    app.proxy.inject(held.from(operation).on(write));
     let together = requests.len();
     let sending = join_all(requests.into_iter().map(|request| app.send(request)));
     let opening = async {
@@ -236,7 +243,7 @@ async fn at_once(app: &TestApp, operation: &str, requests: Vec<HttpRequest>) -> 
 }
 
 /// Returns the number of responses by status, with the code of an error.
-fn counts(responses: &[HttpResponse]) -> BTreeMap<String, usize> {
+pub fn counts(responses: &[HttpResponse]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for response in responses {
         let code = response.json()["code"].as_str().map(|code| format!(" {code}")).unwrap_or_default();

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     expect::{expect_problem, response_snapshot},
-    test_app::{MOVIES, TestApp, USERS, delete, get, movie, movie_path, post},
+    test_app::{MOVIES, TestApp, USERS, delete, get, movie, movie_path, post, stored_version},
 };
 
 #[tokio::test]
@@ -23,6 +23,7 @@ async fn a_new_movie_is_returned_and_stored_completely() {
     let response = app.send(post("/api/movies", &body).bearer(&ann.token)).await;
 
     insta::assert_json_snapshot!(response_snapshot(&response), {
+        ".headers.etag" => "[tag]",
         ".headers.location" => "[location]",
         ".body.id" => "[id]",
         ".body.added_by" => "[user id]",
@@ -48,6 +49,7 @@ async fn a_new_movie_is_returned_and_stored_completely() {
       "headers": {
         "cache-control": "no-store",
         "content-type": "application/json",
+        "etag": "[tag]",
         "location": "[location]",
         "x-content-type-options": "nosniff"
       },
@@ -70,6 +72,7 @@ async fn a_new_movie_is_returned_and_stored_completely() {
         "added_by": {"S": ann.id},
         "created_at": {"S": created["created_at"]},
         "updated_at": {"S": created["updated_at"]},
+        "version": {"B": stored_version(&response)},
         "catalog": {"S": "movies"},
     });
     let claim = json!({"pk": {"S": "name#amélie from montmartre"}, "movie_id": {"S": id}});

@@ -16,6 +16,7 @@ async fn a_movie_is_shown_without_a_token() {
     let response = app.send(get(&path)).await;
     assert_eq!(response.json(), created);
     insta::assert_json_snapshot!(response_snapshot(&response), {
+        ".headers.etag" => "[tag]",
         ".body.id" => "[id]",
         ".body.added_by" => "[user id]",
         ".body.created_at" => "[time]",
@@ -39,6 +40,7 @@ async fn a_movie_is_shown_without_a_token() {
       "headers": {
         "cache-control": "no-cache",
         "content-type": "application/json",
+        "etag": "[tag]",
         "x-content-type-options": "nosniff"
       },
       "status": 200

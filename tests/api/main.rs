@@ -44,3 +44,4 @@ mod throttle;
 mod tokens;
 mod trust;
 mod update_movie;
+mod versions;

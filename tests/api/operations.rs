@@ -263,7 +263,7 @@ pub static OPERATIONS: &[Operation] = &[
         hashes: false,
         ends_sessions: false,
         accesses: || {
-            let changed: &[_] = &["casts", "genres", "name", "name_key", "updated_at"];
+            let changed: &[_] = &["casts", "genres", "name", "name_key", "updated_at", "version"];
             vec![
                 access::session(),
                 access::batch_get(USERS, "user#", SESSION_ATTRIBUTES),

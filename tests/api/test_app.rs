@@ -24,6 +24,7 @@ use tokio::sync::OnceCell;
 
 pub use functions::{binary, usual_value};
 pub use request_builders::{delete, get, movie, movie_key, movie_path, post, put, segment};
+pub use tables::{etag, stored_version};
 
 use crate::{contract, emf, expect::decompressed};
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     consistency::assert_consistent,
     expect::{expect_faults, expect_problem, response_snapshot},
-    test_app::{MOVIES, TestApp, TestUser, USERS, get, movie_key, movie_path, post, put},
+    test_app::{MOVIES, TestApp, TestUser, USERS, get, movie_key, movie_path, post, put, stored_version},
 };
 
 /// Creates a movie that was last updated a while ago.
@@ -71,6 +71,7 @@ async fn the_changed_movie_is_returned_completely() {
     let body = json!({"name": "Aliens", "genres": ["Action"]});
     let response = app.send(put(&movie_path(&old), &body).bearer(&ann.token)).await;
     insta::assert_json_snapshot!(response_snapshot(&response), {
+        ".headers.etag" => "[tag]",
         ".body.id" => "[id]",
         ".body.added_by" => "[user id]",
         ".body.updated_at" => "[time]",
@@ -93,6 +94,7 @@ async fn the_changed_movie_is_returned_completely() {
       "headers": {
         "cache-control": "no-store",
         "content-type": "application/json",
+        "etag": "[tag]",
         "x-content-type-options": "nosniff"
       },
       "status": 200
@@ -109,6 +111,7 @@ async fn the_changed_movie_is_returned_completely() {
         "added_by": {"S": ann.id},
         "created_at": {"S": "2020-02-29T23:59:59.999Z"},
         "updated_at": {"S": new["updated_at"]},
+        "version": {"B": stored_version(&response)},
         "catalog": {"S": "movies"},
     });
     let claim = json!({"pk": {"S": "name#aliens"}, "movie_id": {"S": old["id"]}});

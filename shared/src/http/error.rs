@@ -56,6 +56,9 @@ pub enum ApiError {
     /// Another user added the movie.
     #[error("Only the user who added a movie may change or delete it")]
     NotOwner,
+    /// The movie has none of the versions in `if-match`.
+    #[error("The movie does not have a version that if-match lists")]
+    PreconditionFailed,
     /// A user has this email.
     #[error("A user with this email already exists")]
     EmailTaken,
@@ -130,6 +133,7 @@ impl ApiError {
             Self::NotOwner | Self::FreshLoginRequired | Self::WrongPassword | Self::MovieLimitReached => {
                 StatusCode::FORBIDDEN
             }
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::EmailTaken | Self::MovieNameTaken { .. } => StatusCode::CONFLICT,
             Self::TooManyAttempts { .. } | Self::TooManyConcurrentWrites(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -151,6 +155,7 @@ impl ApiError {
             Self::InvalidCursor => "invalid_cursor",
             Self::MovieNotFound => "movie_not_found",
             Self::NotOwner => "not_owner",
+            Self::PreconditionFailed => "precondition_failed",
             Self::EmailTaken => "email_taken",
             Self::MovieNameTaken { .. } => "movie_name_taken",
             Self::MovieLimitReached => "movie_limit_reached",
@@ -179,6 +184,7 @@ impl ApiError {
             | Self::ValidationFailed(_)
             | Self::InvalidCursor
             | Self::MovieNotFound
+            | Self::PreconditionFailed
             | Self::EmailTaken
             | Self::MovieNameTaken { .. }
             | Self::MovieLimitReached
@@ -229,6 +235,7 @@ impl ApiError {
             | Self::InvalidCursor
             | Self::MovieNotFound
             | Self::NotOwner
+            | Self::PreconditionFailed
             | Self::EmailTaken
             | Self::MovieNameTaken { .. }
             | Self::MovieLimitReached

@@ -4,7 +4,7 @@ use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{ApiError, Body, HandlerResult, Response};
+use super::{ApiError, Body, HandlerResult, Response, etag};
 use crate::{auth::IssuedToken, model::Movie};
 
 /// The id of a created or deleted resource.
@@ -69,6 +69,18 @@ pub fn accepted(body: &impl Serialize) -> HandlerResult {
     let mut response = ok(body)?;
     *response.status_mut() = StatusCode::ACCEPTED;
     Ok(response)
+}
+
+/// Returns 200 with a movie, and its version as `etag`.
+pub fn movie(movie: &Movie) -> HandlerResult {
+    with_header(ok(&MovieResponse::from(movie))?, header::ETAG, &etag::of(movie.version))
+}
+
+/// Returns 304 with the version of a movie as `etag`: the client has the movie's current representation.
+pub fn not_modified(version: Uuid) -> HandlerResult {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    with_header(response, header::ETAG, &etag::of(version))
 }
 
 /// Permits caches to store a response if they revalidate it before each use. All other responses are `no-store`.

@@ -13,7 +13,9 @@ mod user;
 
 pub use clock::{Clock, IdSource};
 pub use email::{CanonicalEmail, Email, SubmittedEmail};
-pub use movie::{Casts, Genres, Movie, MovieChanges, MovieFilter, MovieName, NamePrefix, TextList};
+pub use movie::{
+    Casts, Genres, Movie, MovieChanges, MovieFilter, MovieName, NamePrefix, TextList, VersionSet,
+};
 pub use password::{NewPassword, PasswordHash, SubmittedPassword};
 pub use session::Session;
 pub use timestamp::Timestamp;

@@ -8,8 +8,10 @@ use uuid::Uuid;
 use super::{Invalid, Timestamp};
 
 mod filter;
+mod version;
 
 pub use filter::{MovieFilter, NamePrefix};
+pub use version::VersionSet;
 
 /// The most characters of a name, and of a prefix of one.
 const MAX_NAME_CHARACTERS: usize = 200;
@@ -33,6 +35,8 @@ pub struct Movie {
     pub created_at: Timestamp,
     /// The time of the last update, or of the creation.
     pub updated_at: Timestamp,
+    /// `UUIDv7`, made by the server for each write of the movie.
+    pub version: Uuid,
 }
 
 /// The changes of an update: `None` leaves a field unchanged.
@@ -47,16 +51,17 @@ pub struct MovieChanges {
 }
 
 impl MovieChanges {
-    /// Returns the movie with these changes, made at `now`.
+    /// Returns the movie with these changes, made at `now`, which give it this version.
     ///
     /// `updated_at` never moves back, even if the clock of this machine is behind the clock of the last update.
     #[must_use]
-    pub fn applied_to(self, movie: Movie, now: Timestamp) -> Movie {
+    pub fn applied_to(self, movie: Movie, now: Timestamp, version: Uuid) -> Movie {
         Movie {
             name: self.name.unwrap_or(movie.name),
             casts: self.casts.unwrap_or(movie.casts),
             genres: self.genres.unwrap_or(movie.genres),
             updated_at: now.max(movie.updated_at),
+            version,
             ..movie
         }
     }
@@ -315,10 +320,13 @@ mod tests {
             added_by: Uuid::nil(),
             created_at: early,
             updated_at: late,
+            version: Uuid::nil(),
         };
-        assert_eq!(MovieChanges::default().applied_to(movie.clone(), early).updated_at, late);
+        let updated_at =
+            |movie: Movie, now| MovieChanges::default().applied_to(movie, now, Uuid::max()).updated_at;
+        assert_eq!(updated_at(movie.clone(), early), late);
         let later = late + Duration::from_secs(1);
-        assert_eq!(MovieChanges::default().applied_to(movie, later).updated_at, later);
+        assert_eq!(updated_at(movie, later), later);
     }
 
     proptest! {

@@ -30,6 +30,9 @@ pub(super) const NAME_KEY: &str = "name_key";
 /// The partition key of the index `owner`: the id of the user who added a movie.
 pub(super) const ADDED_BY: &str = "added_by";
 
+/// The attribute with a movie's version.
+pub(super) const VERSION: &str = "version";
+
 /// Returns the key of a user, in `Users`.
 pub(super) fn user(id: Uuid) -> String {
     format!("user#{id}")

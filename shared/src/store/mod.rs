@@ -21,7 +21,9 @@ pub use account_deletions::{AccountDeletion, AccountDeletions};
 pub use capacity::CapacityMeter;
 pub use cursor::Cursor;
 pub use failure::StoreError;
-pub use movies::{Candidates, CreateOutcome, DeleteOutcome, Movies, OwnedMovie, Page, UpdateOutcome};
+pub use movies::{
+    Candidates, CreateOutcome, DeleteOutcome, MovieUpdate, Movies, OwnedMovie, Page, UpdateOutcome,
+};
 pub use password_attempts::{Consistency, CounterNames, Counters, PasswordAttempts, StrictCounter};
 pub use retry::TransactionConflicts;
 pub use users::{

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
+use local::gateway::HttpResponse;
+use uuid::Uuid;
+
 use super::{ACCOUNT_DELETIONS, MOVIES, PASSWORD_ATTEMPTS, TestApp, USERS};
 
 impl TestApp {
@@ -48,4 +52,15 @@ impl TestApp {
     pub fn delete_item(&self, table: &str, key: &str) {
         self.database.delete_item(table, json!({"pk": {"S": key}})).expect("deletion");
     }
+}
+
+/// Returns the version that `etag` names, as the table has it: 16 bytes in Base64.
+pub fn stored_version(response: &HttpResponse) -> String {
+    let version: Uuid = etag(response).trim_matches('"').parse().expect("a version");
+    BASE64_STANDARD.encode(version)
+}
+
+/// Returns the entity tag of a response.
+pub fn etag(response: &HttpResponse) -> &str {
+    response.header("etag").unwrap_or_else(|| panic!("no etag: {}", response.body))
 }

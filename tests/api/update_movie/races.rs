@@ -11,6 +11,8 @@ use crate::{
     test_app::{MOVIES, TestApp, TestUser, put},
 };
 
+/// A version that no request of these tests writes, as the table has it.
+const OTHER_VERSION: &str = "AZpMXnoxfAi10m8OnTpBxw==";
 const STRANGER: &str = "019a4c5d-1f20-7e4b-8a96-3c7d52e0b18f";
 
 /// Returns each way to update a movie, with the action of its write.
@@ -35,6 +37,7 @@ fn rename_behind(app: &TestApp, movie: &Value, old: &str, new: &str) {
         item["name"]["S"] = json!(new);
         item["name_key"]["S"] = json!(new);
         item["updated_at"]["S"] = json!("2099-01-01T00:00:00.000Z");
+        item["version"]["B"] = json!(OTHER_VERSION);
     });
     app.delete_item(MOVIES, &format!("name#{old}"));
     let claim = json!({"pk": {"S": format!("name#{new}")}, "movie_id": {"S": movie["id"]}});
@@ -177,6 +180,7 @@ async fn concurrent_changes_of_different_fields_are_kept() {
                     app.edit_item(MOVIES, &movie_key(&movie), |item| {
                         item["casts"] = json!({"L": [{"S": "Newt"}]});
                         item["updated_at"]["S"] = json!("2099-01-01T00:00:00.000Z");
+                        item["version"]["B"] = json!(OTHER_VERSION);
                     });
                 },
             )

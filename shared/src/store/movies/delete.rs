@@ -2,9 +2,9 @@
 
 use uuid::Uuid;
 
-use super::{KeepsChanging, MAX_WRITE_ATTEMPTS, Movies, claim_is_missing};
+use super::{KeepsChanging, MAX_WRITE_ATTEMPTS, Movies, claim_is_missing, version};
 use crate::{
-    model::Session,
+    model::{Session, VersionSet},
     store::{
         SessionFault, Users,
         failure::{FailedConditions, StoreError},
@@ -24,21 +24,25 @@ pub enum DeleteOutcome {
     NotFound,
     /// Another user added it.
     NotOwner,
+    /// The movie has none of the versions that the client knows.
+    VersionMismatch,
     /// The session was not current.
     SessionEnded(SessionFault),
 }
 
 impl Movies {
-    /// Deletes a movie of the session's user with the claim on its name, and subtracts one from the user's `movie_count`.
+    /// Deletes a movie of the session's user with the claim on its name, and subtracts one from the user's `movie_count`. If
+    /// `if_match` is given, the movie must have one of its versions.
     ///
     /// Consistent `GetItem`, then `TransactWriteItems`: delete the movie, on the condition that it still has this owner
-    /// and name; delete the claim, on the condition that it is the movie's; update the user, on the condition that the
-    /// session is current. If the movie was renamed in between, both requests are repeated; if the session has ended, a
-    /// consistent `GetItem` shows why. IAM: `GetItem`, `DeleteItem`; `UpdateItem` and `GetItem` on `Users`.
+    /// and name, and the version that was compared; delete the claim, on the condition that it is the movie's; update the
+    /// user, on the condition that the session is current. If the movie has changed in between, both requests are
+    /// repeated; if the session has ended, a consistent `GetItem` shows why. IAM: `GetItem`, `DeleteItem`; `UpdateItem` and `GetItem` on `Users`.
     pub async fn delete(
         &self,
         id: Uuid,
         session: Session,
+        if_match: Option<&VersionSet>,
         users: &Users,
     ) -> Result<DeleteOutcome, StoreError> {
         let owner = session.user_id;
@@ -47,10 +51,14 @@ impl Movies {
             if movie.added_by != owner {
                 return Ok(DeleteOutcome::NotOwner);
             }
+            if !version::permitted(if_match, movie.version) {
+                return Ok(DeleteOutcome::VersionMismatch);
+            }
+            let compared = if_match.map(|_| movie.version);
             let request = self
                 .client
                 .transact_write_items()
-                .transact_items(self.delete_unchanged(movie.id, owner, movie.name.key())?)
+                .transact_items(self.delete_unchanged(movie.id, owner, movie.name.key(), compared)?)
                 .transact_items(self.release_claim(movie.id, movie.name.key())?)
                 .transact_items(users.subtract_from_movie_count(session)?);
             let Err(error) = request.send().await else { return Ok(DeleteOutcome::Deleted) };

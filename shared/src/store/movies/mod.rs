@@ -5,6 +5,7 @@ mod delete;
 mod list;
 mod purge;
 mod update;
+mod version;
 
 use aws_sdk_dynamodb::{
     Client,
@@ -17,7 +18,7 @@ pub use create::CreateOutcome;
 pub use delete::DeleteOutcome;
 pub use list::Page;
 pub use purge::{Candidates, OwnedMovie};
-pub use update::UpdateOutcome;
+pub use update::{MovieUpdate, UpdateOutcome};
 
 use super::{
     failure::StoreError,
@@ -48,6 +49,8 @@ struct MovieItem {
     added_by: Uuid,
     created_at: String,
     updated_at: String,
+    #[serde(with = "version")]
+    version: Uuid,
     catalog: String,
 }
 
@@ -77,22 +80,30 @@ impl Movies {
         request.send().await?.item.map(decode_movie).transpose()
     }
 
-    /// Returns the part of a transaction that deletes a movie, on the condition that it still has this owner and name.
+    /// Returns the part of a transaction that deletes a movie, on the condition that it still has this owner and name and,
+    /// if one is given, this version.
     fn delete_unchanged(
         &self,
         id: Uuid,
         owner: Uuid,
         name_key: &str,
+        version: Option<Uuid>,
     ) -> Result<TransactWriteItem, StoreError> {
-        let delete = Delete::builder()
+        let mut delete = Delete::builder()
             .table_name(&self.table)
             .set_key(Some(item::key(keys::movie(id))))
-            .condition_expression("#added_by = :owner AND #name_key = :name_key")
             .expression_attribute_names("#added_by", keys::ADDED_BY)
             .expression_attribute_names("#name_key", keys::NAME_KEY)
             .expression_attribute_values(":owner", AttributeValue::S(owner.to_string()))
-            .expression_attribute_values(":name_key", AttributeValue::S(name_key.to_owned()))
-            .build()?;
+            .expression_attribute_values(":name_key", AttributeValue::S(name_key.to_owned()));
+        let mut condition = "#added_by = :owner AND #name_key = :name_key".to_owned();
+        if let Some(version) = version {
+            condition += " AND #version = :version";
+            delete = delete
+                .expression_attribute_names("#version", keys::VERSION)
+                .expression_attribute_values(":version", version::value(version));
+        }
+        let delete = delete.condition_expression(condition).build()?;
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
@@ -151,6 +162,7 @@ impl From<&Movie> for MovieItem {
             added_by: movie.added_by,
             created_at: movie.created_at.to_string(),
             updated_at: movie.updated_at.to_string(),
+            version: movie.version,
             catalog: keys::ALL_MOVIES.to_owned(),
         }
     }
@@ -172,5 +184,6 @@ fn decode_movie(item: Item) -> Result<Movie, StoreError> {
         casts: Casts::from_stored(item.casts),
         genres: Genres::from_stored(item.genres),
         added_by: item.added_by,
+        version: item.version,
     })
 }

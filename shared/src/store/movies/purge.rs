@@ -98,7 +98,7 @@ impl Movies {
         let mut request = self.client.transact_write_items();
         for movie in movies {
             request = request
-                .transact_items(self.delete_unchanged(movie.id, owner, &movie.name_key)?)
+                .transact_items(self.delete_unchanged(movie.id, owner, &movie.name_key, None)?)
                 .transact_items(self.release_claim(movie.id, &movie.name_key)?);
         }
         let request = request.transact_items(users.subtract_purged(owner, movies.len())?);

@@ -1,10 +1,14 @@
 //! Updating a movie.
 //!
+//! Each update gives the movie a new version. If the client knows versions (`if_match`), the update succeeds only if the
+//! movie has one of them. The condition of every write also accepts the version that the write itself sets: the SDK repeats
+//! a write whose response was lost, which must not be refused because of its own first attempt.
+//!
 //! An update of the name can move the claim that makes the name unique:
 //!
-//! 1. Read the session's user and the movie consistently, with one request. Stop if the session is not current, or if the
-//!    movie does not exist or another user added it.
-//! 2. If the canonical name does not change, update the movie, on the condition that it has not changed since step 1.
+//! 1. Read the session's user and the movie consistently, with one request. Stop if the session is not current, if the movie
+//!    does not exist or another user added it, or if it has none of the versions that the client knows.
+//! 2. If the canonical name does not change, update the movie, on the condition that it still has the version of step 1.
 //! 3. Otherwise write one transaction: update the movie on the same condition, delete the old claim if it is this
 //!    movie's, and put the new claim if the name is free.
 //! 4. If the movie has changed, go back to step 1, for at most `MAX_WRITE_ATTEMPTS` attempts in all. If the name is
@@ -22,10 +26,10 @@ use aws_sdk_dynamodb::{
 use uuid::Uuid;
 
 use super::{
-    KeepsChanging, MAX_WRITE_ATTEMPTS, MovieItem, Movies, claim_is_missing, decode_movie, holder_of,
+    KeepsChanging, MAX_WRITE_ATTEMPTS, MovieItem, Movies, claim_is_missing, decode_movie, holder_of, version,
 };
 use crate::{
-    model::{Casts, Genres, Movie, MovieChanges, Session, Timestamp},
+    model::{Casts, Genres, Movie, MovieChanges, Session, Timestamp, VersionSet},
     store::{
         SessionFault, Users, batch,
         failure::{FailedConditions, StoreError, failed_condition},
@@ -39,6 +43,21 @@ const MOVIE: usize = 0;
 const OLD_CLAIM: usize = 1;
 const NEW_CLAIM: usize = 2;
 
+/// An update of a movie.
+#[derive(Debug, Clone)]
+pub struct MovieUpdate {
+    /// The movie.
+    pub id: Uuid,
+    /// What to change.
+    pub changes: MovieChanges,
+    /// The versions of which the movie must have one; `None` if it may have any.
+    pub if_match: Option<VersionSet>,
+    /// The movie's version after the update, which no other write has.
+    pub version: Uuid,
+    /// The time of the update.
+    pub now: Timestamp,
+}
+
 /// The outcome of updating a movie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UpdateOutcome {
@@ -50,33 +69,34 @@ pub enum UpdateOutcome {
     NotFound,
     /// Another user added it.
     NotOwner,
+    /// The movie has none of the versions that the client knows.
+    VersionMismatch,
     /// The movie with this id has the new name.
     NameTaken(Uuid),
 }
 
 impl Movies {
-    /// Updates a movie of the session's user at `now`.
+    /// Updates a movie of the session's user.
     ///
-    /// Without a name: a consistent `GetItem` of the user, then `UpdateItem`, on the condition that the movie has this owner
-    /// and no later `updated_at`; if it has a later one, again with that time. With a name: a consistent `BatchGetItem` of
-    /// the user and the movie, then `UpdateItem` or `TransactWriteItems`, in the steps above. IAM: `BatchGetItem`,
-    /// `UpdateItem`, `DeleteItem`, `PutItem`; `GetItem` and `BatchGetItem` on `Users`.
+    /// Without a name: a consistent `GetItem` of the user, then `UpdateItem`, on the condition that the movie has this owner,
+    /// one of the known versions and no later `updated_at`; if it has a later one, again with that time. With a name: a
+    /// consistent `BatchGetItem` of the user and the movie, then `UpdateItem` or `TransactWriteItems`, in the steps above.
+    /// IAM: `BatchGetItem`, `UpdateItem`, `DeleteItem`, `PutItem`; `GetItem` and `BatchGetItem` on `Users`.
     pub async fn update(
         &self,
-        id: Uuid,
+        update: &MovieUpdate,
         session: Session,
-        changes: MovieChanges,
-        now: Timestamp,
         users: &Users,
     ) -> Result<UpdateOutcome, StoreError> {
-        let Some(name) = changes.name.clone() else {
+        let MovieUpdate { id, changes, if_match, version, now } = update;
+        let Some(name) = &changes.name else {
             return match users.find_by_session(session).await? {
-                Ok(()) => self.change_details(id, session.user_id, &changes, now).await,
+                Ok(()) => self.change_details(update, session.user_id).await,
                 Err(fault) => Ok(UpdateOutcome::SessionEnded(fault)),
             };
         };
         for _ in 0..MAX_WRITE_ATTEMPTS {
-            let (current, old) = self.find_with_session(id, session, users).await?;
+            let (current, old) = self.find_with_session(*id, session, users).await?;
             if let Err(fault) = current {
                 return Ok(UpdateOutcome::SessionEnded(fault));
             }
@@ -84,7 +104,10 @@ impl Movies {
             if old.added_by != session.user_id {
                 return Ok(UpdateOutcome::NotOwner);
             }
-            let new = changes.clone().applied_to(old.clone(), now);
+            if !version::permitted(if_match.as_ref(), old.version) {
+                return Ok(UpdateOutcome::VersionMismatch);
+            }
+            let new = changes.clone().applied_to(old.clone(), *now, *version);
             let outcome = if name.key() == old.name.key() {
                 self.replace(&old, new).await
             } else {
@@ -113,16 +136,10 @@ impl Movies {
         Ok((current, batch::take_only(&mut found, &self.table)))
     }
 
-    async fn change_details(
-        &self,
-        id: Uuid,
-        owner: Uuid,
-        changes: &MovieChanges,
-        now: Timestamp,
-    ) -> Result<UpdateOutcome, StoreError> {
-        let mut updated_at = now;
+    async fn change_details(&self, update: &MovieUpdate, owner: Uuid) -> Result<UpdateOutcome, StoreError> {
+        let mut updated_at = update.now;
         for _ in 0..MAX_WRITE_ATTEMPTS {
-            let request = self.details_request(id, owner, changes, updated_at);
+            let request = self.details_request(update, owner, updated_at);
             let found = match request.send().await {
                 Ok(output) => {
                     return Ok(UpdateOutcome::Updated(decode_movie(output.attributes.unwrap_or_default())?));
@@ -133,6 +150,9 @@ impl Movies {
             if found.added_by != owner {
                 return Ok(UpdateOutcome::NotOwner);
             }
+            if !version::permitted(update.if_match.as_ref(), found.version) {
+                return Ok(UpdateOutcome::VersionMismatch);
+            }
             // The clock of the last update is ahead of this machine's.
             updated_at = found.updated_at;
         }
@@ -141,24 +161,35 @@ impl Movies {
 
     fn details_request(
         &self,
-        id: Uuid,
+        update: &MovieUpdate,
         owner: Uuid,
-        changes: &MovieChanges,
         updated_at: Timestamp,
     ) -> UpdateItemFluentBuilder {
+        let MovieUpdate { id, changes, if_match, version, now: _ } = update;
         let mut request = self
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(item::key(keys::movie(id))))
-            .condition_expression("#added_by = :owner AND #updated_at <= :updated_at")
+            .set_key(Some(item::key(keys::movie(*id))))
             .expression_attribute_names("#added_by", keys::ADDED_BY)
             .expression_attribute_names("#updated_at", "updated_at")
+            .expression_attribute_names("#version", keys::VERSION)
             .expression_attribute_values(":owner", AttributeValue::S(owner.to_string()))
             .expression_attribute_values(":updated_at", AttributeValue::S(updated_at.to_string()))
+            .expression_attribute_values(":version", version::value(*version))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let mut assignments = vec!["#updated_at = :updated_at".to_owned()];
+        let mut condition = "#added_by = :owner AND #updated_at <= :updated_at".to_owned();
+        if let Some(versions) = if_match {
+            let mut accepted = ":version".to_owned();
+            for (position, known) in versions.iter().enumerate() {
+                let name = format!(":known_{position}");
+                accepted = format!("{accepted}, {name}");
+                request = request.expression_attribute_values(name, version::value(known));
+            }
+            condition = format!("{condition} AND #version IN ({accepted})");
+        }
+        let mut assignments = vec!["#updated_at = :updated_at, #version = :version".to_owned()];
         for (attribute, texts) in [
             ("casts", changes.casts.as_ref().map(Casts::as_slice)),
             ("genres", changes.genres.as_ref().map(Genres::as_slice)),
@@ -170,7 +201,7 @@ impl Movies {
                     .expression_attribute_values(format!(":{attribute}"), strings(texts));
             }
         }
-        request.update_expression(format!("SET {}", assignments.join(", ")))
+        request.condition_expression(condition).update_expression(format!("SET {}", assignments.join(", ")))
     }
 
     /// Writes a movie whose canonical name does not change.
@@ -228,27 +259,25 @@ enum WriteOutcome {
 }
 
 const REPLACE: &str = "SET #name = :name, #name_key = :name_key, #casts = :casts, #genres = :genres, \
-                       #updated_at = :updated_at";
-/// The condition that no attribute that the update replaces has changed since it was read.
-const UNCHANGED: &str = "#added_by = :owner AND #name = :old_name AND #name_key = :old_name_key \
-                         AND #casts = :old_casts AND #genres = :old_genres AND #updated_at <= :updated_at";
+                       #updated_at = :updated_at, #version = :version";
+/// The condition that the movie has not changed since it was read.
+const UNCHANGED: &str = "#added_by = :owner AND #version IN (:read_version, :version)";
 
 fn names() -> HashMap<String, String> {
-    ["name", keys::NAME_KEY, "casts", "genres", "updated_at", keys::ADDED_BY]
+    ["name", keys::NAME_KEY, "casts", "genres", "updated_at", keys::ADDED_BY, keys::VERSION]
         .map(|attribute| (format!("#{attribute}"), attribute.to_owned()))
         .into()
 }
 
 fn values(old: &Movie, new: &Movie) -> Result<Item, StoreError> {
-    let (mut read, mut written) =
-        (item::encode(&MovieItem::from(old))?, item::encode(&MovieItem::from(new))?);
-    let mut values = Item::new();
-    for attribute in ["name", keys::NAME_KEY, "casts", "genres"] {
-        values.extend(read.remove(attribute).map(|value| (format!(":old_{attribute}"), value)));
+    let mut written = item::encode(&MovieItem::from(new))?;
+    let mut values = Item::from([
+        (":owner".to_owned(), AttributeValue::S(old.added_by.to_string())),
+        (":read_version".to_owned(), version::value(old.version)),
+    ]);
+    for attribute in ["name", keys::NAME_KEY, "casts", "genres", "updated_at", keys::VERSION] {
         values.extend(written.remove(attribute).map(|value| (format!(":{attribute}"), value)));
     }
-    values.insert(":owner".to_owned(), AttributeValue::S(old.added_by.to_string()));
-    values.insert(":updated_at".to_owned(), AttributeValue::S(new.updated_at.to_string()));
     Ok(values)
 }
 

@@ -1,0 +1,197 @@
+//! Entity tags and conditional requests (RFC 9110, sections 8.8.3 and 13).
+//!
+//! The tag of a movie is its version in quotes, a strong tag: each response with a movie is never compressed, so a version
+//! has one representation. A header that is not `*` or a list of tags matches nothing.
+
+use lambda_http::http::{HeaderName, HeaderValue, header};
+use uuid::Uuid;
+
+use super::{Request, parse_id};
+use crate::model::VersionSet;
+
+/// The value of `if-match` or `if-none-match`.
+#[derive(Debug, PartialEq, Eq)]
+enum Condition {
+    /// `*`, which matches every existing resource.
+    Any,
+    /// The tags of a list, which may be empty.
+    Tags(Vec<Tag>),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Tag {
+    is_weak: bool,
+    /// The version; `None` if this API did not issue the tag.
+    version: Option<Uuid>,
+}
+
+/// Returns the entity tag of a version.
+pub(super) fn of(version: Uuid) -> String {
+    format!("\"{version}\"")
+}
+
+/// Returns the versions that `if-match` permits a write to replace; `None` if it permits any. A weak tag permits none,
+/// because tags are compared strongly (section 13.1.1).
+pub fn if_match(request: &Request) -> Option<VersionSet> {
+    match condition(request, &header::IF_MATCH)? {
+        Condition::Any => None,
+        Condition::Tags(tags) => {
+            Some(tags.into_iter().filter(|tag| !tag.is_weak).filter_map(|tag| tag.version).collect())
+        }
+    }
+}
+
+/// Returns whether `if-none-match` lists the version, by weak comparison, or is `*` (section 13.1.2): the client needs no
+/// response body.
+pub fn if_none_match(request: &Request, version: Uuid) -> bool {
+    match condition(request, &header::IF_NONE_MATCH) {
+        None => false,
+        Some(Condition::Any) => true,
+        Some(Condition::Tags(tags)) => tags.iter().any(|tag| tag.version == Some(version)),
+    }
+}
+
+/// Returns the condition in a header, if the request has the header.
+fn condition(request: &Request, name: &HeaderName) -> Option<Condition> {
+    let lines: Vec<&[u8]> = request.headers().get_all(name).iter().map(HeaderValue::as_bytes).collect();
+    (!lines.is_empty()).then(|| parse(&lines.join(&b',')).unwrap_or(Condition::Tags(Vec::new())))
+}
+
+/// Reads `*`, or a list of entity tags with optional white space and empty elements (section 5.6.1).
+fn parse(value: &[u8]) -> Option<Condition> {
+    let mut rest = value.trim_ascii();
+    if rest == b"*" {
+        return Some(Condition::Any);
+    }
+    let mut tags = Vec::new();
+    loop {
+        while let [b',' | b' ' | b'\t', after @ ..] = rest {
+            rest = after;
+        }
+        if rest.is_empty() {
+            return Some(Condition::Tags(tags));
+        }
+        let (tag, after) = entity_tag(rest)?;
+        tags.push(tag);
+        rest = after.trim_ascii_start();
+        if !matches!(rest, [] | [b',', ..]) {
+            return None;
+        }
+    }
+}
+
+/// Reads the entity tag at the beginning, and returns it with what follows it. A tag can contain commas.
+fn entity_tag(text: &[u8]) -> Option<(Tag, &[u8])> {
+    let (is_weak, quoted) = match text.strip_prefix(b"W/") {
+        Some(quoted) => (true, quoted),
+        None => (false, text),
+    };
+    let quoted = quoted.strip_prefix(b"\"")?;
+    let length = quoted.iter().position(|byte| *byte == b'"')?;
+    let (opaque, after) = (&quoted[..length], &quoted[length + 1..]);
+    let is_valid = opaque.iter().all(|byte| matches!(byte, 0x21..=0x7e | 0x80..));
+    let version = str::from_utf8(opaque).ok().and_then(parse_id);
+    is_valid.then_some((Tag { is_weak, version }, after))
+}
+
+#[cfg(test)]
+mod tests {
+    use lambda_http::{Body, http};
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::{Request, if_match, if_none_match};
+
+    const VERSION: &str = "019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7";
+    const OTHER: &str = "019a4c5d-1f20-7e4b-8a96-3c7d52e0b18f";
+
+    fn version() -> Uuid {
+        Uuid::try_parse(VERSION).expect("an id")
+    }
+
+    fn request(lines: &[&[u8]]) -> Request {
+        let mut request = http::Request::new(Body::Empty);
+        for line in lines {
+            let value = http::HeaderValue::from_bytes(line).expect("a header");
+            request.headers_mut().append("if-match", value.clone());
+            request.headers_mut().append("if-none-match", value);
+        }
+        request
+    }
+
+    /// Returns whether a header permits a write of the version, and whether it makes a read respond with 304.
+    fn matches(lines: &[&[u8]]) -> (bool, bool) {
+        let request = request(lines);
+        let permits = if_match(&request).is_none_or(|versions| versions.contains(version()));
+        (permits, if_none_match(&request, version()))
+    }
+
+    #[test]
+    fn a_request_without_the_header_has_no_condition() {
+        assert_eq!(matches(&[]), (true, false));
+    }
+
+    #[test]
+    fn a_listed_version_matches() {
+        let tag = format!("\"{VERSION}\"");
+        for list in [
+            tag.clone(),
+            format!("  {tag}\t"),
+            format!("\"{OTHER}\", {tag}"),
+            format!(",, {tag} ,\"x,y\","),
+            format!("\"\",W/\"{VERSION}\",{tag}"),
+            format!("\"a,b\",{tag}"),
+        ] {
+            assert_eq!(matches(&[list.as_bytes()]), (true, true), "{list}");
+        }
+        assert_eq!(matches(&[b"\"x\"", tag.as_bytes()]), (true, true), "several header lines are one list");
+        assert_eq!(matches(&[b"*"]), (true, true));
+        assert_eq!(matches(&[b" * "]), (true, true));
+    }
+
+    #[test]
+    fn a_weak_tag_matches_only_a_read() {
+        assert_eq!(matches(&[format!("W/\"{VERSION}\"").as_bytes()]), (false, true));
+    }
+
+    #[test]
+    fn everything_else_matches_nothing() {
+        for header in [
+            String::new(),
+            ",".to_owned(),
+            VERSION.to_owned(),
+            format!("\"{VERSION}"),
+            format!("{VERSION}\""),
+            format!("'{VERSION}'"),
+            format!("w/\"{VERSION}\""),
+            format!("W/ \"{VERSION}\""),
+            format!("\"{}\"", VERSION.to_uppercase()),
+            format!("\" {VERSION}\""),
+            format!("\"{OTHER}\""),
+            format!("\"{VERSION}\" \"{OTHER}\""),
+            format!("\"{VERSION}\"; \"{OTHER}\""),
+            format!("*, \"{VERSION}\""),
+            format!("\"{VERSION}\", *"),
+            format!("\"{VERSION}\", \"a b\""),
+            "**".to_owned(),
+            "\"*\"".to_owned(),
+        ] {
+            assert_eq!(matches(&[header.as_bytes()]), (false, false), "{header}");
+        }
+        assert_eq!(matches(&[b"\"\xff\""]), (false, false));
+    }
+
+    #[test]
+    fn a_write_compares_at_most_50_versions() {
+        let others = vec![format!("\"{OTHER}\""); 50].join(",");
+        let list = format!("{others},\"{VERSION}\"");
+        assert_eq!(matches(&[list.as_bytes()]), (false, true));
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_never_panics(header in proptest::collection::vec(0x20..=0xff_u8, 0..60)) {
+            matches(&[&header]);
+        }
+    }
+}
