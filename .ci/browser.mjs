@@ -83,6 +83,18 @@ async function api(page, address) {
   const changed = await send(created.headers.location, change);
   assert.deepEqual([changed.status, JSON.parse(changed.body).name], [200, 'Aliens']);
 
+  const { etag } = changed.headers;
+  const read = await send(created.headers.location, { headers: { 'if-none-match': etag }, cache: 'no-store' });
+  assert.deepEqual([read.status, read.body], [304, ''], 'a page can ask whether a movie has changed');
+  const conditional = { ...change, headers: { ...change.headers, 'if-match': created.headers.etag } };
+  const stale = await send(created.headers.location, conditional);
+  assert.deepEqual([stale.status, JSON.parse(stale.body).code], [412, 'precondition_failed']);
+  // The browser revalidates what it has stored, by itself: the page sees a 200.
+  for (const expected of ['Aliens', 'Aliens']) {
+    const stored = await send(created.headers.location);
+    assert.deepEqual([stored.status, JSON.parse(stored.body).name], [200, expected]);
+  }
+
   const refused = { refused: 'TypeError' };
   assert.deepEqual(await send(created.headers.location, { ...change, method: 'PATCH' }), refused);
   assert.deepEqual(await send('/api/movies', { headers: { 'x-amz-target': 'x' } }), refused);

@@ -4,11 +4,12 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use anyhow::{Context as _, Result, ensure};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use dynoxide::Item;
 use local::template::TableDefinition;
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
-use uuid::Builder;
+use uuid::{Builder, Uuid};
 
 /// How many items a movie has: the movie itself and the claim to its name.
 pub const ITEMS: usize = 2;
@@ -35,7 +36,7 @@ const CODES: u64 = 1 << 36;
 const STEP: u64 = 42_470_972_311;
 
 /// The attributes of a movie whose texts differ between movies.
-const ATTRIBUTES: [&str; 5] = ["id", "name", "name_key", "added_by", "created_at"];
+const ATTRIBUTES: [&str; 6] = ["id", "name", "name_key", "added_by", "created_at", "version"];
 
 /// The items of one movie that `create-movie` made.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ pub struct Model {
     /// The items in DynamoDB JSON.
     json: String,
     /// The texts of [`ATTRIBUTES`], each of which may also occur in other attributes.
-    texts: [String; 5],
+    texts: [String; 6],
 }
 
 impl Model {
@@ -51,10 +52,13 @@ impl Model {
     /// their shape is not the one that [`Model::movie`] expects.
     pub fn of(items: &[Value]) -> Result<Self> {
         let movie = items.iter().find(|item| item.get("id").is_some()).context("there is no movie")?;
-        let text = |attribute: &str| movie[attribute]["S"].as_str().unwrap_or_default().to_owned();
+        let text = |attribute: &str| {
+            let value = movie[attribute].get("S").or_else(|| movie[attribute].get("B"));
+            value.and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
         let (texts, expected) = (ATTRIBUTES.map(text), texts(0)?);
         ensure!(texts[1..3] == expected[1..3], "canonical names have changed: {texts:?}, not {expected:?}");
-        let lengths = |texts: &[String; 5]| texts.each_ref().map(String::len);
+        let lengths = |texts: &[String; 6]| texts.each_ref().map(String::len);
         ensure!(
             lengths(&texts) == lengths(&expected),
             "texts have changed: {texts:?}, not like {expected:?}"
@@ -90,11 +94,13 @@ impl Model {
 }
 
 /// Returns the texts of [`ATTRIBUTES`] of the movie with this number.
-fn texts(number: u64) -> Result<[String; 5]> {
+fn texts(number: u64) -> Result<[String; 6]> {
     let created = BEGINNING + INTERVAL * number;
     let time = OffsetDateTime::from_unix_timestamp((created / 1000).cast_signed())?.format(TIME)?;
     let name = name(number);
-    Ok([id(number), name.clone(), name.to_lowercase(), owner(number), time])
+    // A version is made right after the id, and stored as 16 bytes.
+    let version = BASE64_STANDARD.encode(uuid(created + 1, number));
+    Ok([id(number), name.clone(), name.to_lowercase(), owner(number), time, version])
 }
 
 /// Returns the id of the user who added the movie with this number.
@@ -102,12 +108,12 @@ pub fn owner(number: u64) -> String {
     let owner = number / MOVIES_PER_USER;
     // A user signed up before adding the first movie.
     let signed_up = BEGINNING + INTERVAL * owner * MOVIES_PER_USER - 1;
-    uuid(signed_up, u64::MAX - owner)
+    uuid(signed_up, u64::MAX - owner).to_string()
 }
 
 /// Returns the id of the movie with this number.
 pub fn id(number: u64) -> String {
-    uuid(BEGINNING + INTERVAL * number, number)
+    uuid(BEGINNING + INTERVAL * number, number).to_string()
 }
 
 /// Returns the name of the movie with this number. Names sort like their codes, and all have one length: a page has as
@@ -129,11 +135,11 @@ fn code(number: u64) -> u64 {
 }
 
 /// Returns a `UUIDv7` whose random part follows from a number.
-fn uuid(milliseconds: u64, number: u64) -> String {
+fn uuid(milliseconds: u64, number: u64) -> Uuid {
     let mut random = [0; 10];
     // The multiplier of Fibonacci hashing spreads the number over all bits.
     random[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
-    Builder::from_unix_timestamp_millis(milliseconds, &random).into_uuid().to_string()
+    Builder::from_unix_timestamp_millis(milliseconds, &random).into_uuid()
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ pub fn model() -> Model {
         "added_by": {"S": owner},
         "created_at": {"S": time},
         "updated_at": {"S": time},
+        "version": {"B": BASE64_STANDARD.encode(Uuid::from_u128(9))},
         "catalog": {"S": "movies"},
     });
     let claim = json!({"pk": {"S": format!("name#{name_key}")}, "movie_id": {"S": id}});
@@ -47,6 +48,7 @@ fn a_movie_keeps_only_what_all_movies_share() {
             "added_by": movie["added_by"],
             "created_at": {"S": "2020-01-01T02:33:00.000Z"},
             "updated_at": {"S": "2020-01-01T02:33:00.000Z"},
+            "version": movie["version"],
             "catalog": {"S": "movies"},
         })
     );
@@ -81,6 +83,9 @@ fn a_fingerprint_ignores_the_random_parts_of_a_model() {
     let new_id = Uuid::from_u128(9).to_string();
     other.json = other.json.replace(&other.texts[0], &new_id);
     other.texts[0] = new_id;
+    let new_version = BASE64_STANDARD.encode(Uuid::from_u128(10));
+    other.json = other.json.replace(&other.texts[5], &new_version);
+    other.texts[5] = new_version;
     assert_eq!(model.fingerprint(&[]).ok(), other.fingerprint(&[]).ok());
     other.json = other.json.replace("catalog", "new");
     assert_ne!(model.fingerprint(&[]).ok(), other.fingerprint(&[]).ok());
