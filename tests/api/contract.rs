@@ -26,6 +26,11 @@ pub fn operations() -> impl Iterator<Item = (String, &'static str, &'static Valu
     })
 }
 
+/// Returns whether the schema of this name allows a value.
+pub fn allows(schema: &str, value: &Value) -> bool {
+    validator(&document()["components"]["schemas"][schema]).is_valid(value)
+}
+
 /// Panics unless the document allows this response of this operation, with its status, headers and decompressed body.
 pub fn check(operation: &str, response: &HttpResponse) {
     let response = &decompressed(response);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::sign_up_with;
 use crate::{
+    contract,
     expect::status_and_code,
     test_app::{PASSWORD, TestApp},
 };
@@ -162,6 +163,9 @@ async fn an_email_that_is_not_one_plain_mailbox_is_refused() {
     let mut cases: Vec<(Value, &str)> = shapes.iter().map(|email| (json!(email), shape)).collect();
     cases.push((json!(too_long), "must have at most 254 characters"));
     cases.push((json!("x".repeat(20_000)), "must have at most 254 characters"));
+    for (email, _) in &cases {
+        assert!(!contract::allows("Email", email), "openapi.yaml allows {email}");
+    }
     refused("email", &cases).await;
 }
 
@@ -174,6 +178,7 @@ async fn an_email_of_one_plain_mailbox_is_accepted() {
     for email in
         ["Ann.Smith+films@mail.example.co.uk", "o'neil@example.com", "a@b.co", "x_y-z@1example.com", &longest]
     {
+        assert!(contract::allows("Email", &json!(email)), "openapi.yaml refuses {email}");
         assert_eq!(app.sign_up(email).await.status, 200, "{email}");
     }
 }
