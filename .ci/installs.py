@@ -86,7 +86,7 @@ def main() -> None:
     """Runs all checks and reports what is wrong."""
     check_itself()
     wrong = []
-    for script in sorted([*Path(".ci").iterdir(), *Path("tests/deploy").rglob("*")]):
+    for script in sorted([*Path(".ci").rglob("*"), *Path("tests/deploy").rglob("*")]):
         if script.is_file() and script.suffix in ("", ".sh", ".py") and script.name != Path(__file__).name:
             wrong += [f"{script}: installs without a lock: {each}" for each in unlocked(script.read_text())]
     workflows = sorted(Path(".github").rglob("*.y*ml"))
