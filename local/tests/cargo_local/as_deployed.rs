@@ -15,22 +15,24 @@ pub async fn pages_may_do_what_the_template_allows(site: &Site) {
     let preflight_of = |method, headers| {
         [PAGE, ("access-control-request-method", method), ("access-control-request-headers", headers)]
     };
-    for (method, headers) in [("PUT", "authorization,content-type"), ("PATCH", "x-amz-target")] {
+    for (method, headers) in
+        [("PUT", "authorization,content-type,if-match,if-none-match"), ("PATCH", "x-amz-target")]
+    {
         let preflight = site.request("OPTIONS", MOVIE, &preflight_of(method, headers), Bytes::new()).await;
         assert_eq!(preflight.status, StatusCode::NO_CONTENT);
         // Neither PATCH nor another header is allowed, whatever a page requests.
         let allowed = [
-            ("access-control-allow-headers", "authorization,content-type"),
+            ("access-control-allow-headers", "authorization,content-type,if-match,if-none-match"),
             ("access-control-allow-methods", "GET,POST,PUT,DELETE"),
             ("access-control-allow-origin", "*"),
-            ("access-control-expose-headers", "link,location,retry-after"),
+            ("access-control-expose-headers", "etag,link,location,retry-after"),
             ("access-control-max-age", "3600"),
         ];
         assert_eq!(preflight.cors(), allowed, "{method}");
     }
     let readable = [
         ("access-control-allow-origin", "*"),
-        ("access-control-expose-headers", "link,location,retry-after"),
+        ("access-control-expose-headers", "etag,link,location,retry-after"),
     ];
     for (method, path, status) in [("GET", "/api/movies", 200), ("GET", MOVIE, 404), ("PATCH", MOVIE, 404)] {
         let response = site.request(method, path, &[PAGE], Bytes::new()).await;
