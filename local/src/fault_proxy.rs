@@ -1,10 +1,9 @@
 //! A proxy in front of the embedded database, for tests: it records the requests of each function, and causes the faults of
 //! the real service that the emulator never shows.
 //!
-//! Its modules, each of which uses only those before it: `call`, `gate`, `rule`, `response`, `server`.
+//! Its modules, each of which uses only those before it: `call`, `rule`, `response`, `server`.
 
 mod call;
-mod gate;
 mod response;
 mod rule;
 mod server;
@@ -17,9 +16,9 @@ use std::{
 use anyhow::{Context as _, Result};
 use tokio::{net::TcpListener, task::JoinSet};
 
+pub use crate::gate::Gate;
 use crate::observed::lock;
 pub use call::{HEALTH_CHECK, RecordedCall};
-pub use gate::Gate;
 pub use rule::{Fault, Rule};
 use server::State;
 

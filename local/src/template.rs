@@ -19,6 +19,9 @@ pub use resolver::{ACCOUNT, REGION};
 use resolver::{Resolver, Resource};
 pub use tables::{Index, Stream, TableDefinition, TimeToLive};
 
+/// The value of the parameter `MailFrom` on this machine: the address from which mails are sent.
+pub const MAIL_FROM: &str = "movie-bag@example.com";
+
 /// A template that has been read and understood.
 #[derive(Debug, Clone)]
 pub struct Template {

@@ -16,6 +16,7 @@ use local::{
     database::{EmbeddedDatabase, Storage},
     fault_proxy::{Fault, FaultProxy, Gate, Rule},
     gateway::{Gateway, HttpRequest, HttpResponse},
+    mail_service::MailService,
     runtime_api::{Function, FunctionOptions, Outcome},
     template::Template,
 };
@@ -45,13 +46,18 @@ pub const MOVIES: &str = "MoviesTable";
 pub const ACCOUNT_DELETIONS: &str = "AccountDeletionsTable";
 /// See [`USERS`].
 pub const PASSWORD_ATTEMPTS: &str = "PasswordAttemptsTable";
+/// See [`USERS`].
+pub const OUTBOX: &str = "OutboxTable";
+/// See [`USERS`].
+pub const PASSWORD_RESETS: &str = "PasswordResetsTable";
 
-/// A complete system: an empty database in memory, a proxy that records requests and injects faults, and the functions,
-/// each started when it is first called.
+/// A complete system: an empty database in memory, a proxy that records requests and injects faults, a mail service that
+/// does the same, and the functions, each started when it is first called.
 pub struct TestApp {
     pub template: Template,
     pub database: EmbeddedDatabase,
     pub proxy: FaultProxy,
+    pub mail_service: MailService,
     gateway: Gateway,
     functions: BTreeMap<String, OnceCell<Arc<Function>>>,
     instances: usize,
@@ -100,12 +106,13 @@ impl TestApp {
         let database = EmbeddedDatabase::start(Storage::Memory, 0).await.expect("a database");
         database.create_tables(template.tables()).expect("tables");
         let proxy = FaultProxy::start(database.endpoint()).await.expect("a proxy");
+        let mail_service = MailService::start(|_| {}).await.expect("a mail service");
         let functions = template.functions().iter().map(|f| (f.operation.clone(), OnceCell::new())).collect();
         let overrides =
             overrides.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let gateway = Gateway::new(&template);
         let secrets = Mutex::default();
-        Self { template, database, proxy, gateway, functions, instances, overrides, secrets }
+        Self { template, database, proxy, mail_service, gateway, functions, instances, overrides, secrets }
     }
 
     /// Returns the function of an operation, started with exactly the variables that the template gives it.
@@ -149,8 +156,10 @@ impl TestApp {
     /// Returns the options of one instance of a function, for tests that start it differently.
     pub fn options(&self, operation: &str) -> FunctionOptions {
         let defined = self.template.function(operation).expect("a function");
-        let mut environment =
-            vec![("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), self.proxy.endpoint_for(operation))];
+        let mut environment = vec![
+            ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), self.proxy.endpoint_for(operation)),
+            ("AWS_ENDPOINT_URL_SESV2".to_owned(), self.mail_service.endpoint()),
+        ];
         for name in defined.environment.keys() {
             let usual = usual_value(name);
             let value =

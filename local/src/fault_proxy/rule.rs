@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use super::{
-    call::{HEALTH_CHECK, RecordedCall},
-    gate::Gate,
-};
+use super::call::{HEALTH_CHECK, RecordedCall};
+use crate::gate::Gate;
 
 /// What happens to a call instead of an ordinary response.
 #[derive(Debug, Clone)]

@@ -1,10 +1,6 @@
-//! The proxy's HTTP side. It uses hyper directly, because losing a response means closing a connection without one, which
-//! a web framework does not let its handlers do.
+//! The proxy's HTTP side.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result, bail};
 use http_body_util::{BodyExt as _, Full};
@@ -12,22 +8,20 @@ use hyper::{
     Method, Request, Response,
     body::{Bytes, Incoming},
     header::{CONNECTION, HOST, TRANSFER_ENCODING},
-    server::conn::http1,
-    service::service_fn,
 };
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioIo},
+    rt::TokioExecutor,
 };
 use serde_json::Value;
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::net::TcpListener;
 
 use super::{
     call::{HEALTH_CHECK, RecordedCall},
     response,
     rule::{Fault, Rule},
 };
-use crate::observed::lock;
+use crate::{connections, observed::lock};
 
 type Database = Client<HttpConnector, Full<Bytes>>;
 
@@ -61,28 +55,13 @@ impl State {
     }
 }
 
-/// Accepts connections forever.
+/// Serves the functions forever.
 pub async fn serve(listener: TcpListener, endpoint: String, state: Arc<Mutex<State>>) {
     let database: Database = Client::builder(TokioExecutor::new()).build_http();
-    // Connections end with the set, that is with the proxy.
-    let mut connections = JoinSet::new();
-    let mut number = 0;
-    loop {
-        let accepted: io::Result<_> = tokio::select! {
-            accepted = listener.accept() => accepted,
-            Some(_) = connections.join_next() => continue,
-        };
-        let Ok((stream, _)) = accepted else { continue };
-        let (database, endpoint, state) = (database.clone(), endpoint.clone(), Arc::clone(&state));
-        number += 1;
-        let service = service_fn(move |request| {
-            handle(request, number, database.clone(), endpoint.clone(), Arc::clone(&state))
-        });
-        connections.spawn(async move {
-            // A connection ends with an error when a response is lost on purpose or the function has died.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
+    connections::serve(listener, move |request, connection| {
+        handle(request, connection, database.clone(), endpoint.clone(), Arc::clone(&state))
+    })
+    .await;
 }
 
 async fn handle(

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ACCOUNT_DELETIONS, MOVIES, PASSWORD_ATTEMPTS, TOKEN_KEY, USERS};
+use local::template::MAIL_FROM;
+
+use super::{ACCOUNT_DELETIONS, MOVIES, OUTBOX, PASSWORD_ATTEMPTS, PASSWORD_RESETS, TOKEN_KEY, USERS};
 
 /// Returns the value of an environment variable in tests.
 pub fn usual_value(name: &str) -> &'static str {
@@ -12,7 +14,14 @@ pub fn usual_value(name: &str) -> &'static str {
         "MOVIES_TABLE" => MOVIES,
         "ACCOUNT_DELETIONS_TABLE" => ACCOUNT_DELETIONS,
         "PASSWORD_ATTEMPTS_TABLE" => PASSWORD_ATTEMPTS,
-        "BCRYPT_COST_CEILING" | "JWT_PREVIOUS_SECRET_KEY" | "MOVIES_PER_USER" | "RELEASE" => "",
+        "OUTBOX_TABLE" => OUTBOX,
+        "PASSWORD_RESETS_TABLE" => PASSWORD_RESETS,
+        "MAIL_FROM" => MAIL_FROM,
+        "BCRYPT_COST_CEILING"
+        | "JWT_PREVIOUS_SECRET_KEY"
+        | "MOVIES_PER_USER"
+        | "PASSWORD_RESET_URL"
+        | "RELEASE" => "",
         "BCRYPT_COST" => "4",
         "STAGE" => "local",
         other => panic!(

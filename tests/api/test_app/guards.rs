@@ -11,6 +11,10 @@ impl TestApp {
     pub(super) fn assert_no_secret_was_logged(&self) {
         let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone();
         secrets.extend([TOKEN_KEY.to_owned(), "$2b$".to_owned()]);
+        for mail in self.mail_service.requested() {
+            secrets.extend(mail.reset_token().map(str::to_owned));
+            secrets.extend(mail.to);
+        }
         let keys = self.overrides.iter().filter(|(name, value)| name.ends_with("_KEY") && !value.is_empty());
         secrets.extend(keys.map(|(_, value)| value.clone()));
         for line in self.logs() {
@@ -22,7 +26,7 @@ impl TestApp {
     pub(super) fn record_secrets(&self, event: &Value) {
         let body: Value =
             event["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
-        for field in ["email", "password", "current_password", "new_password"] {
+        for field in ["email", "password", "current_password", "new_password", "reset_token"] {
             if let Some(secret) = body[field].as_str() {
                 self.record_secret(secret);
             }

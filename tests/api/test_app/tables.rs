@@ -2,26 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
-
 use base64::{Engine, prelude::BASE64_STANDARD};
-use local::gateway::HttpResponse;
+use local::{gateway::HttpResponse, template::TableDefinition};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{ACCOUNT_DELETIONS, MOVIES, PASSWORD_ATTEMPTS, TestApp, USERS};
+use super::{PASSWORD_ATTEMPTS, TestApp, USERS};
 
 impl TestApp {
     /// Returns all items of the tables except the counters of password attempts, which change with every attempt. Equal
     /// before and after a request that changes nothing.
     pub fn table_contents(&self) -> BTreeMap<String, Value> {
-        let keyed = |table| {
-            let items = self.database.items(table).expect("items").into_iter();
-            items.map(move |item| {
-                let key = if table == ACCOUNT_DELETIONS { &item["user_id"]["S"] } else { &item["pk"]["S"] };
-                (format!("{table} {key}"), item)
-            })
+        let keyed = |table: &TableDefinition| {
+            let (name, key) = (table.name.clone(), table.key_schema[0]["AttributeName"].clone());
+            let key = key.as_str().expect("a partition key").to_owned();
+            let items = self.database.items(&name).expect("items").into_iter();
+            items.map(move |item| (format!("{name} {}", item[&key]["S"]), item))
         };
-        [USERS, MOVIES, ACCOUNT_DELETIONS].into_iter().flat_map(keyed).collect()
+        self.template
+            .tables()
+            .iter()
+            .filter(|table| table.name != PASSWORD_ATTEMPTS)
+            .flat_map(keyed)
+            .collect()
     }
 
     /// Deletes all counters of password attempts, as if they had expired.

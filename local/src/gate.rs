@@ -71,17 +71,17 @@ impl Gate {
     }
 
     /// Notes which calls it will hold, for the message if none arrives.
-    pub(super) fn will_hold(&self, calls: String) {
+    pub(crate) fn will_hold(&self, calls: String) {
         self.0.lock().holds.push(calls);
     }
 
     /// Notes that the rule has let a call through.
-    pub(super) fn let_by(&self) {
+    pub(crate) fn let_by(&self) {
         self.0.change(|state| state.let_by += 1);
     }
 
     /// Waits at the gate until it is open.
-    pub(super) async fn pass(&self) {
+    pub(crate) async fn pass(&self) {
         self.0.change(|state| state.held += 1);
         self.0.when(|state| state.is_open.then_some(())).await;
     }
