@@ -16,16 +16,20 @@ use crate::yaml;
 pub use functions::{FunctionDefinition, Route, Schedule};
 pub use mappings::StreamMapping;
 pub use resolver::{ACCOUNT, REGION};
-use resolver::{Resolver, Resource};
+use resolver::{Parameters, Resolver, Resource};
 pub use tables::{Index, Stream, TableDefinition, TimeToLive};
 
 /// The value of the parameter `MailFrom` on this machine: the address from which mails are sent.
 pub const MAIL_FROM: &str = "movie-bag@example.com";
 
-/// A template that has been read and understood.
+/// The parameters that the stack on this machine sets, if its template has them. They turn its optional parts on.
+const ON_THIS_MACHINE: [(&str, &str); 1] = [("MailFrom", MAIL_FROM)];
+
+/// A template that has been read and understood, for a stack on this machine: with its optional parts.
 #[derive(Debug, Clone)]
 pub struct Template {
     document: Value,
+    parameters: Parameters,
     tables: Vec<TableDefinition>,
     functions: Vec<FunctionDefinition>,
     stream_mappings: Vec<StreamMapping>,
@@ -63,13 +67,14 @@ impl Template {
     /// Returns the template of a stack that gives these parameters these values. Values that a rule of the template
     /// refuses are an error.
     pub fn with_parameters(&self, values: &[(&str, &str)]) -> Result<Self> {
-        let mut document = self.document.clone();
+        let mut parameters = self.parameters.clone();
         for (name, value) in values {
-            let parameter = document.pointer_mut(&format!("/Parameters/{name}"));
-            parameter.with_context(|| format!("there is no parameter {name}"))?["Default"] = json!(value);
+            let exists = self.document["Parameters"].get(name).is_some();
+            ensure!(exists, "there is no parameter {name}");
+            parameters.insert((*name).to_owned(), json!(value));
         }
-        Resolver::new(&document).check_rules()?;
-        Self::from_document(document)
+        Resolver::new(&self.document, &parameters).check_rules()?;
+        Self::evaluate(self.document.clone(), parameters)
     }
 
     /// Returns every `AWS::DynamoDB::Table`, in the order of logical ids.
@@ -109,7 +114,13 @@ impl Template {
     }
 
     fn from_document(document: Value) -> Result<Self> {
-        let resolver = Resolver::new(&document);
+        let known = ON_THIS_MACHINE.iter().filter(|(name, _)| document["Parameters"].get(name).is_some());
+        let parameters = known.map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        Self::evaluate(document, parameters)
+    }
+
+    fn evaluate(document: Value, parameters: Parameters) -> Result<Self> {
+        let resolver = Resolver::new(&document, &parameters);
         let tables = resolver.resources("AWS::DynamoDB::Table")?;
         let tables: Vec<_> = tables.iter().map(tables::read).collect::<Result<_>>()?;
         let functions = resolver.resources("AWS::Serverless::Function")?;
@@ -120,7 +131,7 @@ impl Template {
         let stream_mappings = mappings.filter_map(Result::transpose).collect::<Result<_>>()?;
         let api = resolver.resources("AWS::Serverless::HttpApi")?;
         let cors = api.first().map(cors).transpose()?.flatten();
-        Ok(Self { document, tables, functions, stream_mappings, cors })
+        Ok(Self { document, parameters, tables, functions, stream_mappings, cors })
     }
 }
 
@@ -306,6 +317,65 @@ Resources:
         let refused = limit(&[("Limit", "20"), ("Cost", "11")]).expect_err("the rule");
         assert_eq!(refused.to_string(), "LimitNeedsCost: A limit needs a cost");
         assert_eq!(limit(&[("Size", "1")]).expect_err("unknown").to_string(), "there is no parameter Size");
+    }
+
+    #[test]
+    fn optional_parts_are_on_unless_parameters_turn_them_off() {
+        const OPTIONAL: &str = "
+Parameters: {MailFrom: {Type: String, Default: ''}}
+Conditions: {SendsMail: !Not [!Equals [!Ref MailFrom, '']]}
+Resources:
+  OutboxTable:
+    Type: AWS::DynamoDB::Table
+    Condition: SendsMail
+    Properties:
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+      StreamSpecification: {StreamViewType: KEYS_ONLY}
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      Policies:
+        - {PolicyName: data, PolicyDocument: {Statement: [{Sid: A}]}}
+        - !If [SendsMail, {PolicyName: mail, PolicyDocument: {Statement: [{Sid: B}]}}, !Ref AWS::NoValue]
+  WorkFunction:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: target/lambda/work/
+      Role: !GetAtt Role.Arn
+      Environment:
+        Variables:
+          OUTBOX_TABLE: !If [SendsMail, !Ref OutboxTable, !Ref AWS::NoValue]
+          MODE: !If [SendsMail, loud, quiet]
+  SendFunction:
+    Type: AWS::Serverless::Function
+    Condition: SendsMail
+    Properties:
+      CodeUri: target/lambda/send/
+      Environment: {Variables: {MAIL_FROM: !Ref MailFrom}}
+      Events:
+        Send: {Type: HttpApi, Properties: {Method: post, Path: /api/send}}
+        Hourly: {Type: Schedule, Properties: {Schedule: rate(1 hour)}}
+  Mails:
+    Type: AWS::Lambda::EventSourceMapping
+    Condition: SendsMail
+    Properties: {EventSourceArn: !GetAtt OutboxTable.StreamArn, FunctionName: !Ref SendFunction.Alias}
+";
+        let on = Template::parse(OPTIONAL).expect("a valid template");
+        let function = on.function("work").expect("the function");
+        let environment = json!({"OUTBOX_TABLE": {"Ref": "OutboxTable"}, "MODE": "loud"});
+        assert_eq!(Value::Object(function.environment.clone()), environment);
+        assert_eq!(function.statements, [json!({"Sid": "A"}), json!({"Sid": "B"})]);
+        let send = on.function("send").expect("the function");
+        assert_eq!((send.routes.len(), send.schedules.len()), (1, 1));
+        let [mapping] = on.stream_mappings() else { panic!("one mapping expected") };
+        assert_eq!((&*mapping.table, &*mapping.operation), ("OutboxTable", "send"));
+
+        let off = on.with_parameters(&[("MailFrom", "")]).expect("a valid template");
+        let [function] = off.functions() else { panic!("one function expected") };
+        assert_eq!(Value::Object(function.environment.clone()), json!({"MODE": "quiet"}));
+        assert_eq!(function.statements, [json!({"Sid": "A"})]);
+        assert_eq!((off.tables(), off.stream_mappings()), (&[][..], &[][..]));
     }
 
     #[test]

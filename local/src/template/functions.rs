@@ -21,7 +21,8 @@ pub struct FunctionDefinition {
     pub memory_megabytes: u32,
     /// `ReservedConcurrentExecutions`: how many instances may run at once; `None` if only the account limits them.
     pub reserved_concurrency: Option<u64>,
-    /// The environment variables as written, in long form (`{"Ref": "UsersTable"}`).
+    /// The environment variables as written, in long form (`{"Ref": "UsersTable"}`), with the branches of `Fn::If` that
+    /// apply.
     pub environment: Map<String, Value>,
     /// The routes of its `HttpApi` events.
     pub routes: Vec<Route>,
@@ -85,11 +86,11 @@ const fn default_memory_size() -> u32 {
 
 pub fn read(document: &Value, resolver: &Resolver, resource: &Resource) -> Result<FunctionDefinition> {
     let Resource { logical_id, written, properties, place } = resource;
-    let global = &document["Globals"]["Function"];
-    let mut merged = resolver.resolve(global).as_object().cloned().unwrap_or_default();
+    let global = resolver.choose(&document["Globals"]["Function"]);
+    let mut merged = resolver.resolve(&global).as_object().cloned().unwrap_or_default();
     merged.extend(properties.as_object().cloned().unwrap_or_default());
     let properties: Properties = read_at(&merged.into(), place)?;
-    let environment = [global, written].into_iter().filter_map(|source| {
+    let environment = [&global, written].into_iter().filter_map(|source| {
         let variables = source["Environment"]["Variables"].as_object();
         variables.cloned()
     });
@@ -154,16 +155,18 @@ fn statements(document: &Value, resolver: &Resolver, role: &Value, place: &str) 
     if role.is_null() {
         return Ok(Vec::new());
     }
-    let properties = |name: &Value| Some(&document["Resources"].get(name.as_str()?)?["Properties"]);
+    let properties =
+        |name: &Value| Some(resolver.choose(&document["Resources"].get(name.as_str()?)?["Properties"]));
     let role = properties(&role["Fn::GetAtt"][0])
         .with_context(|| format!("{place}.Role: a role of the template is needed"))?;
     let own = role["Policies"].as_array().into_iter().flatten();
-    let mut documents: Vec<&Value> = own.map(|policy| &policy["PolicyDocument"]).collect();
+    let mut statements: Vec<Value> =
+        own.map(|policy| policy["PolicyDocument"]["Statement"].clone()).collect();
     for policy in role["ManagedPolicyArns"].as_array().into_iter().flatten() {
         let policy = properties(&policy["Ref"]);
         let policy = policy.with_context(|| format!("{place}.Role: its policies must be in the template"))?;
-        documents.push(&policy["PolicyDocument"]);
+        statements.push(policy["PolicyDocument"]["Statement"].clone());
     }
-    let statements = documents.into_iter().map(|document| resolver.resolve(&document["Statement"]));
+    let statements = statements.iter().map(|list| resolver.resolve(list));
     Ok(statements.filter_map(|list| list.as_array().cloned()).flatten().collect())
 }

@@ -1,6 +1,8 @@
 //! Evaluates the intrinsic functions of a template that need no deployed stack: `Ref`, `Fn::If`, `Fn::Sub` without
 //! attributes, and the functions of conditions and rules.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -14,13 +16,17 @@ pub const ACCOUNT: &str = "123456789012";
 /// Evaluates intrinsic functions with the parameters and conditions of one template.
 pub struct Resolver<'a> {
     document: &'a Value,
+    parameters: &'a Parameters,
 }
+
+/// The values of parameters, by name. Every other parameter has its default.
+pub type Parameters = BTreeMap<String, Value>;
 
 /// One entry of `Resources` whose condition holds.
 pub struct Resource<'a> {
     pub logical_id: &'a str,
-    /// The properties as written.
-    pub written: &'a Value,
+    /// The properties as written, with the branches of `Fn::If` that apply.
+    pub written: Value,
     /// The properties with their intrinsic functions evaluated.
     pub properties: Value,
     /// Where the properties stand in the template, for messages.
@@ -43,8 +49,8 @@ pub fn read<T: DeserializeOwned>(value: &Value, place: &str) -> Result<T> {
 }
 
 impl<'a> Resolver<'a> {
-    pub fn new(document: &'a Value) -> Self {
-        Self { document }
+    pub fn new(document: &'a Value, parameters: &'a Parameters) -> Self {
+        Self { document, parameters }
     }
 
     /// Returns the resources of a type whose conditions hold, in the order of their logical ids.
@@ -58,8 +64,8 @@ impl<'a> Resolver<'a> {
             {
                 continue;
             }
-            let written = &resource["Properties"];
-            let properties = self.resolve(written);
+            let written = self.choose(&resource["Properties"]);
+            let properties = self.resolve(&written);
             found.push(Resource { logical_id, written, properties, place: format!("{place}.Properties") });
         }
         Ok(found)
@@ -69,16 +75,25 @@ impl<'a> Resolver<'a> {
     /// in its long form, so that reading it as text or as a number fails. `AWS::NoValue` becomes `null`, and is left out
     /// of mappings and lists.
     pub fn resolve(&self, value: &Value) -> Value {
-        match value {
-            Value::Array(items) => {
-                items.iter().map(|item| self.resolve(item)).filter(|item| !item.is_null()).collect()
+        replace(&self.choose(value), &|function| match function {
+            ("Ref", Value::String(target)) => self.reference(target),
+            ("Fn::Sub", Value::String(text)) => self.substitute(text).map(Value::String),
+            _ => None,
+        })
+    }
+
+    /// Returns `value` with each `Fn::If` replaced by the branch that applies, and without `AWS::NoValue`. All other
+    /// functions stay as written.
+    pub fn choose(&self, value: &Value) -> Value {
+        replace(value, &|function| match function {
+            ("Ref", target) if target == "AWS::NoValue" => Some(Value::Null),
+            ("Fn::If", Value::Array(parts)) => {
+                let [Value::String(condition), yes, no] = parts.as_slice() else { return None };
+                let holds = self.condition(condition, "Fn::If").ok()?;
+                Some(self.choose(if holds { yes } else { no }))
             }
-            Value::Object(entries) => self.call(entries).unwrap_or_else(|| {
-                let entries = entries.iter().map(|(name, entry)| (name.clone(), self.resolve(entry)));
-                entries.filter(|(_, entry)| !entry.is_null()).collect::<Map<_, _>>().into()
-            }),
-            scalar => scalar.clone(),
-        }
+            _ => None,
+        })
     }
 
     /// Fails with the description of the first rule that the parameters violate, as `CloudFormation` does before it
@@ -100,29 +115,15 @@ impl<'a> Resolver<'a> {
         Ok(())
     }
 
-    /// Evaluates the intrinsic function that these entries are, if they are one and it can be evaluated.
-    fn call(&self, entries: &Map<String, Value>) -> Option<Value> {
-        match intrinsic(entries)? {
-            ("Ref", Value::String(target)) => self.reference(target),
-            ("Fn::Sub", Value::String(text)) => self.substitute(text).map(Value::String),
-            ("Fn::If", Value::Array(parts)) => {
-                let [Value::String(condition), yes, no] = parts.as_slice() else { return None };
-                let holds = self.condition(condition, "Fn::If").ok()?;
-                Some(self.resolve(if holds { yes } else { no }))
-            }
-            _ => None,
-        }
-    }
-
     fn reference(&self, target: &str) -> Option<Value> {
         if let Some(parameter) = self.document["Parameters"].get(target) {
-            return parameter.get("Default").map(|value| typed(value, &parameter["Type"]));
+            let value = self.parameters.get(target).or_else(|| parameter.get("Default"));
+            return value.map(|value| typed(value, &parameter["Type"]));
         }
         if self.document["Resources"].get(target).is_some() {
             return Some(json!(target));
         }
         Some(match target {
-            "AWS::NoValue" => Value::Null,
             "AWS::Region" => json!(REGION),
             "AWS::AccountId" => json!(ACCOUNT),
             "AWS::Partition" => json!("aws"),
@@ -181,6 +182,21 @@ impl<'a> Resolver<'a> {
     }
 }
 
+/// Returns `value` with the intrinsic functions in it replaced, and without the entries of mappings and lists for which the
+/// replacement is `null`.
+fn replace(value: &Value, replacement: &impl Fn((&str, &Value)) -> Option<Value>) -> Value {
+    match value {
+        Value::Array(items) => {
+            items.iter().map(|item| replace(item, replacement)).filter(|item| !item.is_null()).collect()
+        }
+        Value::Object(entries) => intrinsic(entries).and_then(replacement).unwrap_or_else(|| {
+            let entries = entries.iter().map(|(name, entry)| (name.clone(), replace(entry, replacement)));
+            entries.filter(|(_, entry)| !entry.is_null()).collect::<Map<_, _>>().into()
+        }),
+        scalar => scalar.clone(),
+    }
+}
+
 /// Gives the value of a parameter the type that the parameter declares.
 fn typed(value: &Value, kind: &Value) -> Value {
     match (kind.as_str(), value) {
@@ -227,7 +243,21 @@ Value: {value}"
             ("!If [IsSmall, yes, {a: !Ref AWS::NoValue, b: 1}]", json!({"b": 1})),
         ] {
             let document = document(yaml);
-            assert_eq!(Resolver::new(&document).resolve(&document["Value"]), expected, "{yaml}");
+            let parameters = Parameters::new();
+            let resolved = Resolver::new(&document, &parameters).resolve(&document["Value"]);
+            assert_eq!(resolved, expected, "{yaml}");
+        }
+    }
+
+    #[test]
+    fn only_the_branches_that_apply_are_chosen() {
+        let document =
+            document("!If [IsSmall, 1, {a: !If [IsSmall, 1, !Ref UsersTable], b: !Ref AWS::NoValue}]");
+        let small = Parameters::from([("Stage".to_owned(), json!("test"))]);
+        for (parameters, expected) in
+            [(Parameters::new(), json!({"a": {"Ref": "UsersTable"}})), (small, json!(1))]
+        {
+            assert_eq!(Resolver::new(&document, &parameters).choose(&document["Value"]), expected);
         }
     }
 
@@ -243,7 +273,8 @@ Value: {value}"
             "!If [Circular, 1, 2]",
         ] {
             let document = document(yaml);
-            let resolved = Resolver::new(&document).resolve(&document["Value"]);
+            let parameters = Parameters::new();
+            let resolved = Resolver::new(&document, &parameters).resolve(&document["Value"]);
             assert_eq!(resolved, document["Value"], "{yaml}");
             let error = read::<String>(&resolved, "Value").expect_err(yaml).to_string();
             assert_eq!(error, "Value: invalid type: map, expected a string");
@@ -257,7 +288,9 @@ Value: {value}"
             ("Nothing", "here: there is no condition Nothing"),
             ("Circular", "here.Circular.Circular: the condition depends on itself"),
         ] {
-            let error = Resolver::new(&document).condition(condition, "here").expect_err(condition);
+            let parameters = Parameters::new();
+            let error =
+                Resolver::new(&document, &parameters).condition(condition, "here").expect_err(condition);
             assert_eq!(error.to_string(), message);
         }
     }
