@@ -8,17 +8,17 @@ use std::{
 use anyhow::{Context as _, Result};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 
-use crate::template::{REGION, Template};
+use crate::template::{MAIL_FROM, REGION, Template};
 
 const INTRODUCTION: &str =
-    "# Written by `cargo local`, which refreshes the tables and the endpoint and keeps the rest.\n";
+    "# Written by `cargo local`, which refreshes the tables and the endpoints and keeps the rest.\n";
 
 /// Only the owner may read the signing key.
 const MODE: u32 = 0o600;
 
-/// Creates or refreshes the file at `path`. The names of the tables and the database's address are always set; a signing
-/// key is generated if there is none; everything else stays as it is.
-pub fn refresh(path: &Path, template: &Template, endpoint: &str) -> Result<()> {
+/// Creates or refreshes the file at `path`. The names of the tables and the addresses of the database and the mail service
+/// are always set; a signing key is generated if there is none; everything else stays as it is.
+pub fn refresh(path: &Path, template: &Template, database: &str, mail_service: &str) -> Result<()> {
     let place = path.display();
     let before = match std::fs::read_to_string(path) {
         Ok(text) => Some(text),
@@ -29,10 +29,14 @@ pub fn refresh(path: &Path, template: &Template, endpoint: &str) -> Result<()> {
     for (name, value) in table_variables(template) {
         set(&mut text, &name, &value);
     }
-    set(&mut text, "AWS_ENDPOINT_URL_DYNAMODB", endpoint);
-    for (name, default) in
-        [("AWS_REGION", REGION), ("AWS_ACCESS_KEY_ID", "local"), ("AWS_SECRET_ACCESS_KEY", "local")]
-    {
+    set(&mut text, "AWS_ENDPOINT_URL_DYNAMODB", database);
+    set(&mut text, "AWS_ENDPOINT_URL_SESV2", mail_service);
+    for (name, default) in [
+        ("AWS_REGION", REGION),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("MAIL_FROM", MAIL_FROM),
+    ] {
         if value(&text, name).is_none_or(str::is_empty) {
             set(&mut text, name, default);
         }
@@ -110,13 +114,13 @@ mod tests {
     use crate::fixture::template;
 
     /// Refreshes a file that has this text, if any, and returns its new text.
-    fn refreshed(before: Option<&str>, endpoint: &str) -> String {
+    fn refreshed(before: Option<&str>, database: &str) -> String {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join(".env");
         if let Some(before) = before {
             std::fs::write(&path, before).expect("a file");
         }
-        refresh(&path, &template(), endpoint).expect("a refresh");
+        refresh(&path, &template(), database, "http://127.1.2.3:4").expect("a refresh");
         assert_eq!(path.metadata().expect("the file").permissions().mode() & 0o777, 0o600);
         std::fs::read_to_string(&path).expect("the file")
     }
@@ -129,9 +133,11 @@ mod tests {
         assert_eq!(text.lines().filter(|line| line.contains("_TABLE=")).count(), tables, "{text}");
         assert_eq!(value("MOVIES_TABLE"), Some("MoviesTable"));
         assert_eq!(value("AWS_ENDPOINT_URL_DYNAMODB"), Some("http://127.0.0.1:8000"));
+        assert_eq!(value("AWS_ENDPOINT_URL_SESV2"), Some("http://127.1.2.3:4"));
         assert_eq!((value("AWS_REGION"), value("BCRYPT_COST")), (Some("eu-west-1"), None));
+        assert_eq!(value("MAIL_FROM"), Some("movie-bag@example.com"));
         assert_eq!(value("JWT_SECRET_KEY").expect("a key").len(), 64);
-        assert_eq!(text.lines().filter_map(variable).count(), tables + 5);
+        assert_eq!(text.lines().filter_map(variable).count(), tables + 7);
         assert_ne!(text, refreshed(None, "http://127.0.0.1:8000"), "each file has a key of its own");
     }
 

@@ -1,9 +1,10 @@
 //! `cargo local`: the whole system on this machine, until Ctrl-C. Its modules, each of which uses only those before it:
-//! `output`, `build`, `changes`, `triggers`, `functions`.
+//! `output`, `mails`, `build`, `changes`, `triggers`, `functions`.
 
 mod build;
 mod changes;
 mod functions;
+mod mails;
 mod output;
 mod triggers;
 
@@ -21,6 +22,7 @@ use crate::{
     database::{EmbeddedDatabase, Storage},
     environment,
     gateway::{self, Gateway, HttpResponse},
+    mail_service::MailService,
     template::Template,
 };
 use build::PACKAGE;
@@ -28,7 +30,8 @@ use functions::{Functions, Reason, Settings};
 use output::print;
 
 /// Runs the movie bag on this machine: an embedded DynamoDB with the tables of template.yaml, its routes and CORS, and
-/// the functions, which are rebuilt when their code changes.
+/// the functions, which are rebuilt when their code changes. Mails are not sent, but printed and kept as
+/// .local/mail/*.eml.
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "cargo local", bin_name = "cargo local", verbatim_doc_comment)]
 pub struct Options {
@@ -44,7 +47,7 @@ pub struct Options {
     /// The port of the database
     #[arg(long, default_value_t = 8000)]
     pub database_port: u16,
-    /// Keep the data in memory instead of .local/
+    /// Keep the data in memory instead of .local/, except for mails
     #[arg(long)]
     pub in_memory: bool,
     /// The file of the functions' environment variables, in the folder of the workspace unless absolute
@@ -96,8 +99,10 @@ async fn serve(options: &Options, running: &mut Option<EmbeddedDatabase>) -> Res
     let endpoint = database.endpoint();
     let database = running.insert(database);
     database.create_tables(template.tables())?;
+    let mails = root.clone();
+    let mail_service = MailService::start(move |mail| mails::show(&mails, mail)).await?;
     let env_file = root.join(&options.env_file);
-    environment::refresh(&env_file, &template, &endpoint)?;
+    environment::refresh(&env_file, &template, &endpoint, &mail_service.endpoint())?;
     let data = if options.in_memory { "in memory" } else { "in .local/" };
     if options.database_only {
         print(format!(

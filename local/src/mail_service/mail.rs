@@ -1,6 +1,7 @@
 //! A mail.
 
-use anyhow::{Context as _, Result};
+use std::io;
+
 use mail_builder::{MessageBuilder, headers::address::Address};
 use time::OffsetDateTime;
 
@@ -45,7 +46,7 @@ impl Mail {
     }
 
     /// Returns the mail as the text of an `.eml` file (RFC 5322), with both parts as alternatives.
-    pub fn to_eml(&self) -> Result<Vec<u8>> {
+    pub fn to_eml(&self) -> io::Result<Vec<u8>> {
         let recipients = self.to.iter().map(|address| Address::from(address.as_str())).collect();
         let message = MessageBuilder::new()
             .message_id(format!("{}@{REGION}.amazonses.com", self.id))
@@ -55,7 +56,7 @@ impl Mail {
             .subject(&*self.subject)
             .text_body(&*self.text)
             .html_body(&*self.html);
-        message.write_to_vec().context("the mail cannot be written")
+        message.write_to_vec()
     }
 
     /// Returns the words of the text part without the punctuation around them.

@@ -93,7 +93,7 @@ pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<SendEmail, Refusal> {
     // The service has no SMTPUTF8: a domain must be in Punycode, and a local part in ASCII.
     let addresses = [&request.from_email_address].into_iter().chain(&request.destination.to_addresses);
     let is_usable =
-        |address: &str| address.is_ascii() && !address.contains(char::is_whitespace) && address.contains('@');
+        |address: &str| address.contains('@') && address.chars().all(|letter| letter.is_ascii_graphic());
     if !addresses.map(String::as_str).all(is_usable) {
         return Err(Refusal::bad_request("Local address contains control or whitespace"));
     }

@@ -95,6 +95,7 @@ async fn a_request_that_ses_or_this_service_cannot_send_is_refused() {
         ("/Destination/ToAddresses", json!([])),
         ("/Destination/ToAddresses/0", json!("änn@example.com")),
         ("/Destination/ToAddresses/0", json!("ann@bücher.example")),
+        ("/Destination/ToAddresses/0", json!("ann@example.com\u{1b}[2J")),
         ("/Destination/ToAddresses/0", json!("ann@example.com\r\nBcc: all@example.com")),
         ("/Destination", json!({"ToAddresses": ["ann@example.com"], "CcAddresses": ["ben@example.com"]})),
         ("/Content", json!({"Raw": {"Data": "aGk="}})),

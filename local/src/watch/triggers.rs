@@ -64,15 +64,75 @@ async fn deliver(mut reader: StreamReader, delivery: Delivery<impl Invoke>) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::fixture;
+    use serde_json::{Value, json};
+
+    use super::{invoke::tests::Recorder, *};
+    use crate::database::Storage;
+
+    /// Two tables, each with a stream that triggers a function of its own.
+    fn template() -> Template {
+        let stream = |name: &str| {
+            format!(
+                "
+  {name}Table:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      AttributeDefinitions: [{{AttributeName: id, AttributeType: S}}]
+      KeySchema: [{{AttributeName: id, KeyType: HASH}}]
+      StreamSpecification: {{StreamViewType: KEYS_ONLY}}
+  {name}Function:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: target/lambda/{name}/
+      Events: {{Hourly: {{Type: Schedule, Properties: {{Schedule: rate(1 hour), Input: '\"{name} by schedule\"'}}}}}}
+  {name}Mapping:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {{EventSourceArn: !GetAtt {name}Table.StreamArn, FunctionName: !Ref {name}Function.Alias}}"
+            )
+        };
+        let text = format!("Resources:{}{}", stream("Deletion"), stream("Outbox"));
+        Template::parse(&text).expect("a valid template")
+    }
+
+    #[tokio::test]
+    async fn each_stream_and_schedule_triggers_its_own_function() {
+        let template = template();
+        let database = EmbeddedDatabase::start(Storage::Memory, 0).await.expect("a database");
+        database.create_tables(template.tables()).expect("tables");
+        for table in ["OutboxTable", "DeletionTable"] {
+            database.put_item(table, json!({"id": {"S": table}})).expect("an item");
+        }
+        let functions = Arc::new(Recorder::default());
+        let _triggers = run(&template, &database, &functions).expect("triggers");
+        let invocations = || functions.invocations.lock().expect("the invocations").clone();
+        let all = async {
+            while invocations().len() < 4 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), all).await.expect("four invocations");
+        let key = |event: &Value| event["Records"][0]["dynamodb"]["Keys"]["id"]["S"].clone();
+        let events = invocations().into_iter().map(|(function, event)| match event {
+            Value::String(input) => (function, input),
+            event => (function, key(&event).as_str().unwrap_or_default().to_owned()),
+        });
+        let mut events: Vec<_> = events.collect();
+        events.sort();
+        let pair = |function: &str, event: &str| (function.to_owned(), event.to_owned());
+        let expected = [
+            pair("Deletion", "Deletion by schedule"),
+            pair("Deletion", "DeletionTable"),
+            pair("Outbox", "Outbox by schedule"),
+            pair("Outbox", "OutboxTable"),
+        ];
+        assert_eq!(events, expected);
+    }
 
     #[test]
     fn streams_that_trigger_nothing_are_named() {
-        let template = fixture::template();
-        let mapping = &template.stream_mappings()[0];
-        let expected = format!("Meanwhile the stream of {} does not trigger purge-account.", mapping.table);
-        assert_eq!(idle_message(&template), Some(expected));
+        let expected = "Meanwhile the stream of DeletionTable does not trigger Deletion, \
+                        the stream of OutboxTable does not trigger Outbox.";
+        assert_eq!(idle_message(&template()).as_deref(), Some(expected));
         let none = Template::parse("Resources: {}").expect("a valid template");
         assert_eq!(idle_message(&none), None);
     }

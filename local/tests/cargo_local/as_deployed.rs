@@ -1,6 +1,6 @@
-//! The behavior of API Gateway between a client and a function, and the guard of the database.
+//! The behavior of API Gateway between a client and a function, the guard of the database, and mails.
 
-use std::io::Read as _;
+use std::{io::Read as _, path::Path};
 
 use flate2::read::GzDecoder;
 use hyper::{StatusCode, body::Bytes};
@@ -135,4 +135,31 @@ pub async fn the_database_serves_no_page(site: &Site) {
     }
     let health = site.request_to(&database, "GET", "/", &[], Bytes::new()).await;
     assert_eq!(health.status, StatusCode::OK);
+}
+
+pub async fn a_mail_is_shown_and_kept(site: &Site) {
+    let link = format!("https://movies.example/#reset_token={}", "a".repeat(43));
+    let text = |text: &str| json!({"Data": text, "Charset": "UTF-8"});
+    let body = json!({"Text": text(&format!("Open {link}.")), "Html": text("<p>Grüße</p>")});
+    let mail = json!({
+        "FromEmailAddress": "movie-bag@example.com",
+        "Destination": {"ToAddresses": ["dan@example.com"]},
+        "Content": {"Simple": {"Subject": text("Your password"), "Body": body}},
+    });
+    let signed = (
+        "authorization",
+        "AWS4-HMAC-SHA256 Credential=local/20260101/eu-west-1/ses/aws4_request, Signature=0",
+    );
+    let (service, path) = (site.mail_service(), "/v2/email/outbound-emails");
+    let sent = site.request_to(&service, "POST", path, &[signed], mail.to_string().into()).await;
+    assert_eq!(sent.status, StatusCode::OK, "{sent:?}");
+    site.until_logged(sent.json()["MessageId"].as_str().expect("an id")).await;
+    let log = site.log();
+    let position = log.iter().position(|line| line == "Mail to dan@example.com: Your password");
+    let [shown_link, file] = &log[position.expect("the mail")..][1..3] else { panic!("two lines expected") };
+    assert_eq!(shown_link.trim(), link);
+    let file = Path::new("..").join(file.trim());
+    let kept = std::fs::read_to_string(&file).expect("the file of the mail");
+    std::fs::remove_file(&file).expect("the test leaves nothing behind");
+    assert!(kept.contains("To: <dan@example.com>") && kept.contains("multipart/alternative"), "{kept}");
 }

@@ -27,6 +27,7 @@ async fn every_route_is_served_over_http() {
     as_deployed::many_requests_at_once_are_all_served(&site, &account).await;
     as_deployed::the_log_names_the_route(&site).await;
     as_deployed::the_database_serves_no_page(&site).await;
+    as_deployed::a_mail_is_shown_and_kept(&site).await;
 
     site.stop().await;
 }

@@ -123,9 +123,20 @@ impl Site {
 
     /// Returns the address of the database.
     pub fn database(&self) -> String {
+        self.variable("AWS_ENDPOINT_URL_DYNAMODB")
+    }
+
+    /// Returns the address of the mail service.
+    pub fn mail_service(&self) -> String {
+        self.variable("AWS_ENDPOINT_URL_SESV2")
+    }
+
+    /// Returns an environment variable of the functions.
+    fn variable(&self, name: &str) -> String {
         let variables = std::fs::read_to_string(&self.environment).expect("the environment file");
-        let endpoint = variables.lines().find_map(|line| line.strip_prefix("AWS_ENDPOINT_URL_DYNAMODB="));
-        endpoint.expect("the database's address").to_owned()
+        let mut variables = variables.lines().filter_map(|line| line.split_once('='));
+        let (_, value) = variables.find(|(found, _)| *found == name).expect("the variable");
+        value.to_owned()
     }
 
     /// Signs a user up. Returns the account and the response.
