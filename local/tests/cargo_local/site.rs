@@ -39,6 +39,7 @@ pub struct Site {
     client: Client<HttpConnector, Full<Bytes>>,
     child: Child,
     port: u16,
+    workspace: PathBuf,
     environment: PathBuf,
     log: Arc<Mutex<Vec<String>>>,
     _folder: TempDir,
@@ -71,7 +72,8 @@ impl Site {
         read(child.stderr.take().expect("errors"), &log);
         let client = Client::builder(TokioExecutor::new()).build_http();
         let address = format!("http://127.0.0.1:{port}");
-        let mut site = Self { address, client, child, port, environment, log, _folder: folder };
+        let workspace = workspace.to_owned();
+        let mut site = Self { address, client, child, port, workspace, environment, log, _folder: folder };
         let ended = tokio::select! {
             () = logged(Arc::clone(&site.log), "is ready at", READY) => return site,
             ended = site.child.wait() => ended.expect("a status"),
@@ -91,6 +93,9 @@ impl Site {
         let ended = tokio::time::timeout(Duration::from_secs(10), ended).await;
         assert!(ended.is_ok(), "Ctrl-C ends everything that it started, also {:?}", self.descendant());
         assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).is_ok(), "nothing listens any more");
+        for mail in self.log().iter().filter(|line| is_file_of_mail(line)) {
+            std::fs::remove_file(self.workspace.join(mail.trim())).expect("a kept mail");
+        }
     }
 
     /// Returns the command of a process that `cargo local` has started, directly or not. All inherit a variable.
@@ -119,6 +124,26 @@ impl Site {
     /// Waits until a line of the log has this text.
     pub async fn until_logged(&self, text: &str) {
         logged(Arc::clone(&self.log), text, PATIENCE).await;
+    }
+
+    /// Waits for the first mail to a recipient. Returns what is shown of it, line by line, and the text of its file.
+    pub async fn mail_to(&self, recipient: &str) -> (Vec<String>, String) {
+        let start = format!("Mail to {recipient}: ");
+        let mail = async {
+            loop {
+                let log = self.log();
+                let lines = log.iter().skip_while(|line| !line.starts_with(&start)).cloned();
+                let mut shown: Vec<String> = lines.collect();
+                if let Some(end) = shown.iter().position(|line| is_file_of_mail(line)) {
+                    let file = self.workspace.join(shown[end].trim());
+                    shown.truncate(end);
+                    return (shown, std::fs::read_to_string(file).expect("a kept mail"));
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let mail = tokio::time::timeout(PATIENCE, mail).await;
+        mail.unwrap_or_else(|_| panic!("no mail to {recipient}: {:#?}", self.log()))
     }
 
     /// Returns the address of the database.
@@ -239,6 +264,11 @@ impl Response {
         found.sort_unstable();
         found
     }
+}
+
+/// Returns whether a line of the log names the file of a mail.
+fn is_file_of_mail(line: &str) -> bool {
+    line.starts_with("  .local/mail/")
 }
 
 fn read(stream: impl AsyncRead + Unpin + Send + 'static, log: &Arc<Mutex<Vec<String>>>) {
