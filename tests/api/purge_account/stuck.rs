@@ -187,7 +187,8 @@ fn requested_two_hours_ago(app: &TestApp, user: &TestUser) {
 /// Delivers the records of the stream, as Lambda does with the event source mapping of the template, until no more
 /// arrive. Returns the failed records, each as often as it failed.
 async fn deliver_until_silent(app: &TestApp) -> Vec<String> {
-    let mapping = &app.template.stream_mappings()[0];
+    let mut mappings = app.template.stream_mappings().iter();
+    let mapping = mappings.find(|mapping| mapping.operation == "purge-account").expect("a mapping");
     let mut reader = StreamReader::new(&app.database, ACCOUNT_DELETIONS).expect("a reader");
     let mut all_failed = Vec::new();
     loop {
