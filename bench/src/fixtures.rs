@@ -7,8 +7,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use local::{database::Storage, gateway::HttpRequest};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     catalog::{self, Model},
@@ -90,11 +92,24 @@ impl Fixtures {
                     json!({"current_password": user.password, "new_password": "a bag full of new movies"});
                 HttpRequest::new("PUT", "/api/auth/password").bearer(&token).json(&body)
             }
+            // Each request has a source address of its own, because an address may send only twenty in an hour.
+            "forgot-password" => HttpRequest::new("POST", "/api/auth/forgot")
+                .json(&json!({"email": self.user().email}))
+                .source_ip(format!("2001:db8:0:{:x}::1", self.unique())),
+            "reset-password" => {
+                let token = self.reset_token(subject.cost).await?;
+                let body = json!({"reset_token": token, "password": "a bag full of new movies"});
+                HttpRequest::new("POST", "/api/auth/reset").json(&body)
+            }
             "delete-account" => {
                 HttpRequest::new("DELETE", "/api/auth/account").bearer(&self.logged_in(LEAST_COST).await?.1)
             }
             "purge-account" => {
-                self.forget_account_deletions()?;
+                self.forget("AccountDeletionsTable", "user_id")?;
+                return Ok(schedule());
+            }
+            "send-mail" => {
+                self.forget("OutboxTable", "id")?;
                 return Ok(schedule());
             }
             other => bail!("there is no event for {other}: add one to bench/src/fixtures.rs"),
@@ -109,9 +124,11 @@ impl Fixtures {
             let (TestUser { password, .. }, hash) = self.known(subject.cost).await?;
             more.extend([("PASSWORD".to_owned(), password), ("PASSWORD_HASH".to_owned(), hash)]);
         }
-        if subject.operation == "purge-account" {
-            // Measurements may have requested some since the event was made.
-            self.forget_account_deletions()?;
+        // Measurements may have added some since the event was made.
+        match subject.operation.as_str() {
+            "purge-account" => self.forget("AccountDeletionsTable", "user_id")?,
+            "send-mail" => self.forget("OutboxTable", "id")?,
+            _ => {}
         }
         self.system.launch(subject, &more).await
     }
@@ -187,11 +204,27 @@ impl Fixtures {
         Ok((user, hash))
     }
 
-    /// Removes the account deletions that measurements have requested, so that `purge-account` finds none.
-    fn forget_account_deletions(&self) -> Result<()> {
-        let table = self.system.table("AccountDeletionsTable")?;
-        for deletion in self.system.database.items(table)? {
-            self.system.database.delete_item(table, json!({"user_id": deletion["user_id"]}))?;
+    /// Returns a reset token of a new user, whose hash has this cost.
+    async fn reset_token(&mut self, cost: u32) -> Result<String> {
+        let user = self.user();
+        let id = text(&self.ask("signup", cost, &credentials("signup", &user)).await?, "id")?;
+        let token = format!("{:0>32}", self.unique());
+        let item = json!({
+            "token_hash": {"S": URL_SAFE_NO_PAD.encode(Sha256::digest(&token))},
+            "user_id": {"S": id},
+            "session_epoch": {"N": "0"},
+            // In the year 2100.
+            "expires_at": {"N": "4102444800"},
+        });
+        self.system.database.put_item(self.system.table("PasswordResetsTable")?, item)?;
+        Ok(URL_SAFE_NO_PAD.encode(token))
+    }
+
+    /// Deletes all items of a table with this key, so that the hourly run of its function finds none.
+    fn forget(&self, table: &str, key: &str) -> Result<()> {
+        let table = self.system.table(table)?;
+        for item in self.system.database.items(table)? {
+            self.system.database.delete_item(table, json!({key: item[key]}))?;
         }
         Ok(())
     }
@@ -215,7 +248,7 @@ fn credentials(operation: &str, user: &TestUser) -> HttpRequest {
     HttpRequest::new("POST", &format!("/api/auth/{operation}")).json(&body)
 }
 
-/// Returns the hourly event. In most hours there is no account to delete.
+/// Returns the hourly event. In most hours there is no account to delete and no mail to send.
 fn schedule() -> Value {
     json!({
         "version": "0",

@@ -115,9 +115,10 @@ impl System {
         let value = match name {
             _ if name.ends_with("_TABLE") => self.table(written["Ref"].as_str().unwrap_or_default())?,
             "JWT_SECRET_KEY" => TOKEN_KEY,
-            // Without a value, no previous key is accepted, and the ceiling is the cost.
-            "JWT_PREVIOUS_SECRET_KEY" | "BCRYPT_COST_CEILING" => "",
+            // Without a value, no previous key is accepted, the ceiling is the cost, and mails have no link.
+            "JWT_PREVIOUS_SECRET_KEY" | "BCRYPT_COST_CEILING" | "PASSWORD_RESET_URL" => "",
             "STAGE" | "RELEASE" => "bench",
+            "MAIL_FROM" => local::template::MAIL_FROM,
             // One user adds all movies.
             "MOVIES_PER_USER" => "1000000",
             _ => written.as_str().with_context(|| {

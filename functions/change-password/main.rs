@@ -1,10 +1,10 @@
 //! `PUT /api/auth/password` with `{current_password, new_password}`: changes the password and ends every session.
 //!
 //! 200 with a new token; 400, 401, 413, 415; 403 `invalid_credentials`; 429 `too_many_attempts`,
-//! `too_many_concurrent_writes`. Writes `Users`; counts in `PasswordAttempts`.
+//! `too_many_concurrent_writes`. Writes `Users`, and `Outbox` where mails are sent; counts in `PasswordAttempts`.
 
 use shared::{
-    auth::{PasswordCheck, PasswordEndpoint, Sessions},
+    auth::{Notices, PasswordCheck, PasswordEndpoint, Sessions},
     http::{self, Fields, FromBody, HandlerResult, Request, TokenResponse},
     model::{NewPassword, SubmittedPassword},
     runtime::{self, App},
@@ -27,14 +27,15 @@ impl FromBody for ChangePasswordRequest {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http::Error> {
     let app = App::from_env().await?;
-    let (sessions, users) = (app.sessions()?, app.users()?);
+    let (sessions, users, notices) = (app.sessions()?, app.users()?, app.notices());
     let check = app.password_check(PasswordEndpoint::ChangePassword, runtime::hasher()?)?;
-    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &check, request)).await
+    http::serve(env!("CARGO_BIN_NAME"), |request| handle(&sessions, &users, &notices, &check, request)).await
 }
 
 async fn handle(
     sessions: &Sessions,
     users: &Users,
+    notices: &Notices,
     check: &PasswordCheck,
     request: Request,
 ) -> HandlerResult {
@@ -47,7 +48,7 @@ async fn handle(
     let stored = StoredCredentials { user_id, password_hash, session_epoch: session.epoch };
     check.verify_attempt(attempt, &current_password, stored).await?;
     let new_hash = check.hasher().hash(&new_password)?;
-    match users.change_password(session, &new_hash).await? {
+    match users.change_password(session, &new_hash, notices.of_change(email).as_ref()).await? {
         PasswordChangeOutcome::Changed { session_epoch } => {
             SecurityEvent::PasswordChanged.log();
             http::ok(&TokenResponse::from(sessions.issue(user_id, session_epoch)?))

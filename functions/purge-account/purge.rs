@@ -17,13 +17,12 @@ use std::{collections::BTreeMap, error::Error, time::Duration};
 use lambda_runtime::tracing;
 use shared::{
     model::{Clock, Timestamp},
+    runtime::{BatchReport, StreamRecord},
     store::{AccountDeletions, FinishDeletionOutcome, Movies, StoreError, Users},
     telemetry::{Metric, SecurityEvent, error_chain, measure},
 };
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
-
-use crate::event::{NoUserId, Record, Report};
 
 /// The part of a run's time that is reserved for triggering the next run. DynamoDB may not respond to one attempt, which
 /// takes 2 s, and still respond to the next.
@@ -83,8 +82,8 @@ enum Failure {
 
 impl Purge {
     /// Carries out the account deletions of these records. Returns the records that have to be delivered again.
-    pub async fn run_records(&self, records: &[Record], deadline: Timestamp) -> Report {
-        let ids: Vec<Result<Uuid, NoUserId>> = records.iter().map(Record::user_id).collect();
+    pub async fn run_records(&self, records: &[StreamRecord], deadline: Timestamp) -> BatchReport {
+        let ids: Vec<Option<Uuid>> = records.iter().map(|record| record.key("user_id")).collect();
         let mut users: Vec<Uuid> = Vec::new();
         for user_id in ids.iter().flatten() {
             // A batch can contain an account deletion twice: new, and retriggered.
@@ -93,15 +92,13 @@ impl Purge {
             }
         }
         let failures = self.run(users, deadline).await;
-        let mut report = Report::default();
+        let mut report = BatchReport::default();
         for (record, id) in records.iter().zip(ids) {
-            let cause = match id.as_ref().map(|user_id| failures.get(user_id)) {
-                Ok(None) => continue,
-                Ok(Some(failure)) => error_chain(failure),
-                Err(no_user_id) => error_chain(no_user_id),
-            };
-            tracing::error!(sequence_number = record.sequence_number(), cause, "a record failed");
-            report.failed(record);
+            match id.map(|user_id| failures.get(&user_id)) {
+                Some(None) => {}
+                Some(Some(failure)) => report.failed(record, &error_chain(failure)),
+                None => report.failed(record, "the record has no user id"),
+            }
         }
         report
     }

@@ -12,15 +12,17 @@ use serde_json::{Map, Value};
 
 use crate::{
     operations, policies,
-    test_app::{ACCOUNT_DELETIONS, MOVIES, PASSWORD_ATTEMPTS, TestApp, USERS},
+    test_app::{ACCOUNT_DELETIONS, MOVIES, OUTBOX, PASSWORD_ATTEMPTS, PASSWORD_RESETS, TestApp, USERS},
 };
 
 /// The kinds of items in each table, by the prefixes of their keys.
-const KINDS: [(&str, &[&str]); 4] = [
+const KINDS: [(&str, &[&str]); 6] = [
     (USERS, &["user#", "email#"]),
     (MOVIES, &["movie#", "name#"]),
     (ACCOUNT_DELETIONS, &[""]),
     (PASSWORD_ATTEMPTS, &[""]),
+    (OUTBOX, &[""]),
+    (PASSWORD_RESETS, &[""]),
 ];
 
 /// Stands for the kind if a request names no keys, and for all attributes.
@@ -256,7 +258,12 @@ fn kind(table: &str, key: &Value) -> String {
 }
 
 fn key_attribute(table: &str) -> &'static str {
-    if table == ACCOUNT_DELETIONS { "user_id" } else { "pk" }
+    match table {
+        ACCOUNT_DELETIONS => "user_id",
+        OUTBOX => "id",
+        PASSWORD_RESETS => "token_hash",
+        _ => "pk",
+    }
 }
 
 fn attributes_of(table: &str, item: &Map<String, Value>) -> BTreeSet<String> {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use local::{
     fault_proxy::{Fault, Rule},
+    mail_service,
     runtime_api::Outcome,
     streams::StreamReader,
     template::Template,
@@ -42,7 +43,7 @@ const OF_SERVICES: [(&str, &str, &str); 9] = [
 async fn every_alarm_and_every_graph_has_a_metric_that_exists() {
     let app = TestApp::start_with_json_logs().await;
     let (alarms, graphs) = (alarms(&app.template), graphs(&app.template));
-    assert!(alarms.len() >= 33, "{alarms:#?}");
+    assert!(alarms.len() >= 44, "{alarms:#?}");
     emit_everything(&app).await;
     let counted = counted_in_the_access_log(&app.template);
     let emitted: BTreeSet<Watched> = emf::measurements(&emf::documents(&app))
@@ -152,7 +153,15 @@ async fn emit_everything(app: &TestApp) {
     for event in [json!({}), records] {
         assert_eq!(purge.invoke(&event).await, Outcome::Response(json!({"batchItemFailures": []})));
     }
+    let refused = mail_service::Fault::Refuse("MessageRejected");
+    for fault in [mail_service::Fault::AccessDenied, refused] {
+        app.mail_service.inject(mail_service::Rule::once(fault));
+    }
+    assert_eq!(app.deliver_mails().await.len(), 1);
+    app.send_mails().await;
+    app.send_mails_on_schedule().await;
     app.wait_for_log_with(&["PendingAccountDeletions"]).await;
+    app.wait_for_log_with(&["PendingMails"]).await;
     app.wait_for_log_with(&["LoginsThrottled"]).await;
 }
 

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::{
     consistency::assert_consistent,
     expect::{expect_problem, response_snapshot, token},
-    test_app::{NEW_PASSWORD, PASSWORD, TestApp, TestUser, USERS, put},
+    test_app::{NEW_PASSWORD, OUTBOX, PASSWORD, TestApp, TestUser, USERS, put},
     tokens::decoded,
 };
 
@@ -54,7 +54,9 @@ async fn a_change_ends_every_session_but_the_new_one() {
     assert!(hash["S"].as_str().is_some_and(|hash| hash.starts_with("$2b$04$")), "{hash}");
     user["password_hash"] = hash;
     user["session_epoch"] = json!({"N": "1"});
-    assert_eq!(app.table_contents(), expected, "nothing else has changed");
+    let mut contents = app.table_contents();
+    contents.retain(|key, _| !key.starts_with(OUTBOX));
+    assert_eq!(contents, expected, "nothing else has changed");
 
     let fresh = token(&response);
     let claims = decoded(fresh.split('.').nth(1).expect("claims"));
@@ -154,4 +156,31 @@ async fn a_user_deleted_after_the_read_is_401() {
     let (response, ()) = join(app.send(change(&ann, PASSWORD, NEW_PASSWORD)), deleted).await;
     expect_problem(&response, 401, "invalid_token");
     assert!(app.item(USERS, &format!("user#{}", ann.id)).is_none(), "the deleted user exists again");
+}
+
+#[tokio::test]
+async fn the_owner_is_told_of_a_change_by_mail() {
+    let app = TestApp::start().await;
+    let ann = app.create_user("ann").await;
+    assert_eq!(app.send(change(&ann, PASSWORD, NEW_PASSWORD)).await.status, 200);
+    let [notice] = &app.outbox()[..] else { panic!("one notice expected: {:?}", app.outbox()) };
+    assert_eq!((&notice["kind"]["S"], &notice["email"]["S"]), (&json!("notice"), &json!(ann.email)));
+    app.send_mails().await;
+    assert_eq!(app.mails_to(&ann.email).len(), 1);
+}
+
+/// A deployment without mails has no outbox. There, a change costs what it cost before there were mails.
+#[tokio::test]
+async fn without_an_outbox_a_change_is_one_update() {
+    let app = TestApp::start_with(1, &[("OUTBOX_TABLE", "")]).await;
+    let ann = app.create_user("ann").await;
+    app.proxy.clear_calls();
+    assert_eq!(app.send(change(&ann, PASSWORD, NEW_PASSWORD)).await.status, 200);
+    let calls = app.proxy.calls_of("change-password");
+    assert_eq!(calls.len(), 7, "{calls:#?}");
+    let last = calls.last().expect("a request");
+    assert_eq!((&*last.operation, &last.tables[..]), ("UpdateItem", &[USERS.to_owned()][..]));
+    app.wait_for_log_with(&["PUT /api/auth/password", "read_units=2.5", "write_units=5.0"]).await;
+    assert_eq!(app.outbox().len(), 0);
+    assert_eq!(app.log_in(&ann.email, NEW_PASSWORD).await.status, 200);
 }

@@ -134,8 +134,8 @@ fn tables_with_data_are_retained_and_protected() {
     let tables = of_type(&template, "AWS::DynamoDB::Table");
     assert_eq!(tables.len(), template.tables().len());
     for (name, table) in tables {
-        if name == "PasswordAttemptsTable" {
-            // It holds no data: see `the_table_of_attempts_is_deleted_with_its_stack`.
+        if EPHEMERAL.contains(&name.as_str()) {
+            // It holds no data: see `tables_of_ephemeral_items_are_deleted_with_their_stack`.
             continue;
         }
         assert_eq!([&table["DeletionPolicy"], &table["UpdateReplacePolicy"]], ["Retain", "Retain"], "{name}");
@@ -151,20 +151,80 @@ fn tables_with_data_are_retained_and_protected() {
     }
 }
 
-/// Counters of wrong passwords expire within a day, and their names depend on the signing key of the stack. If they
-/// were retained, an operator would have to delete them; restored ones would count expired failures.
+/// The tables whose items are obsolete within a day.
+const EPHEMERAL: [&str; 3] = ["PasswordAttemptsTable", "OutboxTable", "PasswordResetsTable"];
+
+/// If they were retained, an operator would have to delete them. Restored counters would count expired failures, and
+/// restored mails would be sent again.
 #[test]
-fn the_table_of_attempts_is_deleted_with_its_stack() {
+fn tables_of_ephemeral_items_are_deleted_with_their_stack() {
     let template = template();
-    let table = &template.document()["Resources"]["PasswordAttemptsTable"];
-    assert_eq!([&table["DeletionPolicy"], &table["UpdateReplacePolicy"]], ["Delete", "Delete"]);
-    let attempts = properties(&template, "PasswordAttemptsTable");
-    assert_eq!(attempts["TimeToLiveSpecification"], json!({"AttributeName": "expires_at", "Enabled": true}));
-    for absent in ["DeletionProtectionEnabled", "PointInTimeRecoverySpecification", "TableName"] {
-        assert_eq!(attempts[absent], Value::Null, "{absent}");
+    for name in EPHEMERAL {
+        let table = &template.document()["Resources"][name];
+        assert_eq!([&table["DeletionPolicy"], &table["UpdateReplacePolicy"]], ["Delete", "Delete"], "{name}");
+        let properties = properties(&template, name);
+        let expiry = json!({"AttributeName": "expires_at", "Enabled": true});
+        // A mail ends when it is sent.
+        let expiry = if name == "OutboxTable" { Value::Null } else { expiry };
+        assert_eq!(properties["TimeToLiveSpecification"], expiry, "{name}");
+        for absent in ["DeletionProtectionEnabled", "PointInTimeRecoverySpecification", "TableName"] {
+            assert_eq!(properties[absent], Value::Null, "{name} {absent}");
+        }
+        let encryption = &template.document()["Resources"]["UsersTable"]["Properties"]["SSESpecification"];
+        assert_eq!(properties["SSESpecification"], *encryption, "{name} is encrypted like the others");
     }
-    let users = properties(&template, "UsersTable");
-    assert_eq!(attempts["SSESpecification"], users["SSESpecification"], "encrypted like the others");
+}
+
+/// The reference of an existing resource to an optional one would fail where it does not exist.
+#[test]
+fn without_mail_from_nothing_of_the_mails_exists() {
+    let with = template();
+    let without = with.with_parameters(&[("MailFrom", "")]).expect("good parameters");
+    assert_eq!(with.document()["Parameters"]["MailFrom"]["Default"], "", "mails are off by default");
+    let names = |template: &Template| -> BTreeSet<String> {
+        template.functions().iter().map(|function| function.operation.clone()).collect()
+    };
+    let optional = ["forgot-password", "reset-password", "send-mail"].map(str::to_owned);
+    let off: BTreeSet<String> = names(&with).difference(&names(&without)).cloned().collect();
+    assert_eq!(off, BTreeSet::from(optional));
+    let change = without.function("change-password").expect("the function");
+    assert!(!change.environment.contains_key("OUTBOX_TABLE"));
+    assert!(change.statements.iter().all(|statement| !statement.to_string().contains("Outbox")));
+
+    let resources = with.document()["Resources"].as_object().expect("resources");
+    let (optional, always): (Vec<_>, Vec<_>) =
+        resources.iter().partition(|(_, resource)| resource["Condition"] == "SendsMail");
+    assert!(optional.len() >= 18, "{:?}", optional.iter().map(|(name, _)| name).collect::<Vec<_>>());
+    let referred = |text: &str, name: &str| {
+        let forms = [format!("\"{name}\""), format!("${{{name}}}"), format!("${{{name}.")];
+        forms.iter().any(|form| text.contains(form))
+    };
+    for (name, resource) in always {
+        // Only a branch of the condition may refer to them.
+        let text = without_branches(resource).to_string();
+        let found = optional.iter().find(|(optional, _)| referred(&text, optional));
+        assert!(found.is_none(), "{name} refers to {:?}", found.map(|(optional, _)| optional));
+    }
+    // A stack that turns mails off could not be updated if a route that ends had settings.
+    let settings = properties(&with, "Api")["RouteSettings"].to_string();
+    assert!(!settings.contains("/api/auth/forgot") && !settings.contains("/api/auth/reset"));
+    for (name, resource) in optional.iter().filter(|(_, it)| it["Type"] == "AWS::Serverless::Function") {
+        // Without it, SAM creates the deployment group of a function that does not exist.
+        let preference = &resource["Properties"]["DeploymentPreference"];
+        assert_eq!(preference["PassthroughCondition"], true, "{name}");
+    }
+}
+
+/// Returns a value with what it is without mails in place of each choice.
+fn without_branches(value: &Value) -> Value {
+    match value {
+        Value::Object(entries) => match entries.get("Fn::If").and_then(Value::as_array) {
+            Some(choice) if choice[0] == "SendsMail" => without_branches(&choice[2]),
+            _ => entries.iter().map(|(name, entry)| (name.clone(), without_branches(entry))).collect(),
+        },
+        Value::Array(items) => items.iter().map(without_branches).collect(),
+        scalar => scalar.clone(),
+    }
 }
 
 #[test]

@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 use crate::{
     operations,
     test_app::{
-        ACCOUNT_DELETIONS, NEW_PASSWORD, Owner, PASSWORD, TestApp, TestUser, delete, get, movie, movie_path,
-        post, put,
+        ACCOUNT_DELETIONS, NEW_PASSWORD, Owner, PASSWORD, TestApp, TestUser, delete, forgot_password, get,
+        movie, movie_path, post, put, reset_password,
     },
 };
 
@@ -40,12 +40,16 @@ enum Scenario {
     UpdateDetails,
     DeleteMovie,
     ChangePassword,
+    /// A change in a deployment without mails.
+    ChangePasswordQuietly,
+    ForgotPassword,
+    ResetPassword,
     Logout,
     DeleteAccount,
 }
 
 /// The scenarios that are not [`Scenario::Read`].
-const OTHER_SCENARIOS: [Scenario; 10] = [
+const OTHER_SCENARIOS: [Scenario; 13] = [
     Scenario::Signup,
     Scenario::Login,
     Scenario::CreateMovie,
@@ -54,6 +58,9 @@ const OTHER_SCENARIOS: [Scenario; 10] = [
     Scenario::UpdateDetails,
     Scenario::DeleteMovie,
     Scenario::ChangePassword,
+    Scenario::ChangePasswordQuietly,
+    Scenario::ForgotPassword,
+    Scenario::ResetPassword,
     Scenario::Logout,
     Scenario::DeleteAccount,
 ];
@@ -80,7 +87,9 @@ impl Scenario {
             Self::CreateMovie => "create-movie",
             Self::RenameMovie | Self::RespellMovie | Self::UpdateDetails => "update-movie",
             Self::DeleteMovie => "delete-movie",
-            Self::ChangePassword => "change-password",
+            Self::ChangePassword | Self::ChangePasswordQuietly => "change-password",
+            Self::ForgotPassword => "forgot-password",
+            Self::ResetPassword => "reset-password",
             Self::Logout => "logout",
             Self::DeleteAccount => "delete-account",
         }
@@ -96,14 +105,21 @@ impl Scenario {
         };
         let calls = (operations::find(self.operation()).calls)(&Owner::default());
         let requests = calls[call].round_trips.iter().copied().flatten();
-        requests.filter_map(|request| request.split([' ', ':']).next()).collect()
+        let actions = requests.filter_map(|request| request.split([' ', ':']).next());
+        match self {
+            // The change is the only write, so it is no transaction.
+            Self::ChangePasswordQuietly => actions
+                .map(|action| if action == "TransactWriteItems" { "UpdateItem" } else { action })
+                .collect(),
+            _ => actions.collect(),
+        }
     }
 
     /// Returns the indexes of the requests that meet a fault: all of them, but of a password change only one of
     /// identical concurrent ones, and none that it has in common with a login.
     fn places(self) -> Vec<usize> {
         match self {
-            Self::ChangePassword => vec![0, 4, 6],
+            Self::ChangePassword | Self::ChangePasswordQuietly => vec![0, 4, 6],
             _ => (0..self.requests().len()).collect(),
         }
     }
@@ -117,7 +133,11 @@ impl Scenario {
 
     /// Returns the number of items in the transaction.
     fn transaction_items(self) -> usize {
-        if matches!(self, Self::Signup | Self::DeleteAccount) { 2 } else { 3 }
+        match self {
+            Self::Signup | Self::DeleteAccount | Self::ChangePassword => 2,
+            Self::ResetPassword => 4,
+            _ => 3,
+        }
     }
 
     /// Returns whether it changes anything other than the counters of password attempts.
@@ -132,12 +152,25 @@ impl Scenario {
 
     /// Returns whether it changes the account of a user. Then each case has its own user.
     fn is_of_account(self) -> bool {
-        matches!(self, Self::ChangePassword | Self::Logout | Self::DeleteAccount)
+        matches!(
+            self,
+            Self::ChangePassword
+                | Self::ChangePasswordQuietly
+                | Self::ForgotPassword
+                | Self::ResetPassword
+                | Self::Logout
+                | Self::DeleteAccount
+        )
+    }
+
+    /// Returns whether none of its requests are concurrent.
+    fn is_sequential(self) -> bool {
+        !matches!(self, Self::Login | Self::ChangePassword | Self::ChangePasswordQuietly)
     }
 
     /// Sorts the requests if their order may differ.
     fn in_order(self, mut requests: Vec<String>) -> Vec<String> {
-        if matches!(self, Self::Login | Self::ChangePassword) {
+        if !self.is_sequential() {
             requests.sort();
         }
         requests
@@ -163,7 +196,9 @@ struct Case {
 
 impl FaultTest {
     async fn new(scenario: Scenario) -> Self {
-        let app = TestApp::start().await;
+        let without_mails: &[_] = &[("OUTBOX_TABLE", "")];
+        let overrides = if scenario == Scenario::ChangePasswordQuietly { without_mails } else { &[] };
+        let app = TestApp::start_with(1, overrides).await;
         let ann = app.create_user("ann").await;
         Self { app, scenario, ann }
     }
@@ -202,15 +237,19 @@ impl FaultTest {
             Scenario::RespellMovie => put(&url, &json!({"name": format!("OLD {number}")})),
             Scenario::UpdateDetails => put(&url, &json!({"genres": ["Thriller"]})),
             Scenario::DeleteMovie => delete(&url),
-            Scenario::ChangePassword => {
+            Scenario::ChangePassword | Scenario::ChangePasswordQuietly => {
                 let body = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
                 put("/api/auth/password", &body)
             }
+            Scenario::ForgotPassword => forgot_password(&user.email),
+            Scenario::ResetPassword => reset_password(&self.app.issue_reset_token(&user), NEW_PASSWORD),
             Scenario::Logout => post("/api/auth/logout", &json!({})),
             Scenario::DeleteAccount => delete("/api/auth/account"),
         };
         let request = match self.scenario {
-            Scenario::Signup | Scenario::Login => request,
+            Scenario::Signup | Scenario::Login | Scenario::ForgotPassword | Scenario::ResetPassword => {
+                request
+            }
             _ => request.bearer(&user.token),
         };
         Case { number, request, user, url }
@@ -259,7 +298,12 @@ impl FaultTest {
             Scenario::RespellMovie => shown().await["name"] == format!("OLD {}", case.number),
             Scenario::UpdateDetails => shown().await["genres"] == json!(["Thriller"]),
             Scenario::DeleteMovie => shown().await["code"] == "movie_not_found",
-            Scenario::ChangePassword => self.app.log_in(&case.user.email, NEW_PASSWORD).await.status == 200,
+            Scenario::ChangePassword | Scenario::ChangePasswordQuietly | Scenario::ResetPassword => {
+                let notices = usize::from(self.scenario != Scenario::ChangePasswordQuietly);
+                self.mails_of(case) == notices
+                    && self.app.log_in(&case.user.email, NEW_PASSWORD).await.status == 200
+            }
+            Scenario::ForgotPassword => self.mails_of(case) > 0,
             Scenario::Logout => self.app.get_account(&case.user.token).await.status == 401,
             Scenario::DeleteAccount => {
                 let account_deletions = self.app.database.items(ACCOUNT_DELETIONS).expect("items");
@@ -270,6 +314,11 @@ impl FaultTest {
             }
             Scenario::Login | Scenario::Read(_) => true,
         }
+    }
+
+    /// Returns the number of mails in the outbox to the user of a case.
+    fn mails_of(&self, case: &Case) -> usize {
+        self.app.outbox().iter().filter(|mail| mail["email"]["S"] == case.user.email).count()
     }
 
     fn name(&self) -> String {

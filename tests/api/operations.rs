@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::{
     access::{self, ALL, Access, MOVIE_ATTRIBUTES, SESSION_ATTRIBUTES, USER_ATTRIBUTES},
     test_app::{
-        ACCOUNT_DELETIONS, MOVIES, NEW_PASSWORD, Owner, PASSWORD, PASSWORD_ATTEMPTS, USERS, delete, get,
-        movie, post, put,
+        ACCOUNT_DELETIONS, MOVIES, NEW_PASSWORD, OUTBOX, Owner, PASSWORD, PASSWORD_ATTEMPTS, PASSWORD_RESETS,
+        USERS, delete, get, movie, post, put,
     },
 };
 
@@ -79,6 +79,10 @@ const DELETE_ATTEMPTS: &str = "DeleteItem PasswordAttemptsTable";
 
 /// A request with this token is refused before it can end a session.
 const BAD_TOKEN: &str = "no.good.token";
+/// A well-formed token that was never issued.
+pub const UNKNOWN_RESET_TOKEN: &str = "VGhpcyB0b2tlbiB3YXMgbmV2ZXIgaXNzdWVkLiAgICA";
+/// The attributes of a new mail.
+const MAIL_ATTRIBUTES: &[&str] = &["created_at", "email", "kind"];
 /// An id that no movie has.
 const UNKNOWN_MOVIE: &str = "019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7";
 
@@ -146,6 +150,7 @@ pub static OPERATIONS: &[Operation] = &[
             let checked: &[_] = &["email_key", "password_hash"];
             accesses.push(access::get(USERS, "user#", &[SESSION_ATTRIBUTES, checked]));
             accesses.push(access::update(USERS, "user#", &["password_hash", "session_epoch"]));
+            accesses.push(access::put(OUTBOX, "", MAIL_ATTRIBUTES));
             accesses
         },
         calls: |_| {
@@ -155,14 +160,66 @@ pub static OPERATIONS: &[Operation] = &[
                     &[GET_USER, GET_ATTEMPTS],
                     &[PUT_ATTEMPTS],
                     &[DELETE_ATTEMPTS, COUNT_ATTEMPTS, COUNT_ATTEMPTS],
-                    &["UpdateItem UsersTable"],
+                    &["TransactWriteItems: Update UsersTable, Put OutboxTable"],
                 ],
-                units: (2.5, 5.0),
+                units: (2.5, 8.0),
             }]
         },
         repeatable: Some(|owner| {
             let too_short = json!({"current_password": "x", "new_password": "short"});
             (put("/api/auth/password", &too_short).bearer(&owner.user.token), 400)
+        }),
+    },
+    Operation {
+        name: "forgot-password",
+        caller: Caller::Anyone,
+        hashes: false,
+        ends_sessions: false,
+        accesses: || {
+            vec![
+                access::update(PASSWORD_ATTEMPTS, "", &["expires_at", "failures"]),
+                access::put(OUTBOX, "", MAIL_ATTRIBUTES),
+            ]
+        },
+        calls: |owner| {
+            vec![ExampleCall {
+                body: Some(json!({"email": owner.user.email})),
+                round_trips: &[&[COUNT_ATTEMPTS], &["PutItem OutboxTable"]],
+                units: (0.0, 2.0),
+            }]
+        },
+        repeatable: Some(|_| (post("/api/auth/forgot", &json!({"email": "nobody"})), 400)),
+    },
+    Operation {
+        name: "reset-password",
+        caller: Caller::Anyone,
+        hashes: true,
+        ends_sessions: true,
+        accesses: || {
+            vec![
+                access::get(PASSWORD_RESETS, "", &[ALL]),
+                access::get(USERS, "user#", &[SESSION_ATTRIBUTES, &["email_key"]]),
+                access::update(USERS, "user#", &["password_hash", "session_epoch"]),
+                access::delete(PASSWORD_RESETS, ""),
+                access::put(OUTBOX, "", MAIL_ATTRIBUTES),
+                access::delete(PASSWORD_ATTEMPTS, ""),
+            ]
+        },
+        calls: |owner| {
+            vec![ExampleCall {
+                body: Some(json!({"reset_token": owner.reset_token, "password": NEW_PASSWORD})),
+                round_trips: &[
+                    &["GetItem PasswordResetsTable consistently"],
+                    &[GET_USER],
+                    &["TransactWriteItems: Update UsersTable, Delete PasswordResetsTable, Put OutboxTable, \
+                       Delete PasswordAttemptsTable"],
+                ],
+                units: (2.0, 8.0),
+            }]
+        },
+        repeatable: Some(|_| {
+            let body = json!({"reset_token": UNKNOWN_RESET_TOKEN, "password": NEW_PASSWORD});
+            (post("/api/auth/reset", &body), 403)
         }),
     },
     Operation {
@@ -351,6 +408,26 @@ pub static OPERATIONS: &[Operation] = &[
                 access::update(ACCOUNT_DELETIONS, "", &["run_count"]),
                 access::delete(ACCOUNT_DELETIONS, ""),
                 access::scan(ACCOUNT_DELETIONS),
+            ]
+        },
+        calls: |_| Vec::new(),
+        repeatable: None,
+    },
+    Operation {
+        name: "send-mail",
+        caller: Caller::Aws,
+        hashes: false,
+        ends_sessions: false,
+        accesses: || {
+            vec![
+                access::get(OUTBOX, "", &[ALL]),
+                access::scan(OUTBOX),
+                access::update(OUTBOX, "", &["counted"]),
+                access::delete(OUTBOX, ""),
+                access::get(USERS, "email#", &[&["user_id"]]),
+                access::get(USERS, "user#", &[SESSION_ATTRIBUTES, &["id"]]),
+                access::update(PASSWORD_ATTEMPTS, "", &["expires_at", "failures"]),
+                access::put(PASSWORD_RESETS, "", &["expires_at", "session_epoch", "user_id"]),
             ]
         },
         calls: |_| Vec::new(),

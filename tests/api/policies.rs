@@ -37,26 +37,38 @@ async fn every_role_allows_exactly_the_requests_of_its_function() {
 
 #[test]
 fn beside_data_a_role_allows_only_its_log() {
-    let logs = json!({"Fn::GetAtt": ["FunctionLogs", "Arn"]}).to_string();
-    let stream = json!({"Fn::GetAtt": ["AccountDeletionsTable", "StreamArn"]}).to_string();
-    let queue = json!({"Fn::GetAtt": ["PurgeDeadLetters", "Arn"]}).to_string();
+    let attribute = |resource: &str, name: &str| json!({"Fn::GetAtt": [resource, name]}).to_string();
+    let logs = attribute("FunctionLogs", "Arn");
+    // The statement has a condition, too: see `send_mail_sends_from_its_own_address_only`.
+    let ses = |resource| format!("arn:aws:ses:eu-west-1:123456789012:{resource}/*");
+    let identities = json!([ses("identity"), ses("configuration-set")]).to_string();
     // IAM has no narrower resource for the list of streams, which contains no stored data.
     let everything = json!("*").to_string();
-    let of_all = [("logs:CreateLogStream", &logs), ("logs:PutLogEvents", &logs)];
+    let of_all = [("logs:CreateLogStream", logs.clone()), ("logs:PutLogEvents", logs)];
     // Lambda reads the stream and writes to the queue with the role of the function that it triggers.
-    let of_the_purge = [
-        ("dynamodb:DescribeStream", &stream),
-        ("dynamodb:GetRecords", &stream),
-        ("dynamodb:GetShardIterator", &stream),
-        ("dynamodb:ListStreams", &everything),
-        ("sqs:SendMessage", &queue),
-    ];
+    let of_stream = |table: &str, queue: &str| {
+        let (stream, queue) = (attribute(table, "StreamArn"), attribute(queue, "Arn"));
+        vec![
+            ("dynamodb:DescribeStream", stream.clone()),
+            ("dynamodb:GetRecords", stream.clone()),
+            ("dynamodb:GetShardIterator", stream),
+            ("dynamodb:ListStreams", everything.clone()),
+            ("sqs:SendMessage", queue),
+        ]
+    };
     let template = Template::load("template.yaml").expect("template.yaml is readable");
     for function in template.functions() {
-        let of_its_own: &[_] = if function.operation == "purge-account" { &of_the_purge } else { &[] };
-        let expected = of_all.iter().chain(of_its_own);
+        let mut expected = of_all.to_vec();
+        match function.operation.as_str() {
+            "purge-account" => expected.extend(of_stream("AccountDeletionsTable", "PurgeDeadLetters")),
+            "send-mail" => {
+                expected.extend(of_stream("OutboxTable", "MailDeadLetters"));
+                expected.push(("ses:SendEmail", identities.clone()));
+            }
+            _ => {}
+        }
         let expected: BTreeSet<Permission> =
-            expected.map(|(action, resource)| ((*action).to_owned(), (*resource).to_owned())).collect();
+            expected.into_iter().map(|(action, resource)| (action.to_owned(), resource)).collect();
         let others = function.statements.iter().filter(|statement| table_or_index(statement).is_none());
         let granted: BTreeSet<Permission> = others
             .flat_map(|statement| {
@@ -65,6 +77,19 @@ fn beside_data_a_role_allows_only_its_log() {
             .collect();
         assert_eq!(granted, expected, "{}", function.operation);
     }
+}
+
+#[test]
+fn send_mail_sends_from_its_own_address_only() {
+    let template = Template::load("template.yaml").expect("template.yaml is readable");
+    let with_condition = |function: &FunctionDefinition| {
+        let conditions = function.statements.iter().map(|statement| statement["Condition"].clone());
+        let conditions: Vec<Value> = conditions.filter(|condition| !condition.is_null()).collect();
+        (!conditions.is_empty()).then(|| (function.operation.clone(), conditions))
+    };
+    let conditions: Vec<_> = template.functions().iter().filter_map(with_condition).collect();
+    let expected = json!({"StringEquals": {"ses:FromAddress": local::template::MAIL_FROM}});
+    assert_eq!(conditions, [("send-mail".to_owned(), vec![expected])]);
 }
 
 #[test]
@@ -156,6 +181,8 @@ pub async fn use_everything(app: &mut TestApp) {
     app.redeploy(&["login"], &[("BCRYPT_COST", "5")]).await;
     assert_eq!(app.log_in(&ann.email, PASSWORD).await.status, 200);
     purge(app).await;
+    app.send_mails().await;
+    app.send_mails_on_schedule().await;
 }
 
 /// Makes every call of every operation, and calls that are refused because the session has ended.

@@ -1,4 +1,4 @@
-//! Logging out, changing the password and requesting the account's deletion end every earlier session at once, on every
+//! Logging out, changing or resetting the password and requesting the account's deletion end every earlier session at once, on every
 //! route.
 
 mod logins;
@@ -12,8 +12,8 @@ use crate::{
     consistency::assert_consistent,
     expect::token,
     operations::{self, Operation},
-    test_app::{NEW_PASSWORD, Owner, PASSWORD, TestApp, USERS, delete, post, put},
-    tokens::{assert_refused, forge, issued},
+    test_app::{NEW_PASSWORD, Owner, PASSWORD, TestApp, TestUser, USERS, delete, post, put, reset_password},
+    tokens::{assert_refused, decoded, forge, issued},
 };
 
 /// An operation that ends every session of a user.
@@ -21,24 +21,33 @@ use crate::{
 enum Ending {
     Logout,
     ChangePassword,
+    ResetPassword,
     DeleteAccount,
 }
 
-const ENDINGS: [Ending; 3] = [Ending::Logout, Ending::ChangePassword, Ending::DeleteAccount];
+const ENDINGS: [Ending; 4] =
+    [Ending::Logout, Ending::ChangePassword, Ending::ResetPassword, Ending::DeleteAccount];
 
 impl Ending {
     fn operation(self) -> &'static str {
         match self {
             Self::Logout => "logout",
             Self::ChangePassword => "change-password",
+            Self::ResetPassword => "reset-password",
             Self::DeleteAccount => "delete-account",
         }
     }
 
-    /// Returns the request of a user whose password is [`PASSWORD`].
-    fn request(self, token: &str) -> HttpRequest {
+    /// Returns the request of a user whose password is [`PASSWORD`] and who has this access token.
+    fn request(self, app: &TestApp, token: &str) -> HttpRequest {
         let request = match self {
             Self::Logout => post("/api/auth/logout", &json!({})),
+            Self::ResetPassword => {
+                let claims = decoded(token.split('.').nth(1).expect("claims"));
+                let id = claims["sub"].as_str().expect("an id").to_owned();
+                let user = TestUser { id, ..TestUser::default() };
+                return reset_password(&app.issue_reset_token(&user), NEW_PASSWORD);
+            }
             Self::ChangePassword => put(
                 "/api/auth/password",
                 &json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD}),
@@ -50,7 +59,7 @@ impl Ending {
 
     /// Ends the sessions.
     async fn perform(self, app: &TestApp, token: &str) -> HttpResponse {
-        let response = app.send(self.request(token)).await;
+        let response = app.send(self.request(app, token)).await;
         assert_eq!(response.status, self.success(), "{self:?}: {}", response.body);
         response
     }
@@ -61,12 +70,15 @@ impl Ending {
 
     /// Returns the password of the user afterwards.
     fn password(self) -> &'static str {
-        if self == Self::ChangePassword { NEW_PASSWORD } else { PASSWORD }
+        match self {
+            Self::ChangePassword | Self::ResetPassword => NEW_PASSWORD,
+            Self::Logout | Self::DeleteAccount => PASSWORD,
+        }
     }
 }
 
 /// Panics unless every operation that needs a token refuses this one and changes nothing.
-async fn assert_dead(app: &TestApp, token: &str, movie_id: &str, why: &str) {
+pub async fn assert_dead(app: &TestApp, token: &str, movie_id: &str, why: &str) {
     let before = app.table_contents();
     for operation in operations::with_token() {
         let response = app.send(operation.example_request(movie_id).bearer(token)).await;
@@ -93,7 +105,7 @@ async fn assert_alive(app: &TestApp, token: &str, movie_id: &str, why: &str) {
 
 #[test]
 fn every_operation_that_ends_sessions_is_tested() {
-    let declared = operations::with_token().filter(|operation| operation.ends_sessions);
+    let declared = operations::with_route().filter(|operation| operation.ends_sessions);
     let mut declared: Vec<&str> = declared.map(|operation| operation.name).collect();
     let mut tested = ENDINGS.map(Ending::operation);
     declared.sort_unstable();
@@ -126,7 +138,7 @@ async fn every_earlier_token_is_refused_at_once_on_every_route() {
 
 #[tokio::test]
 async fn a_token_issued_afterwards_works_on_every_route() {
-    for ending in [Ending::Logout, Ending::ChangePassword] {
+    for ending in [Ending::Logout, Ending::ChangePassword, Ending::ResetPassword] {
         let app = TestApp::start().await;
         let Owner { mut user, movie_id, .. } = app.create_owner("ann").await;
         ending.perform(&app, &user.token).await;

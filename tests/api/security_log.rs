@@ -9,9 +9,10 @@ use uuid::Uuid;
 use crate::{
     contract,
     test_app::{
-        NEW_PASSWORD, PASSWORD, PASSWORD_ATTEMPTS, TOKEN_KEY, TestApp, USERS, delete, get, movie, movie_path,
-        post, put,
+        NEW_PASSWORD, PASSWORD, PASSWORD_ATTEMPTS, TOKEN_KEY, TestApp, USERS, delete, forgot_password, get,
+        movie, movie_path, post, put, reset_password,
     },
+    throttle::early_in_the_hour,
     tokens::{
         Algorithm::{Hs256, Hs512},
         forge, forge_with, issued,
@@ -116,6 +117,19 @@ async fn account_events_are_logged_with_the_users_id() {
     app.reset_password_attempts();
     let right = change(PASSWORD, NEW_PASSWORD).bearer(&ann.token);
     assert_event(&app, right, 200, &event("password_changed"), id).await;
+
+    early_in_the_hour().await;
+    let token = app.issue_reset_token(&ann);
+    assert_event(&app, forgot_password(&ann.email), 202, &event("reset_requested"), None).await;
+    assert_event(&app, forgot_password("nobody@example.com"), 202, &event("reset_requested"), None).await;
+    assert_event(&app, reset_password(&token, PASSWORD), 200, &event("password_reset"), id).await;
+    let refused = json!({"security_event": "reset_refused", "reason": "unknown"});
+    assert_event(&app, reset_password(&token, PASSWORD), 403, &refused, None).await;
+    for _ in 0..18 {
+        app.forgot_password("nobody@example.com").await;
+    }
+    let blocked = json!({"security_event": "reset_refused", "reason": "too_many_requests"});
+    assert_event(&app, forgot_password(&ann.email), 429, &blocked, None).await;
 
     let id = Some(bob.id.as_str());
     let logout = post("/api/auth/logout", &json!({})).bearer(&bob.token);

@@ -3,6 +3,7 @@
 mod functions;
 mod guards;
 pub mod hashing;
+mod mails;
 mod request_builders;
 mod tables;
 
@@ -24,6 +25,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 pub use functions::{binary, usual_value};
+pub use mails::{forgot_password, reset_password, token_hash};
 pub use request_builders::{delete, get, movie, movie_key, movie_path, post, put, segment};
 pub use tables::{etag, stored_version};
 
@@ -80,6 +82,8 @@ pub struct Owner {
     pub user: TestUser,
     pub movie_id: String,
     pub movie_name: String,
+    /// Empty unless a test has issued one.
+    pub reset_token: String,
 }
 
 impl Owner {
@@ -249,7 +253,7 @@ impl TestApp {
     /// Creates a movie with this name, and returns it with its owner.
     pub async fn create_movie_of(&self, user: &TestUser, movie_name: &str) -> Owner {
         let movie_id = self.create_movie(user, movie_name).await["id"].as_str().expect("an id").to_owned();
-        Owner { user: user.clone(), movie_id, movie_name: movie_name.to_owned() }
+        Owner { user: user.clone(), movie_id, movie_name: movie_name.to_owned(), reset_token: String::new() }
     }
 
     /// Creates a movie with this name, and returns the response's JSON.

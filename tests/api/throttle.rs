@@ -254,7 +254,7 @@ fn hours_end() -> i64 {
 
 /// Waits if less than a minute of the hour is left. Hourly counters start again in the next hour, so a test of them
 /// must not begin in the last minute of one.
-async fn early_in_the_hour() {
+pub async fn early_in_the_hour() {
     while hours_end() - now() < 60_000 {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }

@@ -1,5 +1,6 @@
 """The AWS emulator: its process, its address, and clients for its services."""
 
+import json
 import os
 import signal
 import socket
@@ -61,6 +62,12 @@ class Cloud:
             aws_access_key_id=ROOT["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=ROOT["AWS_SECRET_ACCESS_KEY"],
         )
+
+    def mails(self) -> list[dict[str, Any]]:
+        """Returns the mails that SES has accepted, the earliest first."""
+        with urllib.request.urlopen(f"{self.address}/_ministack/ses/messages", timeout=5) as response:
+            accounts = json.load(response)["messages"]
+        return [mail for mails in accounts.values() for mail in mails]
 
     def __enter__(self) -> "Cloud":
         self.directory = tempfile.TemporaryDirectory(prefix="movie-bag-deploy-")

@@ -24,16 +24,22 @@ with the message of AWS:
 9. A stack whose first creation was rolled back can only be deleted.
 10. API Gateway renames the response header `www-authenticate`, according to its documentation for REST APIs and to
     reports of users for HTTP APIs.
+11. SES authorizes a mail for the identity of its sender and for those of its recipients that the account has verified,
+    and evaluates the condition keys `ses:FromAddress` and `ses:Recipients`. (MiniStack authorizes it for `*`, without
+    these keys, so it rejects what AWS allows.)
 
 Everything else is the behavior of MiniStack. This program runs in the emulator's own venv.
 """
 
 import copy
+import json
 import string
+from email.utils import parseaddr
 from typing import Any
 
 import ministack.app
-from ministack.services import apigateway, cloudformation, lambda_svc
+from ministack.core.responses import get_account_id
+from ministack.services import apigateway, cloudformation, lambda_svc, ses, ses_v2
 from ministack.services.cloudformation import changesets, engine, handlers, helpers, provisioners
 
 Properties = dict[str, Any]
@@ -45,6 +51,7 @@ ALIAS = "AWS::Lambda::Alias"
 API = "AWS::ApiGatewayV2::Api"
 FUNCTION = "AWS::Lambda::Function"
 STAGE = "AWS::ApiGatewayV2::Stage"
+SEND_MAIL = ("POST", "/v2/email/outbound-emails")
 METHODS = {"get", "put", "post", "delete", "patch", "head", "options", "x-amazon-apigateway-any-method"}
 
 # The default quota of concurrent executions of an account, and how many of them must stay unreserved.
@@ -67,6 +74,7 @@ invoke_lambda_proxy = apigateway._invoke_lambda_proxy
 apply_transforms = changesets._apply_transforms
 secret_string = provisioners._sm_secret_string
 alarm_record = provisioners._cw_metric_alarm_record
+authorize_mail_request = ministack.app._enforce_ses_v2
 
 
 def record(logical_id: str, properties: Properties, stack: str) -> Made:
@@ -228,6 +236,30 @@ async def invoke(*request: Any, **settings: Any) -> tuple[int, dict[str, Any], b
     return status, {renamed.get(name.lower(), name): value for name, value in headers.items()}, body
 
 
+def authorize(
+    method: str, path: str, headers: dict[str, str], body: bytes, query: Properties, request_id: str
+) -> Any:
+    """Returns the error of a request to SES that is not allowed."""
+    if (method, path) != SEND_MAIL:
+        return authorize_mail_request(method, path, headers, body, query, request_id)
+    mail = json.loads(body)
+    sender, recipients = parseaddr(mail["FromEmailAddress"])[1], mail["Destination"]["ToAddresses"]
+    region, account = ministack.app.extract_region(headers, query), get_account_id()
+    context = {"ses:FromAddress": sender, "ses:Recipients": recipients}
+    for identity in [verified(sender) or sender, *filter(None, map(verified, recipients))]:
+        arn = f"arn:aws:ses:{region}:{account}:identity/{identity}"
+        request = ("sesv2", "ses:SendEmail", headers, query, request_id)
+        if denied := ministack.app._enforce_data_plane(*request, arn, context, named_resource=arn):
+            return denied
+    return None
+
+
+def verified(address: str) -> str | None:
+    """Returns the verified identity of an address: itself, or the closest of its domains."""
+    domains = ses._domain_and_parents(address.rpartition("@")[2].lower())
+    return next((identity for identity in (address, *domains) if identity in ses_v2._identities), None)
+
+
 def transform(template: Properties, given: list[Properties] | None = None, previous: Properties | None = None) -> Any:
     """Applies the transforms of a template with the values of its parameters."""
     filled = copy.deepcopy(template)
@@ -269,6 +301,7 @@ if __name__ == "__main__":
     changesets._deploy_stack_async = handlers._deploy_stack_async = deploy
     changesets._apply_transforms = transform
     apigateway._invoke_lambda_proxy = invoke
+    ministack.app._enforce_ses_v2 = authorize
     provisioners._sm_secret_string = generate
     provisioners._cw_metric_alarm_record = alarm
     ministack.app.main()

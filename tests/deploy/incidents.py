@@ -21,6 +21,8 @@ NOT_ALLOWED = [
     ("Rollout", "Sometimes", "AllowedValues"),
     ("LogRetention", "2", "AllowedValues"),
     ("Release", "short", "must match pattern"),
+    ("MailFrom", "bag", "must match pattern"),
+    ("PasswordResetUrl", "https://bag.example.com/#reset", "must match pattern"),
     ("DomainName", "films.example", "DomainName requires CertificateArn"),
 ]
 
@@ -131,8 +133,7 @@ def rolled_back(stack: Stack, api: Api, good: str) -> None:
 def key_compromised(stack: Stack, api: Api, good: str) -> None:
     """The signing key is compromised and replaced after a rollback."""
     ann, bad = api.new_user(), serving(stack)
-    login = stack.lambda_.get_function_configuration(FunctionName=stack.functions()["login"].name, Qualifier="live")
-    signing_key = login["Environment"]["Variables"]["JWT_SECRET_KEY"]
+    signing_key = stack.variables(stack.functions()["login"], "live")["JWT_SECRET_KEY"]
     commands = block(SECURITY, ROTATION, "deploy_keys()")
     found = stack.run(f'{commands}\necho "$OLD"').strip()
     check(found == signing_key, "the commands of SECURITY.md find the signing key")

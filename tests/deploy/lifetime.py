@@ -63,8 +63,7 @@ def updated(stack: Stack, api: Api, tables: Tables) -> None:
         old, new = before[function.name], stack.live(function)
         if set(new) != {"live"} or int(new["live"]) != int(old["live"]) + 1:
             raise Failure(f"the alias of {function.operation} did not move to the version after {old}: {new}")
-        config = stack.lambda_.get_function_configuration(FunctionName=function.name, Qualifier="live")
-        variables = config["Environment"]["Variables"]
+        variables = stack.variables(function, "live")
         if variables.get("BCRYPT_COST", "11") != "11":
             raise Failure(f"{function.operation} does not have the new parameter: {variables}")
         # Unlike the emulator, AWS publishes no version of a function in which nothing has changed.
@@ -85,12 +84,12 @@ def through_the_alias(stack: Stack) -> None:
     called = [entry["IntegrationUri"] for entry in gateway.get_integrations(ApiId=stack.api_id())["Items"]]
     for rule in stack.physical("AWS::Events::Rule").values():
         called += [target["Arn"] for target in events.list_targets_by_rule(Rule=rule)["Targets"]]
-    for mapping in stack.physical("AWS::Lambda::EventSourceMapping").values():
-        called.append(stack.lambda_.get_event_source_mapping(UUID=mapping)["FunctionArn"])
+    mappings = stack.physical("AWS::Lambda::EventSourceMapping").values()
+    called += [stack.lambda_.get_event_source_mapping(UUID=mapping)["FunctionArn"] for mapping in mappings]
     others = [name for name in called if not name.removesuffix("/invocations").endswith(":live")]
-    # purge-account has no route, but a schedule and a mapping.
-    complete = len(called) == len(stack.functions()) + 1
-    check(complete and not others, "routes, mapping and schedule invoke aliases", others or called)
+    # A function with a mapping has a schedule instead of a route.
+    complete = len(called) == len(stack.functions()) + len(mappings)
+    check(complete and not others, "routes, mappings and schedules invoke aliases", others or called)
 
 
 def restored(stack: Stack, tables: Tables) -> None:

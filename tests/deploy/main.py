@@ -7,10 +7,14 @@ import time
 import incidents
 import journey
 import lifetime
+import mail
 import privileges
+import switch
 import translation
 from api import Api
+from calls import Deployed
 from cloud import Cloud
+from mail import Mail
 from purge import Purge, bad_record
 from report import Failure, stage
 from stack import PROJECT, Stack
@@ -25,10 +29,12 @@ def test(cloud: Cloud) -> None:
         lifetime.equipped(stack)
     with stage("A first deployment fails"):
         incidents.not_created(stack)
-    with stage("The stack is deployed"):
+    with stage("The stack is deployed, without mails"):
         lifetime.created(stack)
         lifetime.through_the_alias(stack)
-    api, tables = Api(cloud.port, f"{stack.api_id()}.execute-api.localhost:{cloud.port}"), Tables(stack)
+        api = Api(cloud.port, f"{stack.api_id()}.execute-api.localhost:{cloud.port}")
+        switch.silent(stack, api)
+    tables = Tables(stack)
     purge = Purge(stack, api, tables)
     with stage("Users call the API"):
         journey.movies(api)
@@ -39,8 +45,15 @@ def test(cloud: Cloud) -> None:
         journey.logs(stack)
     with stage("purge-account receives a bad record"):
         bad_record(purge)
+    with stage("Mails are turned on"):
+        switch.verified(stack)
+        switch.turned_on(stack, tables)
+    sender = Mail(stack, api)
+    with stage("A user loses the password"):
+        mail.password_reset(sender)
+        mail.other_sender(sender)
     with stage("No role has a statement that its function does not need"):
-        privileges.least_privilege(purge)
+        privileges.least_privilege(Deployed(stack, api, tables, purge, sender))
     with stage("Parameters and routes change"):
         incidents.by_sam(stack)
         incidents.not_allowed(stack)
@@ -53,6 +66,10 @@ def test(cloud: Cloud) -> None:
         incidents.rolled_back(stack, api, first)
     with stage("The signing key is compromised"):
         incidents.key_compromised(stack, api, first)
+    with stage("Mails are turned off and on again"):
+        switch.turned_off(stack, api, tables)
+        switch.turned_on(stack, tables)
+        mail.password_reset(Mail(stack, api))
     with stage("The data is restored to an earlier time"):
         lifetime.restored(stack, tables)
     with stage("The stack is deleted"):

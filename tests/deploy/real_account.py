@@ -30,8 +30,9 @@ from stack import PROJECT, RUNBOOK, Stack
 from tables import Tables
 
 STAGE = re.compile(r"trial-[0-9a-f]{6}")
-# The parameters that an operator can pass; this program or ./deploy sets the others.
-PARAMETER = re.compile(r"(?!(Stage|Release|Rollout|Architecture|Tracing)=)[A-Z]\w*=.*")
+# The parameters that an operator can pass. This program or ./deploy sets the others, except MailFrom: the addresses of
+# the users of a trial do not exist, so mails to them would harm the account's reputation.
+PARAMETER = re.compile(r"(?!(Stage|Release|Rollout|Architecture|Tracing|MailFrom)=)[A-Z]\w*=.*")
 # How long asynchronous work of AWS may take: the first stream record, a log line, a trace.
 SECONDS = 180
 SECONDS_TO_SETTLE = 1800
@@ -418,6 +419,9 @@ def without_consent(account: Account) -> None:
     check("costs some cents" in asked.stdout, "it states the costs and asks for consent", asked)
     refused = (asked.returncode, asked.stderr) == (1, "Nothing was changed.\n")
     check(refused, "without consent it changes nothing", asked)
+    mail = [*command, "MailFrom=bag@example.com"]
+    usage = subprocess.run(mail, env=operator(account), capture_output=True, text=True).stderr
+    check(usage.startswith("usage:"), "it does not allow MailFrom", usage)
 
 
 def operator(account: Account) -> dict[str, str]:

@@ -171,6 +171,10 @@ class Stack:
             raise Failure(f"the output ApiUrl is not the address of an API: {outputs}")
         return found[1]
 
+    def parameters(self) -> dict[str, str]:
+        """Returns the values of the parameters."""
+        return {each["ParameterKey"]: each["ParameterValue"] for each in self._description()["Parameters"]}
+
     def resources(self) -> dict[str, dict[str, Any]]:
         """Returns the resources of the stack, by logical id."""
         pages = self.cloudformation.get_paginator("list_stack_resources").paginate(StackName=self.name)
@@ -195,10 +199,14 @@ class Stack:
         aliases = self.lambda_.list_aliases(FunctionName=function.name)["Aliases"]
         return {alias["Name"]: alias["FunctionVersion"] for alias in aliases}
 
+    def variables(self, function: Function, version: str) -> dict[str, str]:
+        """Returns the environment variables of a version or an alias of a function."""
+        config = self.lambda_.get_function_configuration(FunctionName=function.name, Qualifier=version)
+        return config["Environment"]["Variables"]
+
     def release(self, function: Function, version: str) -> str | None:
         """Returns the release that a version of a function has in its environment."""
-        config = self.lambda_.get_function_configuration(FunctionName=function.name, Qualifier=version)
-        return config["Environment"]["Variables"].get("RELEASE")
+        return self.variables(function, version).get("RELEASE")
 
     def invoke(self, function: str, event: object) -> dict[str, Any]:
         """Invokes a function by its name or ARN. `error` is whether the whole invocation failed."""

@@ -1,7 +1,13 @@
 """Access to the stack's tables that bypasses the API."""
 
+import base64
+import hashlib
+import secrets
+import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
@@ -12,20 +18,17 @@ Item = dict[str, Any]
 
 
 def kept(stack: Stack) -> dict[str, str]:
-    """Returns the tables that outlive the stack, by logical id. The counters of password attempts do not."""
+    """Returns the tables that outlive the stack, by logical id: not the counters, the mails and the reset tokens."""
     resources, tables = stack.template()["Resources"], stack.physical("AWS::DynamoDB::Table")
     return {table: name for table, name in tables.items() if resources[table]["DeletionPolicy"] == "Retain"}
 
 
 class Tables:
-    """The tables `UsersTable`, `MoviesTable` and `AccountDeletionsTable`, by logical id.
-
-    By default the stack's own, which outlive it; otherwise the tables with the given names.
-    """
+    """Tables by logical id: by default those of the stack that outlive it, otherwise those with the given names."""
 
     def __init__(self, stack: Stack, names: dict[str, str] | None = None) -> None:
         self.names = names or kept(stack)
-        self.client = stack.cloud.client("dynamodb")
+        self.client, self.streams = stack.cloud.client("dynamodb"), stack.cloud.client("dynamodbstreams")
 
     def items(self, table: str) -> list[Item]:
         """Returns every item of a table."""
@@ -57,6 +60,39 @@ class Tables:
     def traces(self, *words: str) -> list[Item]:
         """Returns the items of all tables that contain one of these words."""
         return [item for items in self.all().values() for item in items if any(word in repr(item) for word in words)]
+
+    def streamed(self, table: str) -> list[dict[str, Any]]:
+        """Returns every record of the stream of a table."""
+        (stream,) = self.streams.list_streams(TableName=self.names[table])["Streams"]
+        arn, found = stream["StreamArn"], []
+        for shard in self.streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+            start = {"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+            iterator = self.streams.get_shard_iterator(**start).get("ShardIterator")
+            while iterator and (page := self.streams.get_records(ShardIterator=iterator))["Records"]:
+                found += page["Records"]
+                iterator = page.get("NextShardIterator")
+        return found
+
+    def put_reset_mail(self, email: str, age: timedelta) -> str:
+        """Adds a mail as forgot-password would have done it some time ago, and returns its id."""
+        mail, created = str(uuid.uuid4()), datetime.now(timezone.utc) - age
+        texts = {"id": mail, "kind": "reset", "email": email, "created_at": f"{created:%Y-%m-%dT%H:%M:%S}.000Z"}
+        self.client.put_item(
+            TableName=self.names["OutboxTable"], Item={name: {"S": text} for name, text in texts.items()}
+        )
+        return mail
+
+    def put_reset(self, user_id: str) -> str:
+        """Stores a reset token of a new user as send-mail would do it, and returns the token."""
+        token = secrets.token_bytes(32)
+        item = {
+            "token_hash": {"S": base64url(hashlib.sha256(token).digest())},
+            "user_id": {"S": user_id},
+            "session_epoch": {"N": "0"},
+            "expires_at": {"N": str(int(time.time()) + 1800)},
+        }
+        self.client.put_item(TableName=self.names["PasswordResetsTable"], Item=item)
+        return base64url(token)
 
     def set_hash(self, user_id: str, password_hash: str) -> None:
         """Replaces a user's password hash."""
@@ -92,3 +128,8 @@ class Tables:
     def delete_account_deletion(self, user_id: str) -> None:
         """Deletes an account deletion."""
         self.client.delete_item(TableName=self.names["AccountDeletionsTable"], Key={"user_id": {"S": user_id}})
+
+
+def base64url(content: bytes) -> str:
+    """Encodes bytes as base64url without padding."""
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")

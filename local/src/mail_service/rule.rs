@@ -10,6 +10,8 @@ pub enum Fault {
     /// 400 with this type of error, such as `MessageRejected`, `MailFromDomainNotVerifiedException`,
     /// `SendingPausedException` or `LimitExceededException`.
     Refuse(&'static str),
+    /// 400 `MessageRejected` because the identity of the sender is not verified.
+    UnverifiedSender,
     /// 403 `AccessDeniedException`.
     AccessDenied,
     /// 500 `InternalFailure`.

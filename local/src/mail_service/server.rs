@@ -102,6 +102,12 @@ fn mail(request: SendEmail) -> Mail {
 /// does so, the message names an address.
 fn instead(fault: &Fault, mail: &Mail) -> Option<Response<Full<Bytes>>> {
     let recipients = mail.to.join(", ");
+    let unverified = |identities: &str| {
+        format!(
+            "Email address is not verified. The following identities failed the check in region {}: {identities}",
+            REGION.to_uppercase()
+        )
+    };
     let refusal = match fault {
         Fault::Throttle => {
             let message = "Maximum sending rate exceeded.";
@@ -109,13 +115,13 @@ fn instead(fault: &Fault, mail: &Mail) -> Option<Response<Full<Bytes>>> {
         }
         Fault::Refuse(kind) => {
             let message = match *kind {
-                "MessageRejected" => format!(
-                    "Email address is not verified. The following identities failed the check in region {}: {recipients}",
-                    REGION.to_uppercase()
-                ),
+                "MessageRejected" => unverified(&recipients),
                 kind => format!("{kind}: from {} to {recipients}", mail.from),
             };
             Refusal::new(StatusCode::BAD_REQUEST, kind, message)
+        }
+        Fault::UnverifiedSender => {
+            Refusal::new(StatusCode::BAD_REQUEST, "MessageRejected", unverified(&mail.from))
         }
         Fault::AccessDenied => {
             let identity = format!("arn:aws:ses:{REGION}:{ACCOUNT}:identity/{}", mail.from);

@@ -17,6 +17,7 @@ async fn every_route_is_served_over_http() {
     every_route_of_the_template_reaches_its_function(&site).await;
     movies_are_stored(&site).await;
     sessions_end_and_the_account_goes_with_its_movies(&site).await;
+    a_lost_password_is_reset_by_mail(&site).await;
 
     as_deployed::pages_may_do_what_the_template_allows(&site).await;
     as_deployed::requests_without_a_route_reach_no_function(&site).await;
@@ -94,4 +95,23 @@ async fn sessions_end_and_the_account_goes_with_its_movies(site: &Site) {
     let path = format!("/api/movies/{}", created["id"].as_str().expect("an id"));
     site.until("GET", &path, &Value::Null, StatusCode::NOT_FOUND).await;
     site.until("POST", "/api/auth/signup", &account, StatusCode::OK).await;
+}
+
+async fn a_lost_password_is_reset_by_mail(site: &Site) {
+    let (account, _) = site.sign_up("eve@example.com").await;
+    let token = site.log_in(&account).await;
+    let lost = json!({"email": account["email"]});
+    let (status, body) = site.send("POST", "/api/auth/forgot", None, &lost).await;
+    assert_eq!((status, body), (StatusCode::ACCEPTED, json!({})), "forgot-password");
+    let (shown, file) = site.mail_to("eve@example.com").await;
+    let reset_token = shown.last().expect("a token").trim();
+    assert!(file.contains(reset_token), "{reset_token} is in {file}");
+
+    let reset = json!({"reset_token": reset_token, "password": "a bag of found movies"});
+    let (status, body) = site.send("POST", "/api/auth/reset", None, &reset).await;
+    assert_eq!((status, body), (StatusCode::OK, json!({})), "reset-password");
+    site.refuses(&token).await;
+    let account = json!({"email": account["email"], "password": reset["password"]});
+    site.log_in(&account).await;
+    site.until_logged("Mail to eve@example.com: The password of your movie bag was changed").await;
 }

@@ -7,18 +7,11 @@
 //! `login` and `change-password` have separate counters, so that strangers, who can use only `login`, never delay a
 //! signed-in user.
 
-use std::{
-    borrow::Cow,
-    fmt,
-    net::{IpAddr, Ipv6Addr},
-    time::Duration,
-};
+use std::time::Duration;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 use uuid::Uuid;
 
+use super::counters::{CounterKey, hour, network, seconds_left_in_hour, window_expiry};
 use crate::{
     model::{Clock, IdSource, Timestamp},
     store::{Consistency, CounterNames, Counters, PasswordAttempts, StoreError, StrictCounter},
@@ -36,12 +29,6 @@ const MEMORY: Duration = Duration::from_hours(24);
 const MAX_ACCOUNT_FAILURES: u32 = 100;
 /// The failures per hour of one address for all accounts. Many users can share an address.
 const MAX_SOURCE_FAILURES: u32 = 1_000;
-/// The length of the windows of these two limits.
-const WINDOW: Duration = Duration::from_hours(1);
-
-/// The bits of an IPv6 address that identify a network: a customer gets at least a /64 and chooses the other bits
-/// (RFC 6177, RFC 4291 section 2.5.1).
-const IPV6_NETWORK_BITS: u32 = 64;
 
 /// The operation that checks a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,19 +51,13 @@ impl PasswordEndpoint {
 }
 
 /// The limits on password attempts at one endpoint.
+#[derive(Debug)]
 pub struct Throttle {
     endpoint: PasswordEndpoint,
     attempts: PasswordAttempts,
-    /// Derives the names of the counters, so that the table contains neither emails nor addresses.
-    key: Hmac<Sha256>,
+    key: CounterKey,
     clock: Clock,
     ids: IdSource,
-}
-
-impl fmt::Debug for Throttle {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Throttle")
-    }
 }
 
 /// An attempt that the limits block, or that could not be counted.
@@ -112,17 +93,15 @@ pub(super) struct Admission<'a> {
 }
 
 impl Throttle {
-    /// Counts the attempts at an endpoint in `attempts`. The names of the counters are derived from `secret`.
+    /// Counts the attempts at an endpoint in `attempts`, in counters with names of this key.
     #[must_use]
-    #[expect(clippy::missing_panics_doc, reason = "HMAC takes keys of every length")]
     pub fn new(
         endpoint: PasswordEndpoint,
         attempts: PasswordAttempts,
-        secret: &[u8],
+        key: CounterKey,
         clock: Clock,
         ids: IdSource,
     ) -> Self {
-        let key = Hmac::new_from_slice(secret).expect("HMAC takes keys of every length");
         Self { endpoint, attempts, key, clock, ids }
     }
 
@@ -138,12 +117,17 @@ impl Throttle {
     pub(super) async fn read(&self, account: &str, source: &str) -> Result<Attempt, StoreError> {
         let source = &*network(source);
         let names = CounterNames {
-            strict: self.name(&["account and source", account, source]),
+            strict: self.strict_counter(account, source),
             windows: [self.name(&["account", account]), self.name(&["source", source])],
         };
         let now = self.clock.now();
         let seen = self.attempts.find(&names, hour(now), Consistency::Eventual).await?;
         Ok(Attempt { names, now, seen })
+    }
+
+    /// Returns the name of the strict counter of an account's failures from a source address.
+    pub(super) fn strict_counter(&self, account: &str, source: &str) -> String {
+        self.name(&["account and source", account, &network(source)])
     }
 
     /// Admits a password attempt and records it as a failure, or returns after how many seconds the next one is admitted.
@@ -169,15 +153,8 @@ impl Throttle {
         }
     }
 
-    /// Returns the name of a counter, which does not reveal the account or the address.
     fn name(&self, parts: &[&str]) -> String {
-        let mut mac = self.key.clone();
-        for part in [self.endpoint.name()].iter().chain(parts) {
-            // The length prefix separates the parts unambiguously.
-            mac.update(&part.len().to_be_bytes());
-            mac.update(part.as_bytes());
-        }
-        URL_SAFE_NO_PAD.encode(&mac.finalize().into_bytes()[..16])
+        self.key.name(&[&[self.endpoint.name()], parts].concat())
     }
 }
 
@@ -193,24 +170,11 @@ impl Admission<'_> {
             }
             let now = clock.now();
             let [account, source] = &names.windows;
-            let count_up = |window| attempts.count_up(window, hour(now), now + WINDOW * 2);
+            let count_up = |window| attempts.count_up(window, hour(now), window_expiry(now));
             tokio::try_join!(count_up(account), count_up(source)).map(|_| ())
         };
         // Boxed, because the future contains several requests to DynamoDB.
         Box::pin(async { tokio::try_join!(clear, count) }).await.map(|_| ())
-    }
-}
-
-/// Returns the form of a source address that identifies its counters: of an IPv6 address the network, of an IPv4-mapped
-/// address the IPv4 address, and a text that is not an address itself.
-fn network(source: &str) -> Cow<'_, str> {
-    match source.parse::<IpAddr>().map(|address| address.to_canonical()) {
-        Ok(IpAddr::V4(address)) => address.to_string().into(),
-        Ok(IpAddr::V6(address)) => {
-            let network = address.to_bits() & (u128::MAX << (Ipv6Addr::BITS - IPV6_NETWORK_BITS));
-            format!("{}/{IPV6_NETWORK_BITS}", Ipv6Addr::from_bits(network)).into()
-        }
-        Err(_) => source.into(),
     }
 }
 
@@ -233,15 +197,9 @@ fn failures_so_far(seen: &Counters, now: Timestamp) -> Result<u32, ThrottleError
     }
     let [account, source] = seen.windows;
     if account >= MAX_ACCOUNT_FAILURES || source >= MAX_SOURCE_FAILURES {
-        let next_hour = (hour(now) + 1) * WINDOW.as_secs().cast_signed();
-        return Err(too_many(next_hour - now.unix_seconds()));
+        return Err(too_many(seconds_left_in_hour(now)));
     }
     Ok(strict.map_or(0, |counter| counter.failures))
-}
-
-/// Returns the hour of a time, since 1970.
-fn hour(time: Timestamp) -> i64 {
-    time.unix_seconds().div_euclid(WINDOW.as_secs().cast_signed())
 }
 
 /// Returns the wait after this many failures: 1 s after five, doubled with each further failure, at most 15 minutes.
@@ -262,7 +220,7 @@ mod tests {
 
     use uuid::Uuid;
 
-    use super::{after_failure, network, wait_after};
+    use super::{after_failure, wait_after};
     use crate::model::{Clock, Timestamp};
 
     #[test]
@@ -278,26 +236,5 @@ mod tests {
         let seconds: Vec<u64> = (0..=17).map(|failures| wait_after(failures).as_secs()).collect();
         assert_eq!(seconds, [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]);
         assert_eq!(wait_after(u32::MAX).as_secs(), 900);
-    }
-
-    #[test]
-    fn ipv6_addresses_of_one_64_network_are_one_source() {
-        for (source, expected) in [
-            ("192.0.2.7", "192.0.2.7"),
-            ("2001:db8::66", "2001:db8::/64"),
-            ("2001:0DB8:0:0:ffff:ffff:ffff:ffff", "2001:db8::/64"),
-            ("2001:db8:0:1::", "2001:db8:0:1::/64"),
-            ("2001:db8:0:8000:1:2:3:4", "2001:db8:0:8000::/64"),
-            ("::ffff:192.0.2.7", "192.0.2.7"),
-            ("::ffff:c000:207", "192.0.2.7"),
-            ("::1", "::/64"),
-            ("", ""),
-            ("unknown", "unknown"),
-            ("192.0.2.07", "192.0.2.07"),
-            ("[2001:db8::1]", "[2001:db8::1]"),
-            ("2001:db8::1%eth0", "2001:db8::1%eth0"),
-        ] {
-            assert_eq!(network(source), expected, "{source}");
-        }
     }
 }

@@ -167,15 +167,23 @@ pub enum WeakKey {
 #[error("signing a token failed")]
 pub struct SigningFailed(#[from] jsonwebtoken::errors::Error);
 
+impl WeakKey {
+    /// Returns an error for a secret that can be guessed.
+    pub(super) fn check(secret: &str) -> Result<(), Self> {
+        if secret.len() < MIN_KEY_BYTES {
+            return Err(Self::TooShort);
+        }
+        if secret == PUBLISHED_KEY {
+            return Err(Self::Published);
+        }
+        Ok(())
+    }
+}
+
 impl TokenKey {
     /// Creates a key of a secret, unless the secret can be guessed.
     pub fn new(secret: &str) -> Result<Self, WeakKey> {
-        if secret.len() < MIN_KEY_BYTES {
-            return Err(WeakKey::TooShort);
-        }
-        if secret == PUBLISHED_KEY {
-            return Err(WeakKey::Published);
-        }
+        WeakKey::check(secret)?;
         hs256::install();
         let digest = Sha256::new().chain_update("movie-bag kid\0").chain_update(secret).finalize();
         Ok(Self {

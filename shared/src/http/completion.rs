@@ -16,12 +16,14 @@ use crate::{
 pub(super) struct OutOfTime;
 
 /// The responses that count in a metric of their own: operation, status, metric.
-const OUTCOMES: [(&str, u16, Metric); 5] = [
+const OUTCOMES: [(&str, u16, Metric); 7] = [
     ("signup", 200, Metric::Signups),
     ("login", 200, Metric::LoginsSucceeded),
     ("login", 401, Metric::LoginsFailed),
     ("login", 429, Metric::LoginsThrottled),
     ("create-movie", 200, Metric::MoviesCreated),
+    ("forgot-password", 202, Metric::ResetsRequested),
+    ("reset-password", 200, Metric::PasswordsReset),
 ];
 
 /// Returns the completion of a request, and counts its metrics.

@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{
     auth::{
-        AuthenticationError, HashingFailed, PasswordCheckError, PasswordEndpoint, SigningFailed, TokenFault,
+        AuthenticationError, HashingFailed, PasswordCheckError, PasswordEndpoint, PasswordResetError,
+        ResetRequestError, ResetTokenFault, SigningFailed, TokenFault,
     },
     store::{SessionFault, StoreError},
     telemetry::SecurityEvent,
@@ -80,10 +81,19 @@ pub enum ApiError {
     /// The token is valid, but the current password is wrong.
     #[error("The current password is incorrect")]
     WrongPassword,
+    /// The reset token is refused. The client does not learn the reason.
+    #[error("The reset token is not valid, please request a new one")]
+    InvalidResetToken(ResetTokenFault),
     /// Earlier failures block the password attempt.
     #[error("Too many failed attempts, please wait")]
     TooManyAttempts {
         /// The number of seconds after which the next attempt is admitted.
+        retry_after: i64,
+    },
+    /// The client's address has requested too many password resets.
+    #[error("Too many requests for a password reset, please wait")]
+    TooManyResetRequests {
+        /// The number of seconds after which the next request is admitted.
         retry_after: i64,
     },
     /// DynamoDB throttles, fails or is too slow, or a write kept conflicting with others. A retry is right.
@@ -130,12 +140,16 @@ impl ApiError {
                 StatusCode::BAD_REQUEST
             }
             Self::MovieNotFound => StatusCode::NOT_FOUND,
-            Self::NotOwner | Self::FreshLoginRequired | Self::WrongPassword | Self::MovieLimitReached => {
-                StatusCode::FORBIDDEN
-            }
+            Self::NotOwner
+            | Self::FreshLoginRequired
+            | Self::WrongPassword
+            | Self::InvalidResetToken(_)
+            | Self::MovieLimitReached => StatusCode::FORBIDDEN,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::EmailTaken | Self::MovieNameTaken { .. } => StatusCode::CONFLICT,
-            Self::TooManyAttempts { .. } | Self::TooManyConcurrentWrites(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyAttempts { .. }
+            | Self::TooManyResetRequests { .. }
+            | Self::TooManyConcurrentWrites(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -161,7 +175,8 @@ impl ApiError {
             Self::MovieLimitReached => "movie_limit_reached",
             Self::TooManyConcurrentWrites(_) => "too_many_concurrent_writes",
             Self::FreshLoginRequired => "fresh_login_required",
-            Self::TooManyAttempts { .. } => "too_many_attempts",
+            Self::InvalidResetToken(_) => "invalid_reset_token",
+            Self::TooManyAttempts { .. } | Self::TooManyResetRequests { .. } => "too_many_attempts",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal",
         }
@@ -176,7 +191,11 @@ impl ApiError {
             Self::FreshLoginRequired => Some(SecurityEvent::TokenRefused { reason: "not_fresh" }),
             Self::InvalidCredentials => Some(SecurityEvent::LoginFailed),
             Self::WrongPassword => Some(SecurityEvent::PasswordCheckFailed),
+            Self::InvalidResetToken(fault) => Some(SecurityEvent::ResetRefused { reason: fault.name() }),
             Self::TooManyAttempts { .. } => Some(SecurityEvent::AttemptBlocked),
+            Self::TooManyResetRequests { .. } => {
+                Some(SecurityEvent::ResetRefused { reason: "too_many_requests" })
+            }
             Self::NotOwner => Some(SecurityEvent::WriteForbidden),
             Self::UnsupportedMediaType
             | Self::PayloadTooLarge
@@ -222,7 +241,7 @@ impl ApiError {
             Self::MissingToken | Self::InvalidCredentials => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
             }
-            Self::TooManyAttempts { retry_after } => {
+            Self::TooManyAttempts { retry_after } | Self::TooManyResetRequests { retry_after } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
             }
             Self::Unavailable(_) | Self::TooManyConcurrentWrites(_) => {
@@ -241,6 +260,7 @@ impl ApiError {
             | Self::MovieLimitReached
             | Self::FreshLoginRequired
             | Self::WrongPassword
+            | Self::InvalidResetToken(_)
             | Self::Internal(_) => {}
         }
         response
@@ -280,6 +300,24 @@ impl From<PasswordCheckError> for ApiError {
             PasswordCheckError::WrongPassword(PasswordEndpoint::ChangePassword) => Self::WrongPassword,
             PasswordCheckError::Hashing(error) => error.into(),
             PasswordCheckError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ResetRequestError> for ApiError {
+    fn from(error: ResetRequestError) -> Self {
+        match error {
+            ResetRequestError::TooManyRequests { retry_after } => Self::TooManyResetRequests { retry_after },
+            ResetRequestError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PasswordResetError> for ApiError {
+    fn from(error: PasswordResetError) -> Self {
+        match error {
+            PasswordResetError::InvalidToken(fault) => Self::InvalidResetToken(fault),
+            PasswordResetError::Store(error) => error.into(),
         }
     }
 }

@@ -5,18 +5,22 @@ use std::borrow::Cow;
 
 mod clock;
 mod email;
+mod mail;
 mod movie;
 mod password;
+mod reset_token;
 mod session;
 mod timestamp;
 mod user;
 
 pub use clock::{Clock, IdSource};
 pub use email::{CanonicalEmail, Email, SubmittedEmail};
+pub use mail::{Mail, MailKind};
 pub use movie::{
     Casts, Genres, Movie, MovieChanges, MovieFilter, MovieName, NamePrefix, TextList, VersionSet,
 };
 pub use password::{NewPassword, PasswordHash, SubmittedPassword};
+pub use reset_token::{IssuedReset, ResetToken, ResetTokenHash, SubmittedResetToken};
 pub use session::Session;
 pub use timestamp::Timestamp;
 pub use user::NewUser;
@@ -61,7 +65,9 @@ fn bounded(text: String) -> Result<String, Invalid> {
 mod tests {
     use std::{fmt::Debug, marker::PhantomData};
 
-    use super::{Email, NewPassword, NewUser, PasswordHash, SubmittedPassword};
+    use super::{
+        Email, NewPassword, NewUser, PasswordHash, ResetToken, SubmittedPassword, SubmittedResetToken,
+    };
 
     /// Tells whether a type has `Debug`: the constant of the type itself, if there is one, hides the trait's.
     struct Probe<T>(PhantomData<T>);
@@ -82,6 +88,8 @@ mod tests {
         const { assert!(Probe::<PasswordHash>::HAS_DEBUG) };
         const { assert!(!Probe::<NewPassword>::HAS_DEBUG) };
         const { assert!(!Probe::<SubmittedPassword>::HAS_DEBUG) };
+        const { assert!(!Probe::<ResetToken>::HAS_DEBUG) };
+        const { assert!(!Probe::<SubmittedResetToken>::HAS_DEBUG) };
         const { assert!(!Probe::<NewUser>::HAS_DEBUG) };
         const { assert!(!Probe::<Email>::HAS_DEBUG) };
     }

@@ -11,6 +11,10 @@ pub struct Timestamp(OffsetDateTime);
 const RFC_3339_MILLISECONDS: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
+/// Times as the reader of a mail expects them.
+const UTC_MINUTES: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
+
 impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(OffsetDateTime::UNIX_EPOCH);
@@ -37,6 +41,12 @@ impl Timestamp {
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         (self.0 - earlier.0).try_into().unwrap_or_default()
+    }
+
+    /// Returns a text for people, such as `2026-11-29 18:05 UTC`.
+    #[must_use]
+    pub fn to_utc_minutes(self) -> String {
+        self.0.format(UTC_MINUTES).unwrap_or_default()
     }
 
     /// Reads a text that [`Display`](fmt::Display) wrote; `None` for any other text.
@@ -80,6 +90,7 @@ mod tests {
             assert_eq!(time.to_string(), text);
             assert_eq!(Timestamp::parse(text), Some(time));
             assert_eq!(time.unix_milliseconds(), milliseconds);
+            assert_eq!(time.to_utc_minutes(), format!("{} {} UTC", &text[..10], &text[11..16]));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{env, fmt};
 
-use crate::auth::{Hasher, TokenKey, TokenKeys};
+use crate::auth::{CounterKey, Hasher, TokenKey, TokenKeys, WeakKey};
 
 /// The permitted costs of bcrypt. A cost below 10 hashes too quickly to be safe, and one above 15 takes seconds. Tests
 /// run debug builds, which need quick hashes.
@@ -15,7 +15,7 @@ const DEFAULT_MOVIES_PER_USER: u32 = 1_000;
 const MAX_MOVIES_PER_USER: u32 = 1_000_000;
 
 /// The variable with the key that signs tokens.
-pub(super) const CURRENT_KEY: &str = "JWT_SECRET_KEY";
+const CURRENT_KEY: &str = "JWT_SECRET_KEY";
 /// The variable with the key that signed tokens before the last rotation.
 const PREVIOUS_KEY: &str = "JWT_PREVIOUS_SECRET_KEY";
 /// The value of a secret of a deployment that has no such key.
@@ -46,13 +46,19 @@ impl fmt::Debug for StartError {
 
 /// Returns the key that `JWT_SECRET_KEY` contains, and the previous one if `JWT_PREVIOUS_SECRET_KEY` contains one.
 pub(super) fn token_keys() -> Result<TokenKeys, StartError> {
-    let key = |name: &'static str, secret: String| {
-        TokenKey::new(&secret)
-            .map_err(|weak| unusable(name, format!("{weak}; set at least 32 random bytes, as text")))
-    };
+    let key = |name: &'static str, secret: String| TokenKey::new(&secret).map_err(|key| weak(name, key));
     let previous = text(PREVIOUS_KEY)?.filter(|secret| secret != NO_KEY);
     let previous = previous.map(|secret| key(PREVIOUS_KEY, secret)).transpose()?;
     Ok(TokenKeys::new(key(CURRENT_KEY, required(CURRENT_KEY)?)?, previous))
+}
+
+/// Returns the key of `JWT_SECRET_KEY` that derives the names of counters.
+pub(super) fn counter_key() -> Result<CounterKey, StartError> {
+    CounterKey::new(&required(CURRENT_KEY)?).map_err(|key| weak(CURRENT_KEY, key))
+}
+
+fn weak(name: &'static str, key: WeakKey) -> StartError {
+    unusable(name, format!("{key}; set at least 32 random bytes, as text"))
 }
 
 /// Returns the hasher with the cost `BCRYPT_COST` and the ceiling `BCRYPT_COST_CEILING`. If the ceiling is not set, or 0 as
@@ -69,6 +75,25 @@ pub fn hasher() -> Result<Hasher, StartError> {
 pub fn movies_per_user() -> Result<u32, StartError> {
     let limit = number("MOVIES_PER_USER", 1, MAX_MOVIES_PER_USER)?;
     Ok(limit.unwrap_or(DEFAULT_MOVIES_PER_USER))
+}
+
+/// Returns the page that reset mails link to: `PASSWORD_RESET_URL`, if it is set.
+pub fn password_reset_url() -> Result<Option<String>, StartError> {
+    const NAME: &str = "PASSWORD_RESET_URL";
+    let url = text(NAME)?;
+    // Without TLS, a page could be changed on its way and take the token.
+    let schemes =
+        ["https://", "http://localhost:", "http://localhost/", "http://127.0.0.1:", "http://127.0.0.1/"];
+    let usable = |url: &String| {
+        schemes.iter().any(|scheme| url.starts_with(scheme))
+            && url.bytes().all(|byte| byte.is_ascii_graphic() && !b"#\"<>".contains(&byte))
+    };
+    match url {
+        Some(url) if !usable(&url) => {
+            Err(unusable(NAME, "must be an https URL without a fragment".to_owned()))
+        }
+        url => Ok(url),
+    }
 }
 
 /// Returns the number in a variable if it is set. A value that is not a number from `lowest` to `highest` is an error.

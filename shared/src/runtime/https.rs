@@ -1,17 +1,15 @@
-//! HTTP/1.1 over TLS for the DynamoDB client.
+//! HTTP/1.1 over TLS for the clients of AWS services.
 //!
-//! The SDK's own connector (`aws-smithy-http-client`) uses the same crates. It also contains HTTP/2, which DynamoDB does not
-//! speak, and proxies, and it takes certificates only as PEM: all that makes each function larger and its start slower.
+//! The SDK's own connector (`aws-smithy-http-client`) uses the same crates. It also contains HTTP/2, which the services
+//! do not need, and proxies, and it takes certificates only as PEM: all that makes each function larger and its start slower.
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::{
-    config::http::{HttpRequest, HttpResponse},
-    error::ConnectorError,
-};
 use aws_smithy_runtime_api::client::{
     connection::{CaptureSmithyConnection, ConnectionMetadata},
     http::{HttpConnector, HttpConnectorFuture},
+    orchestrator::{HttpRequest, HttpResponse},
+    result::ConnectorError,
 };
 use aws_smithy_types::body::SdkBody;
 use hyper_rustls::HttpsConnector;

@@ -25,7 +25,8 @@ pub(super) fn start() {
     let targets = Targets::new()
         .with_default(Level::WARN)
         .with_target("shared", level)
-        .with_target("purge_account", level);
+        .with_target("purge_account", level)
+        .with_target("send_mail", level);
     let registry = subscriber::registry().with(targets);
     // A line that cannot be written is lost. Reporting it on the standard error would panic if that is closed, too.
     let lines = subscriber::fmt::layer().log_internal_errors(false);

@@ -1,13 +1,16 @@
-//! What a function gets from the machine that it runs on: environment variables, the clock, randomness, logging and the
-//! DynamoDB client. [`App`] wires them into the parts that a function asks for.
+//! What a function gets from the machine that it runs on: environment variables, the clock, randomness, logging, events of
+//! streams, and the clients of DynamoDB and of the mail service. [`App`] wires them into the parts that a function asks for.
 //!
 //! Only this module reads the environment, the clock and randomness (bcrypt draws its own salts). The layers below take
 //! values.
 
+mod aws;
 mod dynamodb;
 mod environment;
 mod https;
 mod logging;
+mod ses;
+mod stream;
 mod system;
 
 use std::time::Duration;
@@ -15,13 +18,19 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use lambda_runtime::Context;
 
-pub use environment::{StartError, hasher, movies_per_user};
-use environment::{optional, required, token_keys};
+pub use environment::{StartError, hasher, movies_per_user, password_reset_url};
+use environment::{counter_key, optional, required, token_keys};
+pub use ses::{Letter, MailError, Mailer};
+pub use stream::{BatchReport, StreamEvent, StreamRecord, serve_stream};
+pub use system::new_reset_token;
 
 use crate::{
-    auth::{Hasher, PasswordCheck, PasswordEndpoint, Sessions, Throttle},
+    auth::{
+        Hasher, Notices, PasswordCheck, PasswordEndpoint, PasswordReset, ResetRequestLimit, Sessions,
+        Throttle,
+    },
     model::{Clock, IdSource, Timestamp},
-    store::{AccountDeletions, Movies, PasswordAttempts, Users},
+    store::{AccountDeletions, Movies, Outbox, PasswordAttempts, PasswordResets, Users},
     telemetry::{Reporter, ReporterSettings},
 };
 
@@ -30,6 +39,8 @@ pub const CLOCK: Clock = Clock::new(system::now);
 
 /// A source of new `UUIDv7`s (RFC 9562 section 5.7), so that the ids of one process sort by time.
 pub const IDS: IdSource = IdSource::new(system::new_id);
+
+const OUTBOX_TABLE: &str = "OUTBOX_TABLE";
 
 /// The time of an invocation whose deadline is not known.
 const DEFAULT_TIME: Duration = Duration::from_secs(10);
@@ -64,6 +75,28 @@ impl App {
         Ok(AccountDeletions::new(self.client.clone(), required("ACCOUNT_DELETIONS_TABLE")?))
     }
 
+    /// Returns the mails to be sent, in the table `OUTBOX_TABLE`.
+    pub fn outbox(&self) -> Result<Outbox, StartError> {
+        Ok(Outbox::new(self.client.clone(), required(OUTBOX_TABLE)?))
+    }
+
+    /// Returns the notices to owners, in the table `OUTBOX_TABLE`. Without this variable, the deployment sends no mails.
+    #[must_use]
+    pub fn notices(&self) -> Notices {
+        let outbox = optional(OUTBOX_TABLE).map(|table| Outbox::new(self.client.clone(), table));
+        Notices::new(outbox, CLOCK, IDS)
+    }
+
+    /// Returns the reset tokens, in the table `PASSWORD_RESETS_TABLE`.
+    pub fn password_resets(&self) -> Result<PasswordResets, StartError> {
+        Ok(PasswordResets::new(self.client.clone(), required("PASSWORD_RESETS_TABLE")?))
+    }
+
+    /// Returns the counters, in the table `PASSWORD_ATTEMPTS_TABLE`.
+    pub fn password_attempts(&self) -> Result<PasswordAttempts, StartError> {
+        Ok(PasswordAttempts::new(self.client.clone(), required("PASSWORD_ATTEMPTS_TABLE")?))
+    }
+
     /// Returns the sessions, with the keys of `JWT_SECRET_KEY` and `JWT_PREVIOUS_SECRET_KEY`.
     pub fn sessions(&self) -> Result<Sessions, StartError> {
         Ok(Sessions::new(token_keys()?, self.users()?, CLOCK, IDS))
@@ -76,10 +109,29 @@ impl App {
         endpoint: PasswordEndpoint,
         hasher: Hasher,
     ) -> Result<PasswordCheck, StartError> {
-        let attempts = PasswordAttempts::new(self.client.clone(), required("PASSWORD_ATTEMPTS_TABLE")?);
-        let secret = required(environment::CURRENT_KEY)?;
-        let throttle = Throttle::new(endpoint, attempts, secret.as_bytes(), CLOCK, IDS);
-        Ok(PasswordCheck::new(throttle, hasher))
+        Ok(PasswordCheck::new(self.throttle(endpoint)?, hasher))
+    }
+
+    /// Returns the limit on requests for a password reset, with counters as in [`App::password_check`].
+    pub fn reset_request_limit(&self) -> Result<ResetRequestLimit, StartError> {
+        Ok(ResetRequestLimit::new(self.password_attempts()?, counter_key()?, CLOCK))
+    }
+
+    /// Returns what sets new passwords with reset tokens.
+    pub fn password_reset(&self) -> Result<PasswordReset, StartError> {
+        Ok(PasswordReset {
+            users: self.users()?,
+            resets: self.password_resets()?,
+            outbox: self.outbox()?,
+            attempts: self.password_attempts()?,
+            logins: self.throttle(PasswordEndpoint::Login)?,
+            clock: CLOCK,
+            ids: IDS,
+        })
+    }
+
+    fn throttle(&self, endpoint: PasswordEndpoint) -> Result<Throttle, StartError> {
+        Ok(Throttle::new(endpoint, self.password_attempts()?, counter_key()?, CLOCK, IDS))
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
-use crate::model::Timestamp;
+use crate::model::{ResetToken, Timestamp};
 
 #[expect(clippy::disallowed_methods, reason = "the only place that reads the clock")]
 pub(super) fn now() -> Timestamp {
@@ -16,4 +16,13 @@ pub(super) fn now() -> Timestamp {
 #[expect(clippy::disallowed_methods, reason = "the only place that makes ids")]
 pub(super) fn new_id() -> Uuid {
     Uuid::now_v7()
+}
+
+/// Returns a new reset token.
+#[must_use]
+#[expect(clippy::missing_panics_doc, reason = "a system without randomness cannot run")]
+pub fn new_reset_token() -> ResetToken {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).expect("the system has randomness");
+    ResetToken::new(random)
 }

@@ -58,8 +58,9 @@ where
 {
     fn from(error: SdkError<E>) -> Self {
         if error.as_service_error().and_then(E::code) == Some(retry::CONFLICT_OF_A_SINGLE_WRITE) {
-            // The single writes of handlers that can conflict with a transaction update a user or a movie, and only the
-            // owner's requests write to these. The purge only logs the conflicts of its own.
+            // The single writes of handlers that can conflict with a transaction are to a user, a movie, or the counter of
+            // one account and source: only requests of one user or client write to these. Functions without a route only
+            // log their conflicts.
             return Self::Contended { cause: error.into() };
         }
         let passing = match &error {

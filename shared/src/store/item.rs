@@ -53,6 +53,9 @@ pub(super) fn decode<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
 
 /// Returns the item's partition key.
 pub(super) fn key_of(item: &Item) -> String {
-    let key = [keys::PARTITION, keys::USER_ID].iter().find_map(|name| item.get(*name)?.as_s().ok());
+    // The partition key of users and movies precedes `id`, which is an attribute of theirs.
+    let key = [keys::PARTITION, keys::USER_ID, keys::TOKEN_HASH, keys::ID]
+        .iter()
+        .find_map(|name| item.get(*name)?.as_s().ok());
     key.cloned().unwrap_or_default()
 }

@@ -11,6 +11,12 @@ pub(super) const PARTITION: &str = "pk";
 /// The partition key of `AccountDeletions`, the only attribute in its stream.
 pub(super) const USER_ID: &str = "user_id";
 
+/// The partition key of `Outbox`, the only attribute in its stream.
+pub(super) const ID: &str = "id";
+
+/// The partition key of `PasswordResets`.
+pub(super) const TOKEN_HASH: &str = "token_hash";
+
 /// The index of all movies by canonical name: partition key [`CATALOG`], sort key [`NAME_KEY`].
 pub(super) const CATALOG_INDEX: &str = "catalog";
 

@@ -13,7 +13,9 @@ mod failure;
 mod item;
 mod keys;
 mod movies;
+mod outbox;
 mod password_attempts;
+mod password_resets;
 mod retry;
 mod users;
 
@@ -24,9 +26,14 @@ pub use failure::StoreError;
 pub use movies::{
     Candidates, CreateOutcome, DeleteOutcome, MovieUpdate, Movies, OwnedMovie, Page, UpdateOutcome,
 };
-pub use password_attempts::{Consistency, CounterNames, Counters, PasswordAttempts, StrictCounter};
+pub use outbox::{CountOutcome, Notice, Outbox};
+pub use password_attempts::{
+    Consistency, CounterNames, Counters, LimitedWindow, PasswordAttempts, StrictCounter,
+};
+pub use password_resets::PasswordResets;
 pub use retry::TransactionConflicts;
 pub use users::{
-    Account, EmailAndHash, FinishDeletionOutcome, LogoutOutcome, PasswordChangeOutcome,
-    RequestDeletionOutcome, SessionFault, SignupOutcome, StoredCredentials, UserProjection, Users,
+    Account, ActiveUser, EmailAndHash, EmailOfUser, FinishDeletionOutcome, LogoutOutcome,
+    PasswordChangeOutcome, PasswordResetOutcome, PasswordResetWrite, RequestDeletionOutcome, SessionFault,
+    SignupOutcome, StoredCredentials, UserProjection, Users,
 };

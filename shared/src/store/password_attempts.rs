@@ -1,23 +1,35 @@
-//! The `PasswordAttempts` table: counters of failed password attempts.
+//! The `PasswordAttempts` table: counters of failed password attempts, and of requests for a password reset and their
+//! mails.
 //!
 //! The code checks whether a strict counter has expired, and the key of a window contains its hour. The table's TTL only
 //! removes expired counters, and can be days late.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::{
     Client,
+    error::BuildError,
     operation::put_item::PutItemError,
-    types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure},
+    types::{
+        AttributeValue, Delete, KeysAndAttributes, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+        Update,
+    },
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
     batch,
-    failure::StoreError,
+    failure::{StoreError, failed_condition},
     item::{self, Item},
     keys,
 };
 use crate::model::Timestamp;
+
+/// Adds one to a window.
+const COUNT_UP: &str = "ADD failures :one SET expires_at = :expires_at";
+/// The condition that a window is below its limit.
+const BELOW_LIMIT: &str = "attribute_not_exists(failures) OR failures < :limit";
 
 /// The `PasswordAttempts` table.
 #[derive(Debug, Clone)]
@@ -64,6 +76,19 @@ pub struct StrictCounter {
     pub expires_at: Timestamp,
     /// The id of the attempt that was admitted last.
     pub last_attempt: Uuid,
+}
+
+/// A window that counts only up to a limit.
+#[derive(Debug)]
+pub struct LimitedWindow {
+    /// The name of the window.
+    pub name: String,
+    /// The hour, since 1970.
+    pub hour: i64,
+    /// The highest count.
+    pub limit: u32,
+    /// The time at which the window expires.
+    pub expires_at: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -162,6 +187,46 @@ impl PasswordAttempts {
         Ok(())
     }
 
+    /// Returns the part of a transaction that deletes a strict counter. IAM: `DeleteItem`.
+    pub(super) fn clear_in_transaction(&self, name: &str) -> Result<TransactWriteItem, BuildError> {
+        let delete =
+            Delete::builder().table_name(&self.table).set_key(Some(item::key(name.to_owned()))).build()?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
+    /// Adds one to a window, and returns `false` if the window has reached its limit.
+    ///
+    /// `UpdateItem`, on the condition that the window is below its limit. If its response is lost, the SDK's retry adds one
+    /// more. IAM: `UpdateItem`.
+    pub async fn count_below_limit(&self, window: &LimitedWindow) -> Result<bool, StoreError> {
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(window.key()))
+            .update_expression(COUNT_UP)
+            .condition_expression(BELOW_LIMIT)
+            .set_expression_attribute_values(Some(window.values()));
+        let Err(error) = request.send().await else { return Ok(true) };
+        failed_condition(error).map(|_| false)
+    }
+
+    /// Returns the part of a transaction that adds one to a window, on the condition that the window is below its limit.
+    /// IAM: `UpdateItem`.
+    pub(super) fn count_in_transaction(
+        &self,
+        window: &LimitedWindow,
+    ) -> Result<TransactWriteItem, BuildError> {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(window.key()))
+            .update_expression(COUNT_UP)
+            .condition_expression(BELOW_LIMIT)
+            .set_expression_attribute_values(Some(window.values()))
+            .build()?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
     /// Adds one to the window with this name in an hour.
     ///
     /// `UpdateItem`. If its response is lost, the SDK's retry adds one more. IAM: `UpdateItem`.
@@ -172,11 +237,27 @@ impl PasswordAttempts {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(item::key(keys::window(name, hour))))
-            .update_expression("ADD failures :one SET expires_at = :expires_at")
+            .update_expression(COUNT_UP)
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
             .expression_attribute_values(":expires_at", expires_at);
         request.send().await?;
         Ok(())
+    }
+}
+
+impl LimitedWindow {
+    fn key(&self) -> Item {
+        item::key(keys::window(&self.name, self.hour))
+    }
+
+    /// Returns the values of [`COUNT_UP`] and [`BELOW_LIMIT`].
+    fn values(&self) -> HashMap<String, AttributeValue> {
+        let number = |name: &str, number: i64| (name.to_owned(), AttributeValue::N(number.to_string()));
+        HashMap::from([
+            number(":one", 1),
+            number(":limit", self.limit.into()),
+            number(":expires_at", self.expires_at.unix_seconds()),
+        ])
     }
 }
 

@@ -5,7 +5,10 @@ use aws_sdk_dynamodb::{
         interceptors::InterceptorContext,
         retry::{ClassifyRetry, RetryAction},
     },
-    operation::{transact_write_items::TransactWriteItemsError, update_item::UpdateItemError},
+    operation::{
+        delete_item::DeleteItemError, put_item::PutItemError, transact_write_items::TransactWriteItemsError,
+        update_item::UpdateItemError,
+    },
     types::CancellationReason,
 };
 
@@ -49,7 +52,10 @@ impl ClassifyRetry for TransactionConflicts {
         let Some(error) = error else { return RetryAction::NoActionIndicated };
         if let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.downcast_ref() {
             retry_action(canceled.cancellation_reasons())
-        } else if let Some(UpdateItemError::TransactionConflictException(_)) = error.downcast_ref() {
+        } else if matches!(error.downcast_ref(), Some(UpdateItemError::TransactionConflictException(_)))
+            || matches!(error.downcast_ref(), Some(PutItemError::TransactionConflictException(_)))
+            || matches!(error.downcast_ref(), Some(DeleteItemError::TransactionConflictException(_)))
+        {
             RetryAction::throttling_error()
         } else {
             RetryAction::NoActionIndicated

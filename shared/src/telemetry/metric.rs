@@ -26,6 +26,20 @@ pub enum Metric {
     PendingAccountDeletions,
     /// The age in seconds of the oldest of these; 0 if none was pending.
     OldestAccountDeletionAge,
+    /// Requests for a password reset.
+    ResetsRequested,
+    /// Passwords that were reset.
+    PasswordsReset,
+    /// Mails that the mail service accepted.
+    MailsSent,
+    /// Attempts to send a mail that failed. `send-mail` tries again.
+    MailsFailed,
+    /// Mails that were given up: the mail service refused them, or they were too old.
+    MailsDropped,
+    /// Mails that were waiting when an hourly run of `send-mail` began.
+    PendingMails,
+    /// The age in seconds of the oldest of these; 0 if none was waiting.
+    OldestMailAge,
     /// The read units that DynamoDB charged.
     ReadCapacityUnits,
     /// The write units that DynamoDB charged.
@@ -58,9 +72,15 @@ impl Metric {
             | Self::InternalErrors
             | Self::DatabaseErrors
             | Self::PendingAccountDeletions
+            | Self::ResetsRequested
+            | Self::PasswordsReset
+            | Self::MailsSent
+            | Self::MailsFailed
+            | Self::MailsDropped
+            | Self::PendingMails
             | Self::ReadCapacityUnits
             | Self::WriteCapacityUnits => Unit::Count,
-            Self::OldestAccountDeletionAge => Unit::Seconds,
+            Self::OldestAccountDeletionAge | Self::OldestMailAge => Unit::Seconds,
         }
     }
 
@@ -75,7 +95,14 @@ impl Metric {
             | Self::InternalErrors
             | Self::DatabaseErrors
             | Self::PendingAccountDeletions
-            | Self::OldestAccountDeletionAge => Dimensions::Stage,
+            | Self::OldestAccountDeletionAge
+            | Self::ResetsRequested
+            | Self::PasswordsReset
+            | Self::MailsSent
+            | Self::MailsFailed
+            | Self::MailsDropped
+            | Self::PendingMails
+            | Self::OldestMailAge => Dimensions::Stage,
             Self::ReadCapacityUnits | Self::WriteCapacityUnits => Dimensions::StageAndOperation,
         }
     }

@@ -12,6 +12,20 @@ pub enum SecurityEvent {
     LoggedIn,
     /// A password was changed, which revoked every earlier token of the user.
     PasswordChanged,
+    /// A client asked for a password reset. Whether the email has an account is not known at that time.
+    ResetRequested,
+    /// A mail with a reset token was sent.
+    ResetMailSent {
+        /// The user whose password the token resets.
+        user_id: Uuid,
+    },
+    /// A password was reset, which revoked every earlier token of the user.
+    PasswordReset,
+    /// A reset token, or a request for one, was refused.
+    ResetRefused {
+        /// Why, as a fixed word.
+        reason: &'static str,
+    },
     /// A user logged out, which revoked every token of the user.
     LoggedOut,
     /// A user requested the deletion of the account.
@@ -46,6 +60,12 @@ impl SecurityEvent {
         match self {
             Self::LoggedIn => tracing::info!(security_event = "logged_in"),
             Self::PasswordChanged => tracing::info!(security_event = "password_changed"),
+            Self::ResetRequested => tracing::info!(security_event = "reset_requested"),
+            Self::ResetMailSent { user_id } => {
+                tracing::info!(security_event = "reset_mail_sent", %user_id);
+            }
+            Self::PasswordReset => tracing::info!(security_event = "password_reset"),
+            Self::ResetRefused { reason } => tracing::info!(security_event = "reset_refused", %reason),
             Self::LoggedOut => tracing::info!(security_event = "logged_out"),
             Self::AccountDeletionRequested => tracing::info!(security_event = "account_deletion_requested"),
             Self::AccountDeletionProgress { user_id, movies, finished } => {

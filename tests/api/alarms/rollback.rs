@@ -89,11 +89,15 @@ impl Watch {
     }
 }
 
-/// Returns the ends of the names of the alarms that a gradual release watches.
+/// Returns the ends of the names of the alarms that a gradual release watches: those of every function, and those of the
+/// optional functions alone.
 fn watched_by_rollouts(template: &Template) -> Vec<String> {
-    let alarms = &template.document()["Globals"]["Function"]["DeploymentPreference"]["Alarms"];
-    let names = alarms.as_array().expect("alarms").iter().map(|name| text(&name["Fn::Sub"]));
+    let of_all = &template.document()["Globals"]["Function"];
+    let functions = std::iter::once(of_all).chain(of_type(template, "AWS::Serverless::Function"));
+    let alarms = functions.filter_map(|function| function["DeploymentPreference"]["Alarms"].as_array());
+    let names: BTreeSet<String> = alarms.flatten().map(|name| text(&name["Fn::Sub"])).collect();
     names
+        .into_iter()
         .map(|name| name.strip_prefix("${AWS::StackName}-").expect("a name of the stack").to_owned())
         .collect()
 }
@@ -175,7 +179,7 @@ fn throttled_calls_alarm_but_roll_nothing_back() {
         }
     }
     assert_eq!(watch.rollbacks(), [""; 0]);
-    for told in ["throttles", "hashing-throttles", "server-errors"] {
+    for told in ["throttles", "hashing-throttles", "mail-throttles", "server-errors"] {
         assert!(watch.goes_off(told), "{told}");
     }
 }

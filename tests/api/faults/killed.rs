@@ -50,15 +50,18 @@ async fn a_process_killed_after_its_write_leaves_the_new_state() {
             Scenario::Signup | Scenario::CreateMovie => 409,
             Scenario::DeleteMovie => 404,
             // The first request has ended the session.
-            Scenario::ChangePassword | Scenario::Logout | Scenario::DeleteAccount => 401,
-            _ => 200,
+            Scenario::ChangePassword
+            | Scenario::ChangePasswordQuietly
+            | Scenario::Logout
+            | Scenario::DeleteAccount => 401,
+            // The first request has used up the token.
+            Scenario::ResetPassword => 403,
+            _ => scenario.success(),
         };
         assert_eq!(response.status, expected, "{name}: {}", response.body);
-        assert_eq!(
-            test.app.table_contents().keys().collect::<Vec<_>>(),
-            after.keys().collect::<Vec<_>>(),
-            "{name}"
-        );
+        let added = test.app.table_contents().len() - after.len();
+        // A client that asks again may get a second mail.
+        assert_eq!(added, usize::from(scenario == Scenario::ForgotPassword), "{name}");
         assert_consistent(&test.app);
     }))
     .await;

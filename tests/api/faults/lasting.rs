@@ -34,6 +34,8 @@ async fn lasting_conflicts_with_oneself_are_429() {
         (Scenario::DeleteMovie, 0),
         (Scenario::DeleteMovie, 2),
         (Scenario::ChangePassword, 0),
+        (Scenario::ChangePasswordQuietly, 0),
+        (Scenario::ResetPassword, 0),
         (Scenario::Logout, 0),
         (Scenario::DeleteAccount, 0),
     ];

@@ -62,7 +62,7 @@ async fn is_refused(scenario: Scenario, fault: Fault, exception: &str) {
             assert!(!again, "{name}: tried again: {call:?}");
         }
         // Concurrent requests complete. No other requests follow.
-        if !matches!(scenario, Scenario::Login | Scenario::ChangePassword) {
+        if scenario.is_sequential() {
             assert_eq!(test.requests(), scenario.requests()[..=index], "{name}");
         }
         assert_eq!(test.app.table_contents(), before, "{name}");

@@ -39,7 +39,8 @@ pub async fn for_every_call(
 ) {
     for operation in OPERATIONS {
         for index in 0..(operation.calls)(&Owner::default()).len() {
-            let owner = app.create_owner(&format!("{}-{index}", operation.name)).await;
+            let mut owner = app.create_owner(&format!("{}-{index}", operation.name)).await;
+            owner.reset_token = app.issue_reset_token(&owner.user);
             let call = (operation.calls)(&owner).swap_remove(index);
             let request = operation.request(&owner, &call);
             send(operation, call, request).await;

@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 use super::text;
 use crate::{
     emf::{self, send},
-    test_app::{MOVIES, PASSWORD, PASSWORD_ATTEMPTS, TestApp, delete, get, movie, movie_path, post, put},
+    test_app::{
+        MOVIES, NEW_PASSWORD, PASSWORD, PASSWORD_ATTEMPTS, TestApp, delete, forgot_password, get, movie,
+        movie_path, post, put, reset_password,
+    },
 };
 
 /// Returns the names of the outcomes that a line counts, each once.
@@ -63,6 +66,19 @@ async fn signups_and_logins_are_counted_by_outcome() {
         });
     }
     assert_outcome(&app, login("ann@example.com", PASSWORD), 429, &["LoginsThrottled"]).await;
+}
+
+#[tokio::test]
+async fn password_resets_are_counted() {
+    let app = TestApp::start_with_json_logs().await;
+    let ann = app.create_user("ann").await;
+    let token = app.issue_reset_token(&ann);
+    assert_outcome(&app, forgot_password(&ann.email), 202, &["ResetsRequested"]).await;
+    assert_outcome(&app, forgot_password("nobody@example.com"), 202, &["ResetsRequested"]).await;
+    assert_outcome(&app, forgot_password("nobody"), 400, &[]).await;
+    assert_outcome(&app, reset_password(&token, "short"), 400, &[]).await;
+    assert_outcome(&app, reset_password(&token, NEW_PASSWORD), 200, &["PasswordsReset"]).await;
+    assert_outcome(&app, reset_password(&token, NEW_PASSWORD), 403, &[]).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The `Users` table: users, and the claims that make their emails unique.
 
 mod deletion;
+mod password;
 mod sessions;
 
 use std::collections::HashMap;
@@ -14,7 +15,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 pub use deletion::{FinishDeletionOutcome, RequestDeletionOutcome};
-pub use sessions::{LogoutOutcome, PasswordChangeOutcome, SessionFault};
+pub use password::{PasswordChangeOutcome, PasswordResetOutcome, PasswordResetWrite};
+pub use sessions::{LogoutOutcome, SessionFault};
 
 use super::{
     failure::{FailedConditions, StoreError},
@@ -49,6 +51,15 @@ pub struct StoredCredentials {
     /// The hash that the submitted password must match.
     pub password_hash: PasswordHash,
     /// The epoch of a session that begins with these credentials.
+    pub session_epoch: u64,
+}
+
+/// An active user, from one consistent read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ActiveUser {
+    /// The user's id.
+    pub id: Uuid,
+    /// The epoch of the user's sessions.
     pub session_epoch: u64,
 }
 
@@ -90,6 +101,24 @@ pub struct EmailAndHash {
 
 impl UserProjection for EmailAndHash {
     const ATTRIBUTES: &'static [&'static str] = &["email_key", "password_hash"];
+}
+
+/// The email of a user.
+#[derive(Debug, Deserialize)]
+#[serde(from = "EmailItem")]
+pub struct EmailOfUser {
+    /// The canonical email.
+    pub email: CanonicalEmail,
+}
+
+impl UserProjection for EmailOfUser {
+    const ATTRIBUTES: &'static [&'static str] = &["email_key"];
+}
+
+impl From<EmailItem> for EmailOfUser {
+    fn from(item: EmailItem) -> Self {
+        Self { email: CanonicalEmail::from_stored(item.email_key) }
+    }
 }
 
 impl From<EmailAndHashItem> for EmailAndHash {
@@ -148,6 +177,18 @@ struct CredentialsItem {
 }
 
 #[derive(Deserialize)]
+struct ActiveUserItem {
+    id: Uuid,
+    status: Status,
+    session_epoch: u64,
+}
+
+#[derive(Deserialize)]
+struct EmailItem {
+    email_key: String,
+}
+
+#[derive(Deserialize)]
 struct EmailAndHashItem {
     email_key: String,
     password_hash: String,
@@ -197,15 +238,23 @@ impl Users {
         &self,
         email: &CanonicalEmail,
     ) -> Result<Option<StoredCredentials>, StoreError> {
-        let claim: Option<EmailClaim> = self.read(keys::email(email), &["user_id"]).await?;
-        let Some(claim) = claim else { return Ok(None) };
         let attributes = ["id", "password_hash", "status", "session_epoch"];
-        let user: Option<CredentialsItem> = self.read(keys::user(claim.user_id), &attributes).await?;
+        let user: Option<CredentialsItem> = self.read_by_email(email, &attributes).await?;
         Ok(user.filter(|user| user.status == Status::Active).map(|user| StoredCredentials {
             user_id: user.id,
             password_hash: PasswordHash::from_stored(user.password_hash),
             session_epoch: user.session_epoch,
         }))
+    }
+
+    /// Returns the active user with this email; `None` if there is none.
+    ///
+    /// Consistent `GetItem` of the claim, then of its user. IAM: `GetItem`.
+    pub async fn find_active(&self, email: &CanonicalEmail) -> Result<Option<ActiveUser>, StoreError> {
+        let user: Option<ActiveUserItem> =
+            self.read_by_email(email, &["id", "status", "session_epoch"]).await?;
+        let active = user.filter(|user| user.status == Status::Active);
+        Ok(active.map(|user| ActiveUser { id: user.id, session_epoch: user.session_epoch }))
     }
 
     /// Returns the part of a transaction that adds one to the `movie_count` of a session's user, on the condition that the
@@ -251,6 +300,17 @@ impl Users {
 
     fn update_in_transaction(&self, id: Uuid) -> UpdateBuilder {
         Update::builder().table_name(&self.table).set_key(Some(item::key(keys::user(id))))
+    }
+
+    /// Reads the claim on an email, and then some attributes of its user, both consistently.
+    async fn read_by_email<T: DeserializeOwned>(
+        &self,
+        email: &CanonicalEmail,
+        attributes: &[&str],
+    ) -> Result<Option<T>, StoreError> {
+        let claim: Option<EmailClaim> = self.read(keys::email(email), &["user_id"]).await?;
+        let Some(claim) = claim else { return Ok(None) };
+        self.read(keys::user(claim.user_id), attributes).await
     }
 
     /// Reads the key and some attributes of an item, consistently.

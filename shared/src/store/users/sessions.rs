@@ -13,9 +13,9 @@ use aws_sdk_dynamodb::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{EmailAndHash, Status, UserProjection, Users, projection};
+use super::{Status, UserProjection, Users, projection};
 use crate::{
-    model::{PasswordHash, Session},
+    model::Session,
     store::{
         batch::{self, BatchItems},
         failure::{StoreError, failed_condition},
@@ -43,18 +43,6 @@ pub enum SessionFault {
 pub enum LogoutOutcome {
     /// Every token issued so far is revoked.
     LoggedOut,
-    /// The session was not current.
-    SessionEnded(SessionFault),
-}
-
-/// The outcome of changing a password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PasswordChangeOutcome {
-    /// The new password is set, and every earlier token is revoked.
-    Changed {
-        /// The epoch of the sessions from now on.
-        session_epoch: u64,
-    },
     /// The session was not current.
     SessionEnded(SessionFault),
 }
@@ -122,53 +110,6 @@ impl Users {
         })
     }
 
-    /// Replaces a user's password and ends every session of the user.
-    ///
-    /// `UpdateItem`, on the condition that the session is current. If the condition fails, a consistent `GetItem` shows
-    /// whether this request has succeeded before. IAM: `UpdateItem`, `GetItem`.
-    pub async fn change_password(
-        &self,
-        session: Session,
-        new: &PasswordHash,
-    ) -> Result<PasswordChangeOutcome, StoreError> {
-        let request = self
-            .end_sessions(session)
-            .update_expression("SET session_epoch = :next_epoch, password_hash = :new_hash")
-            .expression_attribute_values(":new_hash", AttributeValue::S(new.as_stored().to_owned()));
-        let is_own = |user: &EmailAndHash| user.password_hash.as_stored() == new.as_stored();
-        Ok(match self.send_on_condition(request, session, is_own).await? {
-            Ok(()) => PasswordChangeOutcome::Changed { session_epoch: session.epoch + 1 },
-            Err(fault) => PasswordChangeOutcome::SessionEnded(fault),
-        })
-    }
-
-    /// Replaces a hash by another one of the same password. Does nothing if the password has changed, or if the update
-    /// keeps conflicting with the user's other writes: a later login then replaces the hash.
-    ///
-    /// `UpdateItem`, on the condition that the user has the old hash. IAM: `UpdateItem`.
-    pub async fn replace_hash(
-        &self,
-        id: Uuid,
-        old: &PasswordHash,
-        new: &PasswordHash,
-    ) -> Result<(), StoreError> {
-        let request = self
-            .update(id)
-            .update_expression("SET password_hash = :new_hash")
-            .condition_expression("password_hash = :old_hash")
-            .expression_attribute_values(":new_hash", AttributeValue::S(new.as_stored().to_owned()))
-            .expression_attribute_values(":old_hash", AttributeValue::S(old.as_stored().to_owned()));
-        let Err(error) = request.send().await else { return Ok(()) };
-        match failed_condition(error) {
-            Ok(_) | Err(StoreError::Contended { .. }) => Ok(()),
-            Err(
-                error @ (StoreError::Unavailable { .. }
-                | StoreError::Refused { .. }
-                | StoreError::Corrupt { .. }),
-            ) => Err(error),
-        }
-    }
-
     /// Returns the part of a `BatchGetItem` that reads a session's user: the table, and what to read of it.
     /// [`Users::session_in`] evaluates the result.
     pub(in crate::store) fn get_session(
@@ -210,11 +151,11 @@ impl Users {
         self.read(keys::user(session.user_id), &attributes).await
     }
 
-    fn update(&self, id: Uuid) -> UpdateItemFluentBuilder {
+    pub(super) fn update(&self, id: Uuid) -> UpdateItemFluentBuilder {
         self.client.update_item().table_name(&self.table).set_key(Some(item::key(keys::user(id))))
     }
 
-    fn end_sessions(&self, session: Session) -> UpdateItemFluentBuilder {
+    pub(super) fn end_sessions(&self, session: Session) -> UpdateItemFluentBuilder {
         self.update(session.user_id)
             .condition_expression(CURRENT)
             .expression_attribute_names("#status", "status")
@@ -225,7 +166,7 @@ impl Users {
 
     /// Sends an update on the condition that the session is current. If the condition fails, returns whether `is_own`
     /// recognizes an earlier attempt of the same request, and otherwise why the session is not current.
-    async fn send_on_condition<Projection: UserProjection>(
+    pub(super) async fn send_on_condition<Projection: UserProjection>(
         &self,
         request: UpdateItemFluentBuilder,
         session: Session,
