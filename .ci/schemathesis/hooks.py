@@ -1,16 +1,19 @@
 """Gives Schemathesis the tokens that operations need, and excludes the failures that are not failures of this API.
 
-Schemathesis imports this file; `run.py` sets the environment variable API to the address of the API.
+Schemathesis imports this file; `run.py` sets the environment variables API to the address of the API, and OUTPUT
+to a file with the output of `cargo local`.
 """
 
 import atexit
 import collections
+import http.client
 import itertools
 import json
 import os
 import re
+import time
 import unicodedata
-import urllib.request
+import urllib.parse
 
 import schemathesis
 from schemathesis.core.failures import AcceptedNegativeData
@@ -20,23 +23,34 @@ API = os.environ["API"]
 # The current password in the example of `change-password`, so that this example succeeds.
 PASSWORD = "a bag full of old movies"
 ACCOUNTS = itertools.count(1)
+SOURCES = itertools.count(1)
 
 
-def call(method, path, token=None, body=None):
-    """Sends a request that must succeed, and returns the response's body."""
+def call(method, path, token=None, body=None, source="127.0.0.1"):
+    """Sends a request that must succeed, from a loopback address, and returns the response's body."""
     headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(API + path, data, headers, method=method)
-    with urllib.request.urlopen(request, timeout=20) as response:
-        return json.load(response)
+    address = urllib.parse.urlsplit(API)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=20, source_address=(source, 0))
+    connection.request(method, path, None if body is None else json.dumps(body), headers)
+    response = connection.getresponse()
+    content = response.read()
+    connection.close()
+    if response.status not in (200, 202):
+        raise RuntimeError(f"{method} {path} did not succeed: {content}")
+    return json.loads(content)
+
+
+def new_account():
+    """Signs up with an unused email."""
+    account = {"email": f"user{next(ACCOUNTS)}@schemathesis.example", "password": PASSWORD}
+    call("POST", "/api/auth/signup", body=account)
+    return account
 
 
 class Authorization:
     def get(self, case, context):
         """Returns the token of a new account."""
-        account = {"email": f"user{next(ACCOUNTS)}@schemathesis.example", "password": PASSWORD}
-        call("POST", "/api/auth/signup", body=account)
-        return call("POST", "/api/auth/login", body=account)["token"]
+        return call("POST", "/api/auth/login", body=new_account())["token"]
 
     def set(self, case, token, context):
         case.headers = case.headers or {}
@@ -69,8 +83,32 @@ class NewAccount(Authorization):
     pass
 
 
-# A password that is made up is never the current one, and an entity tag never the movie's, so no valid request with one
-# would succeed. Phases other than fuzzing send such passwords.
+def mailed_token():
+    """Returns the reset token that `cargo local` prints when a new account gets its mail."""
+    email = new_account()["email"]
+    # Each source address has a limit.
+    source = f"127.{1 + next(SOURCES)}.0.1"
+    call("POST", "/api/auth/forgot", body={"email": email}, source=source)
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        with open(os.environ["OUTPUT"], encoding="utf-8") as output:
+            if mail := re.search(rf"^Mail to {email}: .*\n  ([\w-]{{43}})$", output.read(), re.M):
+                return mail[1]
+        time.sleep(0.02)
+    raise RuntimeError(f"no mail to {email} arrived")
+
+
+RESET_TOKENS = []
+
+
+@schemathesis.hook.apply_to(operation_id="reset-password")
+def after_call(context, case, response):
+    if response.status_code == 200:
+        RESET_TOKENS.clear()
+
+
+# A password that is made up is never the current one, a reset token never valid, and an entity tag never the movie's, so
+# no valid request with one would succeed. The stateful phase sends such passwords and reset tokens.
 @schemathesis.hook
 def before_call(context, case, kwargs):
     if not case.meta.generation.mode.is_positive:
@@ -78,6 +116,10 @@ def before_call(context, case, kwargs):
     operation, phase = case.operation.definition.raw["operationId"], case.meta.phase.name
     if operation == "change-password" and phase == "fuzzing":
         case.body["current_password"] = PASSWORD
+    if operation == "reset-password" and phase != "stateful":
+        if not RESET_TOKENS:
+            RESET_TOKENS.append(mailed_token())
+        case.body["reset_token"] = RESET_TOKENS[0]
     if "if-match" in (case.headers or {}):
         case.headers["if-match"] = "*"
 

@@ -3,6 +3,7 @@
 Arguments are passed to `schemathesis run`: `--seed 2` sends other requests than the checks do.
 """
 
+import glob
 import os
 import signal
 import socket
@@ -21,6 +22,11 @@ def free_port():
         return server.getsockname()[1]
 
 
+def mails():
+    """Returns the mails that `cargo local` keeps in this checkout."""
+    return set(glob.glob(".local/mail/*.eml"))
+
+
 def is_serving(api):
     try:
         with urllib.request.urlopen(f"{api}/api/movies", timeout=20) as response:
@@ -29,12 +35,12 @@ def is_serving(api):
         return False
 
 
-def schemathesis(api):
+def schemathesis(api, output):
     """Runs Schemathesis and returns its exit status."""
     program = os.path.join(os.path.dirname(sys.executable), "schemathesis")
     configuration = os.path.join(FOLDER, "schemathesis.toml")
     command = [program, "--config-file", configuration, "run", "openapi.yaml", "--url", api, *sys.argv[1:]]
-    environment = {**os.environ, "API": api, "PYTHONPATH": FOLDER, "SCHEMATHESIS_HOOKS": "hooks"}
+    environment = {**os.environ, "API": api, "OUTPUT": output, "PYTHONPATH": FOLDER, "SCHEMATHESIS_HOOKS": "hooks"}
     return subprocess.run(command, env=environment, timeout=600).returncode
 
 
@@ -46,16 +52,21 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         command = ["target/debug/local", "--in-memory", "--database-port", "0", "--port", str(port)]
         command += ["--env-file", os.path.join(folder, "environment")]
-        local = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
+        output = os.path.join(folder, "output")
+        kept = mails()
+        with open(output, "wb") as file:
+            local = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=file)
         try:
             while not is_serving(api):
                 if local.poll() is not None:
                     sys.exit("cargo local ended before it served anything")
                 time.sleep(0.2)
-            status = schemathesis(api)
+            status = schemathesis(api, output)
         finally:
             local.send_signal(signal.SIGINT)
             local.wait(60)
+            for mail in mails() - kept:
+                os.remove(mail)
     sys.exit(status)
 
 

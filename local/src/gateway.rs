@@ -8,12 +8,12 @@ mod request;
 mod response;
 mod route;
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, net::SocketAddr, sync::Arc};
 
 use anyhow::Result;
 use axum::{
     body::{Body, Bytes},
-    extract::Request,
+    extract::{ConnectInfo, Request},
     http::{HeaderName, HeaderValue, StatusCode, header::SET_COOKIE},
     response::Response,
     routing::any,
@@ -105,7 +105,7 @@ where
         let (gateway, invoke) = (Arc::clone(&gateway), invoke.clone());
         async move { handle(request, &gateway, invoke).await }
     };
-    axum::serve(listener, any(handle)).await?;
+    axum::serve(listener, any(handle).into_make_service_with_connect_info::<SocketAddr>()).await?;
     Ok(())
 }
 
@@ -116,7 +116,8 @@ where
 {
     let (head, body) = request.into_parts();
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-    let mut request = HttpRequest::new(head.method.as_str(), target).source_ip("127.0.0.1");
+    let client = head.extensions.get::<ConnectInfo<SocketAddr>>().expect("the server adds it");
+    let mut request = HttpRequest::new(head.method.as_str(), target).source_ip(client.0.ip().to_string());
     for (name, value) in &head.headers {
         request = request.header(name.as_str(), String::from_utf8_lossy(value.as_bytes()));
     }
