@@ -1,7 +1,7 @@
 //! `POST /api/movies` with `{name, casts, genres}`: creates a movie of the signed-in user.
 //!
-//! 200 with the movie, its `location` and its `etag`; 400, 401, 413, 415; 403 `movie_limit_reached`; 409 `movie_name_taken`; 429
-//! `too_many_concurrent_writes`. Counts in `Users`; writes `Movies`.
+//! 200 with the movie, its `location` and its `etag`; 400, 401, 413, 415; 403 `movie_limit_reached`; 409
+//! `movie_name_taken`; 429 `too_many_concurrent_writes`. Counts in `Users`; writes `Movies`.
 
 use shared::{
     auth::Sessions,

@@ -1,7 +1,7 @@
 //! `DELETE /api/movies/{id}`: deletes a movie of the signed-in user and frees its name.
 //!
 //! 200 with the movie's id; 401; 404 `movie_not_found`; 403 `not_owner`; 412 `precondition_failed` if `if-match`
-//! does not list the movie; 429 `too_many_concurrent_writes`. Counts in `Users`; writes `Movies`.
+//! does not list the movie's tag; 429 `too_many_concurrent_writes`. Counts in `Users`; writes `Movies`.
 
 use shared::{
     auth::Sessions,

@@ -1,7 +1,7 @@
 //! `PUT /api/movies/{id}` with at least one of `{name, casts, genres}`: updates a movie of the signed-in user.
 //!
 //! 200 with the movie and its `etag`; 400, 401, 413, 415; 404 `movie_not_found`; 403 `not_owner`; 412
-//! `precondition_failed` if `if-match` does not list the movie; 409 `movie_name_taken`; 429 `too_many_concurrent_writes`. Reads `Users`; writes `Movies`.
+//! `precondition_failed`; 409 `movie_name_taken`; 429 `too_many_concurrent_writes`. Reads `Users`; writes `Movies`.
 
 use shared::{
     auth::Sessions,
@@ -46,7 +46,7 @@ async fn handle(
         let UpdateMovieRequest { name, casts, genres } = http::body(&request)?;
         let (id, if_match) = (http::movie_id(&request)?, http::if_match(&request));
         let changes = MovieChanges { name, casts, genres };
-        let update = MovieUpdate { id, changes, if_match, version: ids.next_id(), now: clock.now() };
+        let update = MovieUpdate { id, changes, if_match, now: clock.now(), ids };
         match movies.update(&update, session, users).await? {
             UpdateOutcome::Updated(movie) => http::movie(&movie),
             UpdateOutcome::SessionEnded(fault) => Err(fault.into()),

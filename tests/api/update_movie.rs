@@ -193,7 +193,10 @@ async fn updated_at_never_moves_back() {
         let movie = app.create_movie(&ann, "Alien").await;
         app.edit_item(MOVIES, &movie_key(&movie), |item| item["updated_at"]["S"] = json!(AHEAD));
         let response = app.send(put(&movie_path(&movie), &body).bearer(&ann.token)).await;
-        assert_eq!((response.status, &response.json()["updated_at"]), (200, &json!(AHEAD)), "{body}");
+        let updated = response.json();
+        let updated_at = updated["updated_at"].as_str().expect("a time");
+        // An update without a name has a time of its own.
+        assert!((AHEAD..="2099-01-01T00:00:00.001Z").contains(&updated_at), "{body}: {updated}");
         assert_eq!(app.send(get(&movie_path(&movie))).await.json(), response.json(), "{body}");
         assert_consistent(&app);
     }

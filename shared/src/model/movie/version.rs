@@ -5,7 +5,7 @@ use uuid::Uuid;
 /// The most versions in a set. DynamoDB compares an attribute with at most 100 values at once.
 const MAX_VERSIONS: usize = 50;
 
-/// A set of up to 50 versions. A write with such a set succeeds only if the movie has one of them.
+/// Up to 50 versions, in the order of the client's list. A write with such a set succeeds only if the movie has one of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VersionSet(Vec<Uuid>);
 

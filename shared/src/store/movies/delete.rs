@@ -35,9 +35,10 @@ impl Movies {
     /// `if_match` is given, the movie must have one of its versions.
     ///
     /// Consistent `GetItem`, then `TransactWriteItems`: delete the movie, on the condition that it still has this owner
-    /// and name, and the version that was compared; delete the claim, on the condition that it is the movie's; update the
-    /// user, on the condition that the session is current. If the movie has changed in between, both requests are
-    /// repeated; if the session has ended, a consistent `GetItem` shows why. IAM: `GetItem`, `DeleteItem`; `UpdateItem` and `GetItem` on `Users`.
+    /// and name and, if `if_match` is given, the version that was compared; delete the claim, on the condition that it is the
+    /// movie's; update the user, on the condition that the session is current. If the movie has changed in between, both
+    /// requests are repeated; if the session has ended, a consistent `GetItem` shows why. IAM: `GetItem`, `DeleteItem`;
+    /// `UpdateItem` and `GetItem` on `Users`.
     pub async fn delete(
         &self,
         id: Uuid,

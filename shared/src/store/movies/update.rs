@@ -1,8 +1,10 @@
 //! Updating a movie.
 //!
-//! Each update gives the movie a new version. If the client knows versions (`if_match`), the update succeeds only if the
-//! movie has one of them. The condition of every write also accepts the version that the write itself sets: the SDK repeats
-//! a write whose response was lost, which must not be refused because of its own first attempt.
+//! Each write gives the movie a new version. If the client knows versions (`if_match`), the update succeeds only if the
+//! movie has one of them. Every condition on the version also accepts the version that the write itself sets: the SDK
+//! repeats a write whose response was lost, and the first attempt must not make the second one fail. If another write came
+//! in between, the second one does fail, and the update starts again with another version: the first one may have been
+//! read.
 //!
 //! An update of the name can move the claim that makes the name unique:
 //!
@@ -14,7 +16,7 @@
 //! 4. If the movie has changed, go back to step 1, for at most `MAX_WRITE_ATTEMPTS` attempts in all. If the name is
 //!    taken, return the id of the movie that has it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::{
     operation::update_item::builders::UpdateItemFluentBuilder,
@@ -29,7 +31,7 @@ use super::{
     KeepsChanging, MAX_WRITE_ATTEMPTS, MovieItem, Movies, claim_is_missing, decode_movie, holder_of, version,
 };
 use crate::{
-    model::{Casts, Genres, Movie, MovieChanges, Session, Timestamp, VersionSet},
+    model::{Casts, Genres, IdSource, Movie, MovieChanges, Session, Timestamp, VersionSet},
     store::{
         SessionFault, Users, batch,
         failure::{FailedConditions, StoreError, failed_condition},
@@ -52,11 +54,15 @@ pub struct MovieUpdate {
     pub changes: MovieChanges,
     /// The versions of which the movie must have one; `None` if it may have any.
     pub if_match: Option<VersionSet>,
-    /// The movie's version after the update, which no other write has.
-    pub version: Uuid,
     /// The time of the update.
     pub now: Timestamp,
+    /// The source of the movie's version after the update.
+    pub ids: IdSource,
 }
+
+/// The unit of times. Updates of a movie without a name have different times, so that a repeated write recognizes that
+/// another one came in between.
+const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// The outcome of updating a movie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,16 +85,16 @@ impl Movies {
     /// Updates a movie of the session's user.
     ///
     /// Without a name: a consistent `GetItem` of the user, then `UpdateItem`, on the condition that the movie has this owner,
-    /// one of the known versions and no later `updated_at`; if it has a later one, again with that time. With a name: a
-    /// consistent `BatchGetItem` of the user and the movie, then `UpdateItem` or `TransactWriteItems`, in the steps above.
-    /// IAM: `BatchGetItem`, `UpdateItem`, `DeleteItem`, `PutItem`; `GetItem` and `BatchGetItem` on `Users`.
+    /// one of the known versions and an earlier `updated_at`; if that is not earlier, again with a time after it. With a
+    /// name: a consistent `BatchGetItem` of the user and the movie, then `UpdateItem` or `TransactWriteItems`, in the steps
+    /// above. IAM: `BatchGetItem`, `UpdateItem`, `DeleteItem`, `PutItem`; `GetItem` and `BatchGetItem` on `Users`.
     pub async fn update(
         &self,
         update: &MovieUpdate,
         session: Session,
         users: &Users,
     ) -> Result<UpdateOutcome, StoreError> {
-        let MovieUpdate { id, changes, if_match, version, now } = update;
+        let MovieUpdate { id, changes, if_match, now, ids } = update;
         let Some(name) = &changes.name else {
             return match users.find_by_session(session).await? {
                 Ok(()) => self.change_details(update, session.user_id).await,
@@ -107,7 +113,7 @@ impl Movies {
             if !version::permitted(if_match.as_ref(), old.version) {
                 return Ok(UpdateOutcome::VersionMismatch);
             }
-            let new = changes.clone().applied_to(old.clone(), *now, *version);
+            let new = changes.clone().applied_to(old.clone(), *now, ids.next_id());
             let outcome = if name.key() == old.name.key() {
                 self.replace(&old, new).await
             } else {
@@ -153,8 +159,8 @@ impl Movies {
             if !version::permitted(update.if_match.as_ref(), found.version) {
                 return Ok(UpdateOutcome::VersionMismatch);
             }
-            // The clock of the last update is ahead of this machine's.
-            updated_at = found.updated_at;
+            // The clock of the last update is ahead of this machine's, or another update was as quick.
+            updated_at = found.updated_at + MILLISECOND;
         }
         Err(KeepsChanging.into())
     }
@@ -165,7 +171,7 @@ impl Movies {
         owner: Uuid,
         updated_at: Timestamp,
     ) -> UpdateItemFluentBuilder {
-        let MovieUpdate { id, changes, if_match, version, now: _ } = update;
+        let MovieUpdate { id, changes, if_match, now: _, ids } = update;
         let mut request = self
             .client
             .update_item()
@@ -176,10 +182,11 @@ impl Movies {
             .expression_attribute_names("#version", keys::VERSION)
             .expression_attribute_values(":owner", AttributeValue::S(owner.to_string()))
             .expression_attribute_values(":updated_at", AttributeValue::S(updated_at.to_string()))
-            .expression_attribute_values(":version", version::value(*version))
+            .expression_attribute_values(":version", version::value(ids.next_id()))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let mut condition = "#added_by = :owner AND #updated_at <= :updated_at".to_owned();
+        let mut condition =
+            "#added_by = :owner AND (#updated_at < :updated_at OR #version = :version)".to_owned();
         if let Some(versions) = if_match {
             let mut accepted = ":version".to_owned();
             for (position, known) in versions.iter().enumerate() {
