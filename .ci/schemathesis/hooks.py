@@ -108,7 +108,8 @@ def after_call(context, case, response):
 
 
 # A password that is made up is never the current one, a reset token never valid, and an entity tag never the movie's, so
-# no valid request with one would succeed. The stateful phase sends such passwords and reset tokens.
+# no valid request with one would succeed. The stateful phase sends such passwords and reset tokens, and
+# tests/api/versions.rs sends real tags.
 @schemathesis.hook
 def before_call(context, case, kwargs):
     if not case.meta.generation.mode.is_positive:

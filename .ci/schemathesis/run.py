@@ -23,8 +23,8 @@ def free_port():
 
 
 def mails():
-    """Returns the mails that `cargo local` keeps in this checkout."""
-    return set(glob.glob(".local/mail/*.eml"))
+    """Returns the mails to accounts of this test that `cargo local` keeps in this checkout."""
+    return {mail for mail in glob.glob(".local/mail/*.eml") if "@schemathesis.example>" in open(mail).read()}
 
 
 def is_serving(api):
@@ -64,9 +64,12 @@ def main():
             status = schemathesis(api, output)
         finally:
             local.send_signal(signal.SIGINT)
-            local.wait(60)
-            for mail in mails() - kept:
-                os.remove(mail)
+            try:
+                local.wait(60)
+            finally:
+                local.kill()
+                for mail in mails() - kept:
+                    os.remove(mail)
     sys.exit(status)
 
 

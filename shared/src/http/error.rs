@@ -58,7 +58,7 @@ pub enum ApiError {
     #[error("Only the user who added a movie may change or delete it")]
     NotOwner,
     /// The movie has none of the versions in `if-match`.
-    #[error("The movie does not have a version that if-match lists")]
+    #[error("The header if-match does not list the movie's current entity tag")]
     PreconditionFailed,
     /// A user has this email.
     #[error("A user with this email already exists")]
@@ -82,7 +82,7 @@ pub enum ApiError {
     #[error("The current password is incorrect")]
     WrongPassword,
     /// The reset token is refused. The client does not learn the reason.
-    #[error("The reset token is not valid, please request a new one")]
+    #[error("The reset token is not valid; request a new one")]
     InvalidResetToken(ResetTokenFault),
     /// Earlier failures block the password attempt.
     #[error("Too many failed attempts, please wait")]
@@ -91,7 +91,7 @@ pub enum ApiError {
         retry_after: i64,
     },
     /// The client's address has requested too many password resets.
-    #[error("Too many requests for a password reset, please wait")]
+    #[error("Too many requests for a password reset; wait before you try again")]
     TooManyResetRequests {
         /// The number of seconds after which the next request is admitted.
         retry_after: i64,
