@@ -191,7 +191,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsing_never_panics(header in proptest::collection::vec(0x20..=0xff_u8, 0..60)) {
+        fn parsing_never_panics(mut header in proptest::collection::vec(0x20..=0xff_u8, 0..60)) {
+            // DEL is the only one of these bytes that a header cannot have.
+            header.retain(|byte| *byte != 0x7f);
             matches(&[&header]);
         }
     }
