@@ -42,8 +42,7 @@ impl StreamRecord {
     }
 
     /// Returns the position in the stream.
-    #[must_use]
-    pub fn sequence_number(&self) -> &str {
+    fn sequence_number(&self) -> &str {
         self.0["dynamodb"]["SequenceNumber"].as_str().unwrap_or_default()
     }
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join;
-use local::fault_proxy::{Fault, Gate, Rule};
+use local::{
+    fault_proxy::{Fault, Gate, Rule},
+    gateway::{HttpRequest, HttpResponse},
+};
 use serde_json::{Value, json};
 
 use super::{one_movie, updates};
@@ -108,6 +111,26 @@ async fn a_lost_conditional_write_does_not_refuse_itself() {
     assert_consistent(&app);
 }
 
+/// Sends an update. `meanwhile` happens after its write, whose response is lost, and before the SDK repeats the write.
+async fn with_lost_response<Output>(
+    app: &TestApp,
+    update: HttpRequest,
+    write: &str,
+    meanwhile: impl Future<Output = Output>,
+) -> (HttpResponse, Output) {
+    app.start_many("update-movie", 2).await;
+    let gate = Gate::new();
+    app.proxy.inject(Rule::once(Fault::LoseResponse).from("update-movie").on(write));
+    app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("update-movie").on(write));
+    let between = async {
+        gate.reached().await;
+        let output = meanwhile.await;
+        gate.open();
+        output
+    };
+    join(app.send(update), between).await
+}
+
 /// The response of a write is lost, and another update follows before the SDK repeats the write. The tag that clients may
 /// have read in between must not come back, because it would stand for two states of the movie.
 #[tokio::test]
@@ -115,19 +138,14 @@ async fn a_tag_never_comes_back_after_a_lost_response() {
     for (body, write) in updates().into_iter().zip(WRITES) {
         let app = TestApp::start().await;
         let (ann, path, created) = one_movie(&app).await;
-        app.start_many("update-movie", 2).await;
-        let gate = Gate::new();
-        app.proxy.inject(Rule::once(Fault::LoseResponse).from("update-movie").on(write));
-        app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("update-movie").on(write));
-        let lost = app.send(put(&path, &body).bearer(&ann.token));
-        let between = async {
-            gate.reached().await;
-            let read = etag(&app.send(get(&path)).await).to_owned();
-            let other = app.send(put(&path, &json!({"casts": ["Robert De Niro"]})).bearer(&ann.token)).await;
-            gate.open();
-            (read, etag(&other).to_owned())
-        };
-        let (lost, (read, other)) = join(lost, between).await;
+        let (lost, (read, other)) =
+            with_lost_response(&app, put(&path, &body).bearer(&ann.token), write, async {
+                let read = etag(&app.send(get(&path)).await).to_owned();
+                let other =
+                    app.send(put(&path, &json!({"casts": ["Robert De Niro"]})).bearer(&ann.token)).await;
+                (read, etag(&other).to_owned())
+            })
+            .await;
         assert_eq!(lost.status, 200, "{body}: {}", lost.body);
         let now = app.send(get(&path)).await;
         assert!(![&created, &read].contains(&&etag(&now).to_owned()), "{body}: {read} came back");
@@ -145,19 +163,9 @@ async fn a_lost_conditional_write_does_not_undo_another() {
     for (body, write) in updates().into_iter().zip(WRITES).filter(|(_, write)| *write == "UpdateItem") {
         let app = TestApp::start().await;
         let (ann, path, tag) = one_movie(&app).await;
-        app.start_many("update-movie", 2).await;
-        let gate = Gate::new();
-        app.proxy.inject(Rule::once(Fault::LoseResponse).from("update-movie").on(write));
-        app.proxy.inject(Rule::once(Fault::Hold(gate.clone())).from("update-movie").on(write));
-        let lost = app.send(put(&path, &body).bearer(&ann.token).header("if-match", &tag));
-        let between = async {
-            gate.reached().await;
-            let response =
-                app.send(put(&path, &json!({"casts": ["Robert De Niro"]})).bearer(&ann.token)).await;
-            gate.open();
-            response
-        };
-        let (lost, between) = join(lost, between).await;
+        let conditional = put(&path, &body).bearer(&ann.token).header("if-match", &tag);
+        let other = app.send(put(&path, &json!({"casts": ["Robert De Niro"]})).bearer(&ann.token));
+        let (lost, between) = with_lost_response(&app, conditional, write, other).await;
         expect_problem(&lost, 412, "precondition_failed");
         assert_eq!(app.send(get(&path)).await.json(), between.json(), "{body}");
     }

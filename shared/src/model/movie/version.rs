@@ -6,7 +6,7 @@ use uuid::Uuid;
 const MAX_VERSIONS: usize = 50;
 
 /// Up to 50 versions, in the order of the client's list. A write with such a set succeeds only if the movie has one of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionSet(Vec<Uuid>);
 
 impl VersionSet {
