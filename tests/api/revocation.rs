@@ -1,5 +1,5 @@
-//! Logging out, changing or resetting the password and requesting the account's deletion end every earlier session at once, on every
-//! route.
+//! Logging out, changing or resetting the password, and requesting the account's deletion end every earlier session at
+//! once, on every route.
 
 mod logins;
 mod races;

@@ -1,7 +1,6 @@
-//! Limits on password resets: of one source address, how many a client may ask for, and of one account, how many mails it
-//! gets.
+//! Limits on password resets: how many requests one source address may send, and how many mails one account gets.
 //!
-//! Both are exact, also of concurrent requests: the write that counts has the condition that the limit is not reached.
+//! Both are exact, even for concurrent requests: the write that counts has the condition that the limit is not reached.
 
 use uuid::Uuid;
 

@@ -7,8 +7,8 @@ use super::Timestamp;
 /// How long a login counts as recent, in seconds.
 const RECENT_SECONDS: i64 = 10 * 60;
 
-/// The session that a token with a valid signature or a reset token names. Only the user's item shows whether it is current: a token does
-/// not change when its session ends.
+/// The session that an access token with a valid signature, or a reset token, names. Only the user's item shows whether it
+/// is current: a token does not change when its session ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
     /// The user's id.
