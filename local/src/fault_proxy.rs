@@ -14,6 +14,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinSet};
 
 pub use crate::gate::Gate;
@@ -25,6 +26,7 @@ use server::State;
 /// A running proxy. It stops when it is dropped.
 pub struct FaultProxy {
     address: SocketAddr,
+    database_endpoint: String,
     state: Arc<Mutex<State>>,
     _server: JoinSet<()>,
 }
@@ -35,16 +37,23 @@ impl FaultProxy {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("the fault proxy cannot listen")?;
         let address = listener.local_addr()?;
+        let database_endpoint = database_endpoint.into();
         let state = Arc::new(Mutex::new(State::default()));
         let mut server = JoinSet::new();
-        server.spawn(server::serve(listener, database_endpoint.into(), Arc::clone(&state)));
-        Ok(Self { address, state, _server: server })
+        server.spawn(server::serve(listener, database_endpoint.clone(), Arc::clone(&state)));
+        Ok(Self { address, database_endpoint, state, _server: server })
     }
 
     /// Returns the database's address for one function, so that its calls carry its name.
     #[must_use]
     pub fn endpoint_for(&self, caller: &str) -> String {
         format!("http://{}/{caller}", self.address)
+    }
+
+    /// Sends a request of the test itself to the database, such as `PutItem`, without faults and without a record. Returns
+    /// the response; one that is not 200 is an error.
+    pub async fn request(&self, operation: &str, body: &Value) -> Result<Value> {
+        server::request(&self.database_endpoint, operation, body).await
     }
 
     /// Adds a rule. The first rule that matches a call, and is not used up, decides.

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-pub use lookup::{find, for_every_call, hashing, with_body, with_route, with_token};
+pub use lookup::{find, for_every_call, for_every_call_with, hashing, with_body, with_route, with_token};
 
 /// One row of [`OPERATIONS`].
 pub struct Operation {

@@ -119,6 +119,17 @@ impl TestApp {
         Self { template, database, proxy, mail_service, gateway, functions, instances, overrides, secrets }
     }
 
+    /// Starts a system whose functions use the empty database at `endpoint`, which is another implementation of
+    /// `DynamoDB`. Methods that read or write tables directly still use the embedded database.
+    pub async fn start_on(endpoint: &str) -> Self {
+        let mut app = Self::start().await;
+        app.proxy = FaultProxy::start(endpoint).await.expect("a proxy");
+        for table in app.template.tables() {
+            app.proxy.request("CreateTable", &table.creation()).await.expect("a table");
+        }
+        app
+    }
+
     /// Returns the function of an operation, started with exactly the variables that the template gives it.
     pub async fn function(&self, operation: &str) -> Arc<Function> {
         let started =

@@ -19,30 +19,12 @@ pub fn create(database: &Database, definition: &TableDefinition) -> Result<()> {
     match database.describe_table(request(json!({"TableName": name}))?) {
         Ok(existing) => check(&serde_json::to_value(existing)?["Table"], definition)?,
         Err(DynoxideError::ResourceNotFoundException(_)) => {
-            let created =
-                request(description(definition)).and_then(|table| Ok(database.create_table(table)?));
+            let created = request(definition.creation()).and_then(|table| Ok(database.create_table(table)?));
             created.with_context(|| format!("cannot create the table {name}"))?;
         }
         Err(error) => bail!("cannot describe the table {name}: {error}"),
     }
     set_time_to_live(database, definition).with_context(|| format!("cannot set the time to live of {name}"))
-}
-
-fn description(definition: &TableDefinition) -> Value {
-    let mut table = json!({
-        "TableName": definition.name,
-        "AttributeDefinitions": definition.attribute_definitions,
-        "KeySchema": definition.key_schema,
-        "BillingMode": "PAY_PER_REQUEST",
-    });
-    if !definition.indexes.is_empty() {
-        table["GlobalSecondaryIndexes"] = json!(definition.indexes);
-    }
-    if let Some(stream) = &definition.stream {
-        table["StreamSpecification"] =
-            json!({"StreamEnabled": true, "StreamViewType": stream.stream_view_type});
-    }
-    table
 }
 
 fn check(existing: &Value, definition: &TableDefinition) -> Result<()> {

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
-    Method, Request, Response,
+    Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
     header::{CONNECTION, HOST, TRANSFER_ENCODING},
 };
@@ -62,6 +62,23 @@ pub async fn serve(listener: TcpListener, endpoint: String, state: Arc<Mutex<Sta
         handle(request, connection, database.clone(), endpoint.clone(), Arc::clone(&state))
     })
     .await;
+}
+
+/// Sends a request to the database, which checks no signature.
+pub async fn request(endpoint: &str, operation: &str, body: &Value) -> Result<Value> {
+    let database: Database = Client::builder(TokioExecutor::new()).build_http();
+    let signature = "AWS4-HMAC-SHA256 Credential=local/20260701/eu-west-1/dynamodb/aws4_request, \
+                     SignedHeaders=host;x-amz-date;x-amz-target, Signature=0";
+    let request = Request::post(format!("{endpoint}/"))
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+        .header("x-amz-date", "20260701T000000Z")
+        .header("authorization", signature)
+        .body(Full::from(body.to_string()))?;
+    let (head, body) = database.request(request).await?.into_parts();
+    let body = body.collect().await?.to_bytes();
+    ensure!(head.status == StatusCode::OK, "{operation}: {} {}", head.status, String::from_utf8_lossy(&body));
+    Ok(serde_json::from_slice(&body)?)
 }
 
 async fn handle(

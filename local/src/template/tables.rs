@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::resolver::Resource;
 
@@ -57,6 +57,27 @@ pub struct Stream {
 pub struct TimeToLive {
     pub attribute_name: String,
     pub enabled: bool,
+}
+
+impl TableDefinition {
+    /// Returns the `CreateTable` request for this table.
+    #[must_use]
+    pub fn creation(&self) -> Value {
+        let mut table = json!({
+            "TableName": self.name,
+            "AttributeDefinitions": self.attribute_definitions,
+            "KeySchema": self.key_schema,
+            "BillingMode": "PAY_PER_REQUEST",
+        });
+        if !self.indexes.is_empty() {
+            table["GlobalSecondaryIndexes"] = json!(self.indexes);
+        }
+        if let Some(stream) = &self.stream {
+            table["StreamSpecification"] =
+                json!({"StreamEnabled": true, "StreamViewType": stream.stream_view_type});
+        }
+        table
+    }
 }
 
 pub fn read(resource: &Resource) -> Result<TableDefinition> {

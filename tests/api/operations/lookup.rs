@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Caller, ExampleCall, OPERATIONS, Operation};
 use crate::{
     contract,
-    test_app::{Owner, TestApp, segment},
+    test_app::{Owner, TestApp, TestUser, segment},
 };
 
 /// Returns the row of this operation. Panics if there is none.
@@ -35,12 +35,21 @@ pub fn with_body() -> impl Iterator<Item = &'static Operation> {
 /// Makes every call of [`OPERATIONS`], each with a new owner: hands the operation, the call and its request to `send`.
 pub async fn for_every_call(
     app: &TestApp,
+    send: impl AsyncFnMut(&'static Operation, ExampleCall, HttpRequest),
+) {
+    for_every_call_with(app, async |_, user| app.issue_reset_token(user), send).await;
+}
+
+/// Makes every call as [`for_every_call`] does, with a reset token that `reset_token` issues for the operation's user.
+pub async fn for_every_call_with(
+    app: &TestApp,
+    reset_token: impl AsyncFn(&Operation, &TestUser) -> String,
     mut send: impl AsyncFnMut(&'static Operation, ExampleCall, HttpRequest),
 ) {
     for operation in OPERATIONS {
         for index in 0..(operation.calls)(&Owner::default()).len() {
             let mut owner = app.create_owner(&format!("{}-{index}", operation.name)).await;
-            owner.reset_token = app.issue_reset_token(&owner.user);
+            owner.reset_token = reset_token(operation, &owner.user).await;
             let call = (operation.calls)(&owner).swap_remove(index);
             let request = operation.request(&owner, &call);
             send(operation, call, request).await;

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use serde_json::Value;
 
 use super::{TOKEN_KEY, TestApp};
-use crate::{access, policies};
+use crate::{access, dynamodb_limits, policies};
 
 impl TestApp {
     pub(super) fn assert_no_secret_was_logged(&self) {
@@ -48,7 +48,7 @@ impl TestApp {
 
 impl Drop for TestApp {
     /// Checks after every test that no secret was logged, and that every request to DynamoDB is allowed by the
-    /// template, is declared in [`crate::operations`] and asks for its consumed capacity.
+    /// template, respects DynamoDB's limits, is declared in [`crate::operations`] and asks for its consumed capacity.
     fn drop(&mut self) {
         if std::thread::panicking() {
             return;
@@ -56,6 +56,7 @@ impl Drop for TestApp {
         self.assert_no_secret_was_logged();
         let calls = self.proxy.calls();
         policies::assert_allowed(&self.template, &calls);
+        dynamodb_limits::assert_respected(&self.template, &calls);
         let functions = self.template.functions().iter().map(|function| &*function.operation);
         access::assert_declared(&functions.collect::<Vec<_>>(), &calls);
         // Without it, the request would be missing from the metrics: see `CapacityMeter`.

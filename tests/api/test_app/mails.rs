@@ -47,6 +47,11 @@ impl TestApp {
     pub async fn mailed_reset_token(&self, user: &TestUser) -> String {
         assert_eq!(self.forgot_password(&user.email).await.status, 202);
         self.send_mails().await;
+        self.last_reset_token(user)
+    }
+
+    /// Returns the token of the last mail to this user that has one.
+    pub fn last_reset_token(&self, user: &TestUser) -> String {
         let mut mails = self.mails_to(&user.email).into_iter().rev();
         let token = mails.find_map(|mail| mail.reset_token().map(str::to_owned));
         token.unwrap_or_else(|| panic!("no mail with a token: {:?}", self.mail_service.sent()))
