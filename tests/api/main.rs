@@ -25,6 +25,7 @@ mod faults;
 mod forgot_password;
 mod get_account;
 mod get_movie;
+mod histories;
 mod largest_movie;
 mod list_movies;
 mod list_walk;

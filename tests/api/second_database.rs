@@ -13,6 +13,7 @@ use crate::{
 const ENDPOINT: &str = "SECOND_DATABASE";
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the address is chosen when the database starts")]
 #[ignore = "needs the address of another implementation of DynamoDB in SECOND_DATABASE"]
 async fn every_operation_succeeds_on_a_second_database() {
     let endpoint = std::env::var(ENDPOINT).expect("SECOND_DATABASE is set");
