@@ -157,6 +157,13 @@ def same(text, other):
     return text.lower() == other.lower()
 
 
+def has_only_context_words(password):
+    letters = rest = "".join(character for character in password.upper().lower() if character.isalpha())
+    for word in ["movies", "movie", "bag", "api"]:
+        rest = rest.replace(word, "")
+    return bool(letters) and not rest
+
+
 def canonical(name):
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
@@ -171,9 +178,9 @@ INVISIBLE = re.compile(
 # state them. Each function returns whether a value breaks the rule, so rejecting any other value is still a failure.
 RULES = {
     "must be one email address, such as ann@example.com": lambda email, _: len(local_part(email)) > 64,
-    "must have at least 8 bytes": lambda password, _: size(password) < 8,
     "must have at most 72 bytes": lambda password, _: size(password) > 72,
     "is one of the most common passwords": lambda password, _: password.upper().lower() in COMMON_PASSWORDS,
+    "must not be a variation of the name of this service": lambda password, _: has_only_context_words(password),
     "must not be the name part of the email": lambda password, body: same(password, local_part(body["email"])),
     "must have at most 1024 bytes": lambda credential, _: size(credential) > 1024,
     "must not be empty": lambda text, _: not text.strip(),

@@ -80,8 +80,9 @@ async fn the_password_rules_apply_and_the_token_stays_valid() {
     let token = app.issue_reset_token(&ann);
     let before = app.table_contents();
     for (password, fault) in [
-        ("short", "must have at least 8 bytes"),
+        ("short", "must have at least 8 characters"),
         ("password1", "is one of the most common passwords"),
+        ("Movie-Bag 2026!", "must not be a variation of the name of this service"),
         ("Ann.Smith", "must not be the name part of the email"),
     ] {
         expect_faults(&app.reset_password(&token, password).await, &[("password", fault)]);

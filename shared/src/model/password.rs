@@ -8,10 +8,13 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{CanonicalEmail, Invalid, bounded};
 
-/// The fewest bytes of a password (OWASP ASVS 5.0, 6.2.1).
-const MIN_BYTES: usize = 8;
+/// The fewest characters of a password (OWASP ASVS 5.0, 6.2.1).
+const MIN_CHARACTERS: usize = 8;
 /// The most bytes of a password: bcrypt reads no more. A longer password is refused, never truncated.
 const MAX_BYTES: usize = 72;
+/// The words of this service, which anyone would try first (OWASP ASVS 5.0, 6.1.2). A word that contains another one
+/// precedes it.
+const CONTEXT_WORDS: [&str; 4] = ["movies", "movie", "bag", "api"];
 
 /// A password that may be set.
 ///
@@ -40,8 +43,8 @@ impl TryFrom<String> for NewPassword {
 
     /// Checks everything that does not depend on the owner of the password.
     fn try_from(text: String) -> Result<Self, Invalid> {
-        if text.len() < MIN_BYTES {
-            return Err(Invalid::new("must have at least 8 bytes"));
+        if text.chars().count() < MIN_CHARACTERS {
+            return Err(Invalid::new("must have at least 8 characters"));
         }
         if text.len() > MAX_BYTES {
             return Err(Invalid::new("must have at most 72 bytes"));
@@ -53,8 +56,19 @@ impl TryFrom<String> for NewPassword {
         if common::contains(&text) {
             return Err(Invalid::new("is one of the most common passwords"));
         }
+        if has_only_context_words(&text) {
+            return Err(Invalid::new("must not be a variation of the name of this service"));
+        }
         Ok(Self(text.into()))
     }
+}
+
+/// Returns whether the letters of a password, in any case, spell context words and nothing else.
+fn has_only_context_words(text: &str) -> bool {
+    let letters: String =
+        common::without_case(text).chars().filter(|character| character.is_alphabetic()).collect();
+    let rest = CONTEXT_WORDS.iter().fold(letters.clone(), |rest, word| rest.replace(word, ""));
+    !letters.is_empty() && rest.is_empty()
 }
 
 /// A password that a client claims to be right: any text that is short enough to be checked. The type has no `Debug`,
@@ -118,13 +132,15 @@ mod tests {
     }
 
     #[test]
-    fn passwords_of_8_to_72_bytes_can_be_set() {
+    fn passwords_of_8_characters_to_72_bytes_can_be_set() {
         for (text, good) in [
             ("a2345f7".to_owned(), false),
             ("a2345f78".to_owned(), true),
             ("x".repeat(72), true),
             ("x".repeat(73), false),
-            ("éééé".to_owned(), true),
+            ("éééé".to_owned(), false),
+            ("é2345f7".to_owned(), false),
+            ("éééééééé".to_owned(), true),
             ("é".repeat(36), true),
             ("é".repeat(37), false),
         ] {
@@ -146,6 +162,16 @@ mod tests {
             "13MARINO",
         ] {
             assert!(password(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_of_only_context_words_is_refused() {
+        for text in ["moviebag", "Movie-Bag-2026!", "MOVIES.movies", "movie bag api", "1movies1"] {
+            assert!(password(text).is_err(), "{text}");
+        }
+        for text in ["8472-6194-5051", "m0vie bag", "movie baggage", "a bag full of movies"] {
+            assert!(password(text).is_ok(), "{text}");
         }
     }
 

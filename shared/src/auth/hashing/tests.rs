@@ -37,8 +37,8 @@ fn a_password_that_cannot_be_set_never_matches() {
     let hash = QUICK.hash(&password(&long)).expect("a hash");
     assert!(matches(&long, &hash));
     assert!(!matches(&"x".repeat(73), &hash));
-    let hash = QUICK.hash(&password("movie-bag!")).expect("a hash");
-    assert!(!matches("movie-bag!\0movie-bag!", &hash));
+    let hash = QUICK.hash(&password("reel-film!")).expect("a hash");
+    assert!(!matches("reel-film!\0reel-film!", &hash));
 }
 
 #[test]

@@ -1,6 +1,6 @@
-"""Runs the commands of docs/OPERATIONS.md that repair a `movie_count`, with the AWS CLI, on a local database.
+"""Runs the commands of docs/OPERATIONS.md that change a user, with the AWS CLI, on a local database.
 
-The shell block of the runbook is executed unchanged. An `aws` in front of the AWS CLI stands in for CloudFormation,
+The shell blocks of the runbook are executed unchanged. An `aws` in front of the AWS CLI stands in for CloudFormation,
 which returns the names of the tables, and can write to the database between two of the commands.
 """
 
@@ -76,16 +76,16 @@ class Database:
         return self.ask("GetItem", {"TableName": "UsersTable", "Key": {"pk": {"S": f"user#{ID}"}}}).get("Item")
 
 
-def commands():
-    """Returns the shell block of the runbook."""
+def commands(function):
+    """Returns the shell block of the runbook that defines this function."""
     with open("docs/OPERATIONS.md", encoding="utf-8") as file:
         blocks = re.findall(r"^```sh\n(.*?)^```", file.read(), re.M | re.S)
-    (block,) = [block for block in blocks if "repair_movie_count() {" in block]
+    (block,) = [block for block in blocks if f"{function}() {{" in block]
     return block
 
 
-def repair(database, folder, meanwhile=""):
-    """Runs the block and the repair of the user. Returns the exit status and all output."""
+def run(function, database, folder, meanwhile=""):
+    """Runs the block of a function, and calls the function for the user. Returns the exit status and all output."""
     environment = {
         "PATH": f"{folder}:{os.environ['PATH']}",
         "HOME": folder,
@@ -97,7 +97,7 @@ def repair(database, folder, meanwhile=""):
         "AWS_SECRET_ACCESS_KEY": "local",
         "MEANWHILE": meanwhile,
     }
-    script = f"{commands()}\nrepair_movie_count {ID}\n"
+    script = f"{commands(function)}\n{function} {ID}\n"
     result = subprocess.run(
         ["bash"], input=script, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120
     )
@@ -110,7 +110,10 @@ def expect(what, actual, expected, output=""):
     print(f"ok {what}")
 
 
-def test(database, folder):
+def test_repair(database, folder):
+    def repair(meanwhile=""):
+        return run("repair_movie_count", database, folder, meanwhile)
+
     for number in range(12):
         owner = ID if number % 3 == 0 else OTHER
         database.put("MoviesTable", pk=f"movie#{number}", id=str(number), added_by=owner, text=LARGE)
@@ -128,7 +131,7 @@ def test(database, folder):
 
     for counted, what in [(7, "too high"), (2, "too low"), (-2, "below 0"), (4, "right")]:
         database.put("UsersTable", pk=f"user#{ID}", status="deleting", movie_count=counted, email="ann@example.com")
-        status, output = repair(database, folder)
+        status, output = repair()
         expect(f"a count that is {what} is accepted", status, 0, output)
         expect(f"a count that is {what} becomes right", database.user()["movie_count"]["N"], "4", output)
         expect("nothing else of the user changes", database.user()["email"]["S"], "ann@example.com")
@@ -141,20 +144,36 @@ def test(database, folder):
         f"""--key '{{"pk": {{"S": "user#{ID}"}}}}' --update-expression 'ADD movie_count :one' """
         """--expression-attribute-values '{":one": {"N": "-1"}}'"""
     )
-    status, output = repair(database, folder, deletion)
+    status, output = repair(deletion)
     refused = status != 0 and "ConditionalCheckFailedException" in output
     expect("a count that changes during the repair is refused", refused, True, output)
     expect("and does not change", database.user()["movie_count"]["N"], "6", output)
 
     database.put("UsersTable", pk=f"user#{ID}", status="active", movie_count=7)
-    status, output = repair(database, folder)
+    status, output = repair()
     expect("an active user is refused", (status, "is not being deleted" in output), (1, True), output)
     expect("and does not change", database.user()["movie_count"]["N"], "7", output)
 
     database.ask("DeleteItem", {"TableName": "UsersTable", "Key": {"pk": {"S": f"user#{ID}"}}})
-    status, output = repair(database, folder)
+    status, output = repair()
     expect("a user who does not exist is refused", (status, "is not being deleted" in output), (1, True), output)
     expect("and is not created", database.user(), None, output)
+
+
+def test_end_sessions(database, folder):
+    user = {"pk": f"user#{ID}", "status": "active", "email": "ann@example.com"}
+    for epoch in [0, 41]:
+        database.put("UsersTable", **user, session_epoch=epoch)
+        before = database.user()
+        status, output = run("end_sessions", database, folder)
+        expect(f"the sessions of epoch {epoch} end", status, 0, output)
+        expect("nothing else of the user changes", database.user(), before | {"session_epoch": {"N": str(epoch + 1)}})
+
+    database.ask("DeleteItem", {"TableName": "UsersTable", "Key": {"pk": {"S": f"user#{ID}"}}})
+    status, output = run("end_sessions", database, folder)
+    refused = status != 0 and "ConditionalCheckFailedException" in output
+    expect("the sessions of a user who does not exist cannot end", refused, True, output)
+    expect("and the user is not created", database.user(), None, output)
 
 
 def main():
@@ -164,10 +183,11 @@ def main():
         os.chmod(f"{folder}/aws", 0o755)
         database = Database(folder)
         try:
-            test(database, folder)
+            test_repair(database, folder)
+            test_end_sessions(database, folder)
         finally:
             database.stop()
-    print("the commands of the runbook repair a movie_count")
+    print("the commands of the runbook repair a movie_count and end sessions")
 
 
 main()
