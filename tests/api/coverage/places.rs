@@ -27,6 +27,12 @@ pub static PLACES: LazyLock<Vec<Place>> = LazyLock::new(|| {
         place(BINARIES, Lists::Names, in_binaries(&cargo), "add a [[bin]] with `test = false`"),
         place(ROUTER, Lists::OnlyRoutes, in_router(&cargo), "add the route"),
         place(OPENAPI, Lists::OnlyRoutes, in_openapi(), "describe the operation and each of its responses"),
+        place(
+            REQUESTS,
+            Lists::OnlyRoutes,
+            in_requests(),
+            "add a request, with its expected status in the title",
+        ),
         place(EVENTS, Lists::Routes, in_events(), "save an event as AWS sends it, for `cargo lambda invoke`"),
         place(TESTS, Lists::Names, in_tests(), "test the operation, and declare the module"),
         place(
@@ -80,6 +86,7 @@ const FUNCTIONS: &str = "functions/<operation>/main.rs";
 const BINARIES: &str = "[[bin]] in Cargo.toml";
 pub const ROUTER: &str = "[workspace.metadata.lambda.watch.router] in Cargo.toml";
 pub const OPENAPI: &str = "openapi.yaml";
+const REQUESTS: &str = "docs/movie-bag.http";
 pub const EVENTS: &str = "events/<operation>.json";
 pub const TESTS: &str = "tests/api/<operation>.rs, named in tests/api/main.rs";
 const ROWS: &str = "OPERATIONS in tests/api/operations.rs";
@@ -152,6 +159,24 @@ fn in_openapi() -> Operations {
         operations.entry(text(&operation["operationId"])).or_default().insert(format!("{method} {path}"));
     }
     operations
+}
+
+/// Returns the operations of the requests. A request whose route `openapi.yaml` does not have is returned as it is.
+fn in_requests() -> Operations {
+    let described = in_openapi();
+    let requests = fs::read_to_string(REQUESTS).expect("the file of requests");
+    let route = |line: &str| {
+        let (method, path) = line.split_once(" {{api}}")?;
+        let path = path.split('?').next().unwrap_or_default();
+        // A variable in the path is the id of a movie.
+        let parts = path.split('/').map(|part| if part.starts_with("{{") { "{id}" } else { part });
+        Some(format!("{method} /api{}", parts.collect::<Vec<_>>().join("/")))
+    };
+    let operation = |route: String| {
+        let found = described.iter().find(|(_, routes)| routes.contains(&route));
+        without_routes(found.map_or(route, |(operation, _)| operation.clone()))
+    };
+    requests.lines().filter_map(route).map(operation).collect()
 }
 
 fn in_router(cargo: &Value) -> Operations {
