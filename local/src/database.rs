@@ -4,13 +4,13 @@ mod guard;
 mod tables;
 
 use std::{
-    fs::File,
+    fs::{File, TryLockError},
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, bail};
 use dynoxide::{Database, ImportOptions};
 use serde_json::{Value, json};
 use tokio::{
@@ -138,12 +138,15 @@ impl EmbeddedDatabase {
 }
 
 /// Locks the folder, because two databases on one file would corrupt each other's caches.
-fn lock(directory: &Path) -> Result<File> {
+pub(crate) fn lock(directory: &Path) -> Result<File> {
     let place = directory.display();
     std::fs::create_dir_all(directory).with_context(|| format!("cannot create {place}"))?;
     let file = File::create(directory.join("lock")).with_context(|| format!("cannot write to {place}"))?;
-    file.try_lock().map_err(|error| anyhow!("{place} is in use by another process ({error})"))?;
-    Ok(file)
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!("{place} is in use by another process"),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {place}")),
+    }
 }
 
 /// Starts a database with the tables of the repository's template.

@@ -31,8 +31,11 @@ pub fn refresh(path: &Path, template: &Template, database: &str, mail_service: &
     }
     set(&mut text, "AWS_ENDPOINT_URL_DYNAMODB", database);
     set(&mut text, "AWS_ENDPOINT_URL_SESV2", mail_service);
+    let region = value(&text, "AWS_REGION").filter(|region| !region.is_empty()).unwrap_or(REGION).to_owned();
     for (name, default) in [
         ("AWS_REGION", REGION),
+        // The AWS CLI reads only this one.
+        ("AWS_DEFAULT_REGION", &region),
         ("AWS_ACCESS_KEY_ID", "local"),
         ("AWS_SECRET_ACCESS_KEY", "local"),
         ("MAIL_FROM", MAIL_FROM),
@@ -135,9 +138,10 @@ mod tests {
         assert_eq!(value("AWS_ENDPOINT_URL_DYNAMODB"), Some("http://127.0.0.1:8000"));
         assert_eq!(value("AWS_ENDPOINT_URL_SESV2"), Some("http://127.1.2.3:4"));
         assert_eq!((value("AWS_REGION"), value("BCRYPT_COST")), (Some("eu-west-1"), None));
+        assert_eq!(value("AWS_DEFAULT_REGION"), Some("eu-west-1"));
         assert_eq!(value("MAIL_FROM"), Some("movie-bag@example.com"));
         assert_eq!(value("JWT_SECRET_KEY").expect("a key").len(), 64);
-        assert_eq!(text.lines().filter_map(variable).count(), tables + 7);
+        assert_eq!(text.lines().filter_map(variable).count(), tables + 8);
         assert_ne!(text, refreshed(None, "http://127.0.0.1:8000"), "each file has a key of its own");
     }
 
@@ -147,6 +151,7 @@ mod tests {
         let first = refreshed(Some(&format!("{kept}AWS_ENDPOINT_URL_DYNAMODB=x")), "http://127.0.0.1:1");
         let endpoint = "AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:1\n";
         assert!(first.starts_with(&format!("{kept}{endpoint}")), "{first}");
+        assert_eq!(value(&first, "AWS_DEFAULT_REGION"), Some("us-east-1"));
         let second = refreshed(Some(&first), "http://127.0.0.1:2");
         assert_eq!(second, first.replace("127.0.0.1:1", "127.0.0.1:2"));
     }

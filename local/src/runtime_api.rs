@@ -1,9 +1,10 @@
 //! A Lambda Runtime API: it runs a function's real binary, hands it events and takes its responses, as the Lambda service
-//! does. Its modules, each of which uses only those before it: `queue`, `api`, `instance`.
+//! does. Its modules, each of which uses only those before it: `queue`, `written`, `api`, `instance`.
 
 mod api;
 mod instance;
 mod queue;
+mod written;
 
 use std::{
     sync::{
@@ -95,6 +96,16 @@ impl Function {
 
     /// Invokes the function as [`Function::invoke`] does, with bytes that need not be JSON.
     pub async fn invoke_raw(&self, event: Vec<u8>) -> Outcome {
+        self.enqueue(event).await.0
+    }
+
+    /// Invokes the function as [`Function::invoke`] does. Returns the outcome with the lines that the process wrote until
+    /// then.
+    pub async fn invoke_with_lines(&self, event: &Value) -> (Outcome, Vec<String>) {
+        self.enqueue(event.to_string().into_bytes()).await
+    }
+
+    async fn enqueue(&self, event: Vec<u8>) -> (Outcome, Vec<String>) {
         if self.starts_on_demand && self.queue.grow(self.options.instances) {
             let (instance, queue) = (self.next_instance(), Arc::clone(&self.queue));
             lock(&self.tasks).spawn(async move {

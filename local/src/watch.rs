@@ -1,10 +1,13 @@
 //! `cargo local`: the whole system on this machine, until Ctrl-C. Its modules, each of which uses only those before it:
-//! `output`, `mails`, `build`, `changes`, `triggers`, `functions`.
+//! `output`, `claims`, `log`, `mails`, `build`, `manual`, `changes`, `triggers`, `functions`.
 
 mod build;
 mod changes;
+mod claims;
 mod functions;
+mod log;
 mod mails;
+mod manual;
 mod output;
 mod triggers;
 
@@ -21,12 +24,13 @@ use tokio::{
 use crate::{
     database::{EmbeddedDatabase, Storage},
     environment,
-    gateway::{self, Gateway, HttpResponse},
+    gateway::{self, Exchange, Gateway, HttpResponse, Responder},
     mail_service::MailService,
     template::Template,
 };
-use build::PACKAGE;
-use functions::{Functions, Reason, Settings};
+use claims::Claims;
+use functions::{Functions, Settings};
+use log::{Entry, FunctionLine, Status};
 use output::print;
 
 /// Runs the movie bag on this machine: an embedded DynamoDB with the tables of template.yaml, its routes and CORS, and
@@ -35,13 +39,13 @@ use output::print;
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "cargo local", bin_name = "cargo local", verbatim_doc_comment)]
 pub struct Options {
-    /// Serve only the database with its tables, for a `cargo lambda watch --env-file .env` of your own
+    /// Serve only the database with its tables, and print how to run the functions with `cargo lambda watch`
     #[arg(long)]
     pub database_only: bool,
     /// Build the functions with optimization
     #[arg(long)]
     pub release: bool,
-    /// The port of the HTTP API
+    /// The port of the HTTP API, also of the printed `cargo lambda watch`
     #[arg(long, default_value_t = 9000, value_parser = clap::value_parser!(u16).range(1..))]
     pub port: u16,
     /// The port of the database
@@ -86,32 +90,32 @@ async fn shutdown_signal() -> Result<()> {
 async fn serve(options: &Options, running: &mut Option<EmbeddedDatabase>) -> Result<()> {
     let root = root()?;
     let template = Template::load(root.join("template.yaml"))?;
-    if !options.database_only {
-        // A taken port is reported before everything is built. Nothing listens until requests can be served.
-        listener(options.port).await?;
-    }
     let storage = if options.in_memory { Storage::Memory } else { Storage::Directory(root.join(".local")) };
-    let database =
-        EmbeddedDatabase::start(storage, options.database_port).await.map_err(|error| match options {
-            Options { database_port: 0, .. } => error,
-            _ => error.context("the database does not start (--database-port chooses another port)"),
-        })?;
+    let env_file = root.join(&options.env_file);
+    // The API listens only when requests can be served.
+    let claims = Claims {
+        api_port: (!options.database_only).then_some(options.port),
+        database_port: options.database_port,
+        storage: &storage,
+        env_file: &env_file,
+    };
+    let _locked = claims.check()?;
+    let database = EmbeddedDatabase::start(storage, options.database_port).await?;
     let endpoint = database.endpoint();
     let database = running.insert(database);
     database.create_tables(template.tables())?;
     let mails = root.clone();
     let mail_service = MailService::start(move |mail| mails::show(&mails, mail)).await?;
-    let env_file = root.join(&options.env_file);
     environment::refresh(&env_file, &template, &endpoint, &mail_service.endpoint())?;
     let data = if options.in_memory { "in memory" } else { "in .local/" };
     if options.database_only {
         print(format!(
-            "The database is ready at {endpoint} (data {data}; Ctrl-C stops it). To run the functions:"
+            "The database is ready at {endpoint} (data {data}; Ctrl-C stops it). To run the functions, in another \
+             terminal:"
         ));
-        let env_file = options.env_file.display();
-        print(format!(
-            "  cargo lambda watch --package {PACKAGE} --invoke-address 127.0.0.1 --disable-cors --env-file {env_file}"
-        ));
+        for command in manual::commands(&root, &options.env_file, options.port) {
+            print(format!("  {command}"));
+        }
         if let Some(line) = triggers::idle_message(&template) {
             print(line);
         }
@@ -126,7 +130,9 @@ async fn serve(options: &Options, running: &mut Option<EmbeddedDatabase>) -> Res
         processes: options.concurrency.into(),
     };
     let functions = Functions::start(&template, settings, &mut tasks).await?;
-    let listener = listener(options.port).await?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await;
+    let listener =
+        listener.with_context(|| format!("the API cannot listen on 127.0.0.1:{}", options.port))?;
     let address = format!("http://127.0.0.1:{}", options.port);
     print(format!("The movie bag is ready at {address} (data {data}; Ctrl-C stops it). To begin, sign up:"));
     print(format!(
@@ -137,25 +143,28 @@ async fn serve(options: &Options, running: &mut Option<EmbeddedDatabase>) -> Res
     let invoke = move |function: String, event: Value| {
         let functions = Arc::clone(&functions);
         async move {
-            match functions.invoke(&function, &event).await {
-                Ok(response) => HttpResponse::from_answer(&response),
-                Err(failure) => {
-                    if let Reason::Error(_) | Reason::Ended { .. } = failure.reason {
-                        print(&failure);
-                    }
-                    failure.response(&event)
-                }
+            let (result, lines) = functions.invoke(&function, &event).await;
+            match result {
+                Ok(response) => (HttpResponse::from_answer(&response), (None, lines)),
+                Err(failure) => (failure.response(&event), (Some(failure.reason.without_output()), lines)),
             }
         }
     };
-    gateway::serve(listener, Gateway::new(&template), invoke).await
+    gateway::serve(listener, Gateway::new(&template), invoke, log).await
 }
 
-async fn listener(port: u16) -> Result<TcpListener> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
-    listener.with_context(|| {
-        format!("the API cannot listen on 127.0.0.1:{port}; choose another port with --port")
-    })
+/// Logs a request, with why its function has not responded, if it has not, and the lines of the function.
+fn log(exchange: Exchange<(Option<String>, Vec<String>)>) {
+    let Exchange { method, path, received, responder, status } = exchange;
+    let entry = |name: &str| Entry::ending_now(received, &method, &path, name, Status::Http(status));
+    match responder {
+        Responder::Function { operation, log: (failure, lines) } => {
+            print(Entry { failure, lines: FunctionLine::read_all(lines), ..entry(&operation) });
+        }
+        Responder::Preflight => print(entry("preflight")),
+        Responder::NoRoute => print(entry("no route")),
+        Responder::BadBody => print(entry("refused body")),
+    }
 }
 
 /// The folder of the workspace: the nearest one, from here upwards, that holds the template.

@@ -14,7 +14,10 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::queue::{Outcome, Queue};
+use super::{
+    queue::{Outcome, Queue, Reply},
+    written::Written,
+};
 use crate::{
     clock,
     observed::Observed,
@@ -27,6 +30,8 @@ pub struct Process {
     pub timeout: Duration,
     pub queue: Arc<Queue>,
     pub state: Observed<ProcessState>,
+    /// What it writes, unless that is lost on purpose.
+    pub written: Option<Arc<Written>>,
 }
 
 #[derive(Default)]
@@ -41,15 +46,25 @@ pub struct ProcessState {
 /// The invocation that a process is handling.
 pub struct Current {
     id: Uuid,
-    pub reply: oneshot::Sender<Outcome>,
+    pub reply: oneshot::Sender<Reply>,
 }
 
 impl Process {
     /// Ends the current invocation, if it is the one with this id. Returns whether it was.
-    fn finish(&self, id: Uuid, outcome: Outcome) -> bool {
+    async fn finish(&self, id: Uuid, outcome: Outcome) -> bool {
         let current = self.state.lock().current.take_if(|current| current.id == id);
+        let Some(current) = current else { return false };
         // Sending fails if the caller has gone.
-        current.map(|current| current.reply.send(outcome)).is_some()
+        let _ = current.reply.send((outcome, self.end_of_lines().await));
+        true
+    }
+
+    /// Ends the lines of the current invocation, and returns them.
+    pub async fn end_of_lines(&self) -> Vec<String> {
+        match &self.written {
+            Some(written) => written.end().await,
+            None => Vec::new(),
+        }
     }
 }
 
@@ -75,11 +90,14 @@ async fn next(State(process): State<Arc<Process>>) -> Response {
         invocation = process.queue.take() => invocation,
     };
     let id = Uuid::new_v4();
+    if let Some(written) = &process.written {
+        written.begin();
+    }
     process.state.lock().current = Some(Current { id, reply: invocation.reply });
     let response = event_response(id, &process.function, process.timeout, invocation.event);
     tokio::spawn(async move {
         tokio::time::sleep(process.timeout).await;
-        if process.finish(id, Outcome::TimedOut) {
+        if process.finish(id, Outcome::TimedOut).await {
             process.state.change(|state| state.is_out_of_time = true);
         }
     });
@@ -87,7 +105,7 @@ async fn next(State(process): State<Arc<Process>>) -> Response {
 }
 
 async fn response(State(process): State<Arc<Process>>, Path(id): Path<Uuid>, body: Bytes) -> StatusCode {
-    status(process.finish(id, response_outcome(&body)))
+    status(process.finish(id, response_outcome(&body)).await)
 }
 
 async fn error(
@@ -96,7 +114,7 @@ async fn error(
     headers: HeaderMap,
     body: Bytes,
 ) -> StatusCode {
-    status(process.finish(id, error_outcome(&headers, &body)))
+    status(process.finish(id, error_outcome(&headers, &body)).await)
 }
 
 fn status(is_accepted: bool) -> StatusCode {

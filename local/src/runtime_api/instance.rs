@@ -4,7 +4,6 @@ use std::{fs::File, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncRead, BufReader},
     process::{Child, Command},
     sync::watch,
     task::JoinSet,
@@ -13,6 +12,7 @@ use tokio::{
 use super::{
     api::{self, Process},
     queue::{Logs, Outcome, Queue},
+    written::Written,
 };
 use crate::{loopback::hidden_listener, observed::Observed, template::REGION};
 
@@ -26,8 +26,9 @@ pub enum Output {
     /// The function's log.
     #[default]
     Logs,
-    /// The end of the function's log, and this function for each line.
-    Shown(fn(&str)),
+    /// The end of the function's log, and this function for each line that belongs to no invocation. It is called with the
+    /// function's name and the line.
+    Shown(fn(&str, &str)),
     /// A device that is full: every write fails.
     Full,
     /// A pipe without a reader: every write fails.
@@ -75,6 +76,16 @@ impl FunctionOptions {
         let is_shown = matches!(self.output, Output::Shown(_));
         Arc::new(Logs::new(if is_shown { SHOWN_LINES } else { usize::MAX }))
     }
+
+    /// Returns what shows a line that belongs to no invocation.
+    fn shows(&self) -> impl Fn(&str) + Send + use<> {
+        let (output, name) = (self.output, self.name.clone());
+        move |line| {
+            if let Output::Shown(show) = output {
+                show(&name, line);
+            }
+        }
+    }
 }
 
 pub struct Instance {
@@ -89,7 +100,9 @@ pub struct Instance {
 struct Running {
     process: Arc<Process>,
     child: Child,
-    _server: JoinSet<std::io::Result<()>>,
+    /// What this process has written.
+    logs: Arc<Logs>,
+    _tasks: JoinSet<()>,
 }
 
 impl Instance {
@@ -114,14 +127,7 @@ impl Instance {
 
     /// Watches one process until it is gone. Returns nothing if it was killed because an invocation took too long: then
     /// another process replaces it.
-    async fn watch(&mut self, Running { process, child, .. }: &mut Running) -> Option<Outcome> {
-        let own_logs = self.options.logs();
-        let mut readers = JoinSet::new();
-        if let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) {
-            let logs = [Arc::clone(&own_logs), Arc::clone(&self.logs)];
-            readers.spawn(read_lines(output, self.options.output, logs.clone()));
-            readers.spawn(read_lines(errors, self.options.output, logs));
-        }
+    async fn watch(&mut self, Running { process, child, logs, .. }: &mut Running) -> Option<Outcome> {
         let status = tokio::select! {
             status = child.wait() => Some(status.map_or_else(|error| error.to_string(), |status| status.to_string())),
             () = process.state.when(|state| state.is_out_of_time.then_some(())) => None,
@@ -131,35 +137,58 @@ impl Instance {
         process.state.change(|state| state.has_ended = true);
         // It fails only if the process has ended already.
         let _ = child.kill().await;
-        // A descendant may keep the pipes open; its output is not waited for.
-        let read = async { while readers.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(Duration::from_secs(1), read).await;
-        let end = Outcome::Crashed { status: status?, logs: own_logs.lines().join("\n") };
+        let lines = process.end_of_lines().await;
+        let end = Outcome::Crashed { status: status?, logs: logs.lines().join("\n") };
         let current = process.state.lock().current.take();
         if let Some(current) = current {
-            let _ = current.reply.send(end.clone());
+            let _ = current.reply.send((end.clone(), lines));
         }
         Some(end)
     }
 
     async fn spawn(&self) -> Result<Running> {
         let listener = hidden_listener().await?;
-        let child = self.command(&listener.local_addr()?.to_string())?.spawn();
+        let mut command = self.command(&listener.local_addr()?.to_string());
+        let (mut tasks, logs) = (JoinSet::new(), self.options.logs());
+        let written = match self.options.output {
+            Output::Full => {
+                let full = || File::options().write(true).open("/dev/full").context("there is no /dev/full");
+                command.stdout(full()?).stderr(full()?);
+                None
+            }
+            Output::Closed => {
+                let (_reader, writer) = std::io::pipe()?;
+                command.stdout(writer.try_clone()?).stderr(writer);
+                None
+            }
+            Output::Logs | Output::Shown(_) => {
+                let (written, reader) = Written::new()?;
+                command.stdout(written.stdio()?).stderr(written.stdio()?);
+                let written = Arc::new(written);
+                let both = [Arc::clone(&logs), Arc::clone(&self.logs)];
+                tasks.spawn(Arc::clone(&written).read(reader, both, self.options.shows()));
+                Some(written)
+            }
+        };
+        let child = command.spawn();
         let child = child.with_context(|| format!("{} does not run", self.options.binary.display()))?;
         let process = Arc::new(Process {
             function: self.options.name.clone(),
             timeout: self.options.timeout,
             queue: Arc::clone(&self.queue),
             state: Observed::default(),
+            written,
         });
         let router = api::router(Arc::clone(&process));
-        let mut server = JoinSet::new();
-        server.spawn(async move { axum::serve(listener, router).await });
-        Ok(Running { process, child, _server: server })
+        tasks.spawn(async move {
+            // It never returns.
+            let _ = axum::serve(listener, router).await;
+        });
+        Ok(Running { process, child, logs, _tasks: tasks })
     }
 
-    fn command(&self, runtime_api: &str) -> Result<Command> {
-        let FunctionOptions { name, binary, environment, memory_megabytes, output, .. } = &self.options;
+    fn command(&self, runtime_api: &str) -> Command {
+        let FunctionOptions { name, binary, environment, memory_megabytes, .. } = &self.options;
         let lambda = [
             ("AWS_LAMBDA_FUNCTION_NAME", name.as_str()),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &memory_megabytes.to_string()),
@@ -182,8 +211,8 @@ impl Instance {
         ];
         let mut command = Command::new(binary);
         command.env_clear().envs(lambda).envs(environment.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::null()).stdout(stream(*output)?).stderr(stream(*output)?).kill_on_drop(true);
-        Ok(command)
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        command
     }
 }
 
@@ -192,31 +221,5 @@ async fn never_ready(process: &Process) {
     tokio::time::sleep(INITIALIZATION_LIMIT).await;
     if process.state.lock().is_ready {
         std::future::pending::<()>().await;
-    }
-}
-
-fn stream(output: Output) -> Result<Stdio> {
-    Ok(match output {
-        Output::Logs | Output::Shown(_) => Stdio::piped(),
-        Output::Full => {
-            File::options().write(true).open("/dev/full").context("there is no /dev/full")?.into()
-        }
-        Output::Closed => {
-            let (_reader, writer) = std::io::pipe()?;
-            writer.into()
-        }
-    })
-}
-
-async fn read_lines(stream: impl AsyncRead + Unpin, output: Output, logs: [Arc<Logs>; 2]) {
-    let mut lines = BufReader::new(stream).split(b'\n');
-    while let Ok(Some(line)) = lines.next_segment().await {
-        let line = String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
-        if let Output::Shown(show) = output {
-            show(&line);
-        }
-        for logs in &logs {
-            logs.add(line.clone());
-        }
     }
 }

@@ -33,10 +33,13 @@ impl Outcome {
     }
 }
 
-/// An event, and the receiver of its outcome.
+/// The outcome of an invocation, and the lines that its process wrote until then.
+pub type Reply = (Outcome, Vec<String>);
+
+/// An event, and the receiver of the reply.
 pub struct Invocation {
     pub event: Vec<u8>,
-    pub reply: oneshot::Sender<Outcome>,
+    pub reply: oneshot::Sender<Reply>,
 }
 
 /// One queue for all instances, so that the first free one takes the next invocation.
@@ -58,8 +61,8 @@ impl Queue {
         Self(Observed::new(state))
     }
 
-    pub async fn invoke(&self, event: Vec<u8>) -> Outcome {
-        let (reply, outcome) = oneshot::channel();
+    pub async fn invoke(&self, event: Vec<u8>) -> Reply {
+        let (reply, receiver) = oneshot::channel();
         let _counted = InFlight::new(self);
         let refused = self.0.change(|state| {
             if state.running == 0 {
@@ -69,10 +72,10 @@ impl Queue {
             None
         });
         if let Some(last_end) = refused {
-            return last_end;
+            return (last_end, Vec::new());
         }
-        let stopped = |_| Outcome::Crashed { status: "stopped".to_owned(), logs: String::new() };
-        outcome.await.unwrap_or_else(stopped)
+        let stopped = || Outcome::Crashed { status: "stopped".to_owned(), logs: String::new() };
+        receiver.await.unwrap_or_else(|_| (stopped(), Vec::new()))
     }
 
     /// Counts one more instance, if there are fewer instances than invocations with the next one, and fewer than `most`, and
@@ -97,7 +100,7 @@ impl Queue {
             if state.running == 0 {
                 for invocation in std::mem::take(&mut state.waiting) {
                     // It fails if the caller has gone.
-                    let _ = invocation.reply.send(state.last_end.clone());
+                    let _ = invocation.reply.send((state.last_end.clone(), Vec::new()));
                 }
             }
         });

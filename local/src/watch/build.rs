@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    io::IsTerminal as _,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -15,7 +14,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::output::print;
+use super::output::{has_colors, print};
 
 /// The functions' package.
 pub const PACKAGE: &str = "movie-bag";
@@ -71,7 +70,7 @@ async fn run_cargo(root: &Path, release: bool) -> Result<Build> {
     if release {
         cargo.arg("--release");
     }
-    if std::io::stdout().is_terminal() {
+    if has_colors() {
         cargo.args(["--color", "always", "--message-format", "json-diagnostic-rendered-ansi"]);
     } else {
         cargo.args(["--message-format", "json"]);

@@ -20,7 +20,17 @@ use anyhow::Result;
 use serde_json::Value;
 use tokio::{task::JoinSet, time::timeout};
 
-use crate::{observed::Observed, runtime_api::Outcome, template::Template, watch::triggers::Invoke};
+use crate::{
+    clock,
+    observed::Observed,
+    runtime_api::Outcome,
+    template::Template,
+    watch::{
+        log::{Entry, FunctionLine, Status},
+        output::print,
+        triggers::Invoke,
+    },
+};
 pub use failure::{Failure, Reason};
 use runner::Runner;
 pub use runner::Settings;
@@ -31,6 +41,9 @@ const PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// How long a request waits while all processes are busy: as long as API Gateway waits for a function.
 const LONGEST_WAIT: Duration = Duration::from_secs(29);
+
+/// How many of its last lines the response for a process that ended has.
+const LAST_LINES: usize = 10;
 
 /// The functions of a template.
 pub struct Functions(Arc<Observed<State>>);
@@ -59,32 +72,61 @@ impl Functions {
         Ok(Arc::new(Self(state)))
     }
 
-    /// Hands an event to a function and returns its response. A failure to build or start is known within two seconds.
-    pub async fn invoke(&self, function: &str, event: &Value) -> Result<Value, Failure> {
-        let response = self.response(function, event).await;
-        response.map_err(|reason| Failure { function: function.to_owned(), reason })
+    /// Hands an event to a function and returns its response, with the lines that it wrote. A failure to build or start is
+    /// known within two seconds.
+    pub async fn invoke(&self, function: &str, event: &Value) -> (Result<Value, Failure>, Vec<String>) {
+        let mut lines = Vec::new();
+        let response = self.response(function, event, &mut lines).await;
+        (response.map_err(|reason| Failure { function: function.to_owned(), reason }), lines)
     }
 
-    async fn response(&self, function: &str, event: &Value) -> Result<Value, Reason> {
+    async fn response(
+        &self,
+        function: &str,
+        event: &Value,
+        lines: &mut Vec<String>,
+    ) -> Result<Value, Reason> {
         let served = self.0.when(|state| state.served(function));
         let running = timeout(PATIENCE, served).await.unwrap_or(Err(Reason::Rebuilding))?;
-        let outcome = timeout(LONGEST_WAIT + running.timeout(), running.invoke(event)).await;
-        match outcome.map_err(|_| Reason::NotTaken)? {
+        let invoked = timeout(LONGEST_WAIT + running.timeout(), running.invoke_with_lines(event)).await;
+        let (outcome, written) = invoked.map_err(|_| Reason::NotTaken)?;
+        *lines = written;
+        match outcome {
             Outcome::Response(response) => Ok(response),
             Outcome::Error { error_type, message } => Err(Reason::Error(format!("{error_type}: {message}"))),
             Outcome::TimedOut => Err(Reason::TimedOut),
             Outcome::Crashed { status, logs } => {
                 let is_running = self.0.lock().is_running(function, &running);
-                Err(if is_running { Reason::Ended { status, last_output: logs } } else { Reason::Stopped })
+                // Without lines of this invocation, the last ones of the process tell more than nothing.
+                let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
+                let output = if last.is_empty() { logs } else { last.join("\n") };
+                Err(if is_running { Reason::ended(status, &output) } else { Reason::Stopped })
             }
         }
     }
 }
 
-/// Triggers wait until their function is served: that its code is being changed is not a failure of the function.
+/// Triggers wait until their function is served: that its code is being changed is not a failure of the function. Their
+/// runs are logged: each delivery from a stream, and scheduled runs that did something.
 impl Invoke for Functions {
     async fn invoke(&self, function: &str, event: &Value) -> Result<Value> {
         self.0.when(|state| state.served(function)?.ok()).await;
-        Ok(Functions::invoke(self, function, event).await?)
+        let started = clock::now();
+        let (result, lines) = Functions::invoke(self, function, event).await;
+        let records = event["Records"].as_array();
+        let (trigger, records) = match records.map(Vec::len) {
+            None => ("schedule", String::new()),
+            Some(1) => ("stream", "1 record".to_owned()),
+            Some(records) => ("stream", format!("{records} records")),
+        };
+        let reported = result.as_ref().ok().and_then(|report| report["batchItemFailures"].as_array());
+        let is_success = result.is_ok() && reported.is_none_or(Vec::is_empty);
+        let failure = result.as_ref().err().map(|failure| failure.reason.without_output());
+        let entry = Entry::ending_now(started, trigger, &records, function, Status::Run { is_success });
+        let entry = Entry { failure, lines: FunctionLine::read_all(&lines), ..entry };
+        if trigger == "stream" || entry.is_notable() {
+            print(entry);
+        }
+        Ok(result?)
     }
 }

@@ -2,9 +2,19 @@
 
 use std::{fmt::Display, io::Write as _};
 
-/// Prints a line. A closed standard output is no reason to stop.
-pub fn print(line: impl Display) {
-    let mut output = std::io::stdout();
-    let _ = writeln!(output, "{line}");
+use anstream::{AutoStream, ColorChoice};
+
+/// Prints text that ends a line. Without a terminal, or with `NO_COLOR`, it is printed without colors. A closed standard
+/// output is no reason to stop.
+pub fn print(text: impl Display) {
+    // One write, because other programs may write to the same terminal.
+    let text = format!("{text}\n");
+    let mut output = anstream::stdout().lock();
+    let _ = output.write_all(text.as_bytes());
     let _ = output.flush();
+}
+
+/// Returns whether colors are printed.
+pub fn has_colors() -> bool {
+    AutoStream::choice(&std::io::stdout()) != ColorChoice::Never
 }

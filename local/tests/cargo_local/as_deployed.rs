@@ -121,11 +121,6 @@ pub async fn many_requests_at_once_are_all_served(site: &Site, account: &Value) 
     }
 }
 
-pub async fn the_log_names_the_route(site: &Site) {
-    site.request("GET", MOVIE, &[], Bytes::new()).await;
-    site.until_logged(r#"route="GET /api/movies/{id}""#).await;
-}
-
 pub async fn the_database_serves_no_page(site: &Site) {
     let database = site.database();
     let foreign = ("host", "evil.example");

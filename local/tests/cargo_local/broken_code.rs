@@ -9,6 +9,12 @@ use std::{
 };
 
 use hyper::body::Bytes;
+use local::{
+    environment,
+    gateway::{Gateway, HttpRequest},
+    runtime_api::{Function, FunctionOptions},
+    template::Template,
+};
 use tokio::time::Instant;
 
 use super::site::{Response, Site};
@@ -83,7 +89,10 @@ async fn scenario(workspace: &Workspace, broken: &Broken<'_>) {
         let start = "async fn handle(movies: &Movies, request: Request) -> HandlerResult {";
         let acts = "match request.uri().query() {
             Some(\"panic\") => panic!(\"the projector is on fire\"),
-            Some(\"exit\") => std::process::exit(9),
+            Some(\"exit\") => { dbg!(\"leaving\"); std::process::exit(9) }
+            Some(name) => for _ in 0..20 { println!(\"{name} prints\"); eprintln!(\"{name} warns\"); },
+            Some(\"sleep\") => std::thread::sleep(std::time::Duration::from_secs(600)),
+            Some(query) => for _ in 0..20 { println!(\"said {query}\"); eprintln!(\"and {query}\"); },
             _ => {}
         }";
         replaced(code, start, acts)
@@ -91,14 +100,42 @@ async fn scenario(workspace: &Workspace, broken: &Broken<'_>) {
     broken.until(MOVIE, 404, "movie_not_found").await;
     let (panic, exit) = (format!("{MOVIE}?panic"), format!("{MOVIE}?exit"));
     broken.until(&panic, 500, "internal").await;
-    broken.site.until_logged("the projector is on fire").await;
+    let beneath = broken.site.beneath("get-movie       500").await;
+    let panicked = "ERROR panicked at functions/get-movie/main.rs:";
+    assert!(beneath[0].starts_with(panicked), "{beneath:?}");
+    assert!(beneath[0].ends_with(": the projector is on fire"), "{beneath:?}");
+    assert_eq!(beneath[1..], ["internal: the handler panicked"]);
+    a_deployed_function_logs_only_the_place_of_a_panic(workspace, broken.site, &panic).await;
     let refused = broken.until(&exit, 502, "function_ended").await;
     broken.says(&refused, "The function get-movie ended while it handled the request (exit status: 9)");
+    let beneath = broken.site.beneath("get-movie       502").await;
+    assert!(beneath[0].ends_with("] \"leaving\" = \"leaving\""), "{beneath:?}");
+    assert_eq!(beneath[1..], ["ended while it handled the request (exit status: 9)"]);
     broken.until(MOVIE, 404, "movie_not_found").await;
+    broken.lines_of_requests_at_once_do_not_mix().await;
 
     workspace.write(function, &good, None);
     // The new code ignores the query.
     broken.until(&panic, 404, "movie_not_found").await;
+}
+
+/// The message of a panic can contain text that a client sent.
+async fn a_deployed_function_logs_only_the_place_of_a_panic(workspace: &Workspace, site: &Site, path: &str) {
+    let gateway = Gateway::new(&Template::load("../template.yaml").expect("template.yaml is readable"));
+    let (_, event) = gateway.event(&HttpRequest::new("GET", path)).expect("a route");
+    for format in ["JSON", "Text"] {
+        let deployed = [("STAGE", "staging"), ("AWS_LAMBDA_LOG_FORMAT", format)];
+        let deployed = deployed.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let environment = environment::read(site.environment()).expect("the environment file");
+        let function = Function::start(FunctionOptions {
+            environment: environment.into_iter().chain(deployed).collect(),
+            ..FunctionOptions::new("get-movie", workspace.target.join("debug/get-movie"))
+        });
+        let (_, lines) = function.await.expect("a function").invoke_with_lines(&event).await;
+        let text = lines.join("\n");
+        assert!(text.contains("functions/get-movie/main.rs:"), "{format}: {text}");
+        assert!(!text.contains("projector"), "{format}: {text}");
+    }
 }
 
 fn replaced(code: &str, start: &str, then: &str) -> String {
@@ -157,6 +194,24 @@ impl Broken<'_> {
     fn says(&self, response: &Response, text: &str) {
         let detail = response.json()["detail"].as_str().unwrap_or_default().to_owned();
         assert!(detail.contains(text), "{detail:?} has {text:?}: {:#?}", self.site.log());
+    }
+
+    async fn lines_of_requests_at_once_do_not_mix(&self) {
+        let names = ["ann", "ben", "cat", "dan"];
+        let request = async |name| self.get(&format!("{MOVIE}?{name}")).await;
+        let responses = names.map(request);
+        futures_util::future::join_all(responses).await;
+        self.site.beneath("get-movie       404").await;
+        let log = self.site.log();
+        for name in names {
+            let first =
+                log.iter().position(|line| line.ends_with(&format!("{name} prints"))).expect("it printed");
+            assert!(log[first - 1].contains("get-movie       404"), "{log:#?}");
+            let lines: Vec<_> =
+                log[first..first + 40].iter().map(|line| line.trim_start().to_owned()).collect();
+            assert_eq!(lines.concat(), format!("{name} prints{name} warns").repeat(20));
+            assert_eq!(log[first + 40], "         movie_not_found");
+        }
     }
 
     fn once(&self, text: &str) {

@@ -2,6 +2,7 @@
 
 mod as_deployed;
 mod broken_code;
+mod log;
 mod site;
 
 use hyper::StatusCode;
@@ -26,9 +27,14 @@ async fn every_route_is_served_over_http() {
     as_deployed::a_compressed_page_arrives_intact(&site).await;
     as_deployed::repeated_headers_are_joined(&site, &site.log_in(&account).await).await;
     as_deployed::many_requests_at_once_are_all_served(&site, &account).await;
-    as_deployed::the_log_names_the_route(&site).await;
     as_deployed::the_database_serves_no_page(&site).await;
     as_deployed::a_mail_is_shown_and_kept(&site).await;
+
+    log::each_request_has_a_line_with_its_result(&site).await;
+    log::functions_and_their_units_are_logged_with_their_own_lines(&site).await;
+    log::runs_of_triggers_are_logged_if_they_did_something(&site);
+    log::every_line_fits_a_terminal_and_has_no_colors(&site);
+    log::a_second_instance_lists_everything_that_is_taken(&site).await;
 
     site.stop().await;
 }

@@ -121,9 +121,23 @@ impl Site {
         self.log.lock().expect("the lines").clone()
     }
 
-    /// Waits until a line of the log has this text.
-    pub async fn until_logged(&self, text: &str) {
+    /// Waits until a line of the log has this text. Returns the last one.
+    pub async fn until_logged(&self, text: &str) -> String {
         logged(Arc::clone(&self.log), text, PATIENCE).await;
+        self.log().into_iter().rfind(|line| line.contains(text)).expect("it is logged")
+    }
+
+    /// Waits for the last line that has this text. Returns the lines of the function beneath it.
+    pub async fn beneath(&self, text: &str) -> Vec<String> {
+        self.until_logged(text).await;
+        // The line of the next request shows that these are all.
+        let marker = format!("/end-of-{}", self.log().len());
+        self.request("GET", &marker, &[], Bytes::new()).await;
+        self.until_logged(&marker).await;
+        let log = self.log();
+        let entry = log.iter().rposition(|line| line.contains(text)).expect("it is logged");
+        let beneath = log[entry + 1..].iter().map_while(|line| line.strip_prefix("         "));
+        beneath.map(str::to_owned).collect()
     }
 
     /// Waits for the first mail to a recipient. Returns what is shown of it, line by line, and the text of its file.
@@ -144,6 +158,16 @@ impl Site {
         };
         let mail = tokio::time::timeout(PATIENCE, mail).await;
         mail.unwrap_or_else(|_| panic!("no mail to {recipient}: {:#?}", self.log()))
+    }
+
+    /// Returns the port of the API.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Returns the environment file.
+    pub fn environment(&self) -> &Path {
+        &self.environment
     }
 
     /// Returns the address of the database.

@@ -96,7 +96,9 @@ async fn a_process_out_of_time_is_killed_and_replaced() {
     let function = Function::start(FunctionOptions { timeout, ..options() }).await.expect("a function");
     let before = response(function.invoke(&json!({})).await);
     let start = Instant::now();
-    assert_eq!(function.invoke(&json!({"do": "sleep"})).await, Outcome::TimedOut);
+    let sleep = json!({"do": "sleep"});
+    let expected = (Outcome::TimedOut, vec![format!("event {sleep}")]);
+    assert_eq!(function.invoke_with_lines(&sleep).await, expected);
     assert!((timeout..timeout * 10).contains(&start.elapsed()), "{:?}", start.elapsed());
     let after = response(function.invoke(&json!({})).await);
     assert_ne!(before["process"], after["process"]);
@@ -118,6 +120,26 @@ async fn killing_ends_the_current_invocations() {
     assert!(matches!(outcome, Outcome::Crashed { status, .. } if status == "killed"));
 }
 
+/// The threads read the lines while others handle the response.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn each_invocation_gets_all_its_lines_in_order() {
+    let function = Function::start(FunctionOptions { instances: 2, ..options() }).await.expect("a function");
+    let write = async |name| {
+        let event = json!({"do": "write", "name": name});
+        let written = (0..5_000).map(|number| format!("\"{name}\" {number}"));
+        let expected: Vec<String> = std::iter::once(format!("event {event}")).chain(written).collect();
+        let (outcome, lines) = function.invoke_with_lines(&event).await;
+        assert_eq!((&response(outcome)["event"], lines), (&event, expected));
+    };
+    tokio::join!(write("a"), write("b"), write("c"), write("d"));
+    for number in 0..500 {
+        let event = json!({"number": number});
+        assert_eq!(function.invoke_with_lines(&event).await.1, [format!("event {event}")]);
+    }
+    let end = json!({"do": "exit"});
+    assert_eq!(function.invoke_with_lines(&end).await.1, [format!("event {end}")]);
+}
+
 #[tokio::test]
 async fn a_missing_binary_is_named() {
     let error =
@@ -131,10 +153,6 @@ async fn a_test_that_fails() {
     let function = Function::start(options()).await.expect("a function");
     for number in 0..100 {
         response(function.invoke(&json!({"number": number})).await);
-    }
-    // The last line arrives a moment after the response.
-    while !function.logs().iter().any(|line| line.contains("99")) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     panic!("on purpose");
 }

@@ -30,6 +30,13 @@ fn main() {
             }
             Some("exit") => exit(7),
             Some("sleep") => sleep(Duration::from_mins(10)),
+            Some("write") => {
+                // More lines than a pipe holds, alternately to the output and the error.
+                for number in 0..5_000 {
+                    let line = format!("{} {number}", event["name"]);
+                    if number % 2 == 0 { print(&line) } else { log(&line) }
+                }
+            }
             Some("pause") => sleep(Duration::from_millis(300)),
             Some("nonsense") => {
                 request("POST", &format!("{id}/response"), "{");
@@ -70,4 +77,9 @@ fn request(method: &str, path: &str, body: &str) -> (String, String) {
 #[expect(clippy::print_stderr, reason = "a function's log is its standard error")]
 fn log(line: &str) {
     eprintln!("{line}");
+}
+
+#[expect(clippy::print_stdout, reason = "a function's log is its standard output, too")]
+fn print(line: &str) {
+    println!("{line}");
 }

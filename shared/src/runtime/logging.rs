@@ -37,12 +37,12 @@ pub(super) fn start() {
         }
         LogFormat::Text => registry.with(lines.with_target(false).without_time().with_ansi(false)).init(),
     }
-    // The message of a panic can contain text that a client sent, so CloudWatch gets only the place. The text format is
-    // for the developer who sent the request.
-    let shows_message = format() == LogFormat::Text;
+    // The message of a panic can contain text that a client sent, so CloudWatch gets only the place. Every deployment has a
+    // stage; without one, the log is for the developer who sent the request.
+    let shows_message = optional("STAGE").is_none();
     panic::set_hook(Box::new(move |panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let message = panic.payload_as_str().filter(|_| shows_message);
-        tracing::error!(place, message, "panic");
+        tracing::error!(place, panic = message, "panic");
     }));
 }

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::gateway::HttpResponse;
+use crate::{gateway::HttpResponse, watch::log::FunctionLine};
 
 /// An invocation that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +45,24 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Returns the reason of a process that ended while it handled a request, with its last lines.
+    pub fn ended(status: String, logs: &str) -> Self {
+        Self::Ended { status, last_output: readable(logs) }
+    }
+
+    /// Returns the reason of a process that ended before it requested its first event, with its last lines.
+    pub fn ended_at_start(status: String, logs: &str) -> Self {
+        Self::EndedAtStart { status, last_output: readable(logs) }
+    }
+
+    /// Returns the reason for a place that shows the lines of the function, too.
+    pub fn without_output(&self) -> String {
+        match self {
+            Self::Ended { status, .. } => Self::ended(status.clone(), "").to_string(),
+            _ => self.to_string(),
+        }
+    }
+
     /// Returns the status of the response, and the `code` of its problem document.
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
@@ -58,6 +76,12 @@ impl Reason {
             Self::Error(_) => (StatusCode::INTERNAL_SERVER_ERROR, "function_error"),
         }
     }
+}
+
+/// Returns lines of a function as a person reads them.
+fn readable(logs: &str) -> String {
+    let lines = FunctionLine::read_all(logs.lines());
+    lines.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 fn after_colon(last_output: &str) -> String {

@@ -18,6 +18,7 @@ use crate::{
     watch::{
         build::{self, Build, Diagnostic},
         changes::Changes,
+        log::FunctionLine,
         output::print,
     },
 };
@@ -93,13 +94,12 @@ impl Runner {
 
     /// Starts a function, and waits until its first process has initialized.
     async fn start(&self, definition: &FunctionDefinition, binary: &Path) -> Result<Function, Reason> {
-        let ended = |status, last_output| Reason::EndedAtStart { status, last_output };
         let started = async { Function::start_on_demand(self.options(definition, binary)?).await };
-        let running = started.await.map_err(|error| ended(format!("{error:#}"), String::new()))?;
+        let running = started.await.map_err(|error| Reason::ended_at_start(format!("{error:#}"), ""))?;
         match running.ready().await {
             Ok(()) => Ok(running),
-            Err(Outcome::Crashed { status, logs }) => Err(ended(status, logs)),
-            Err(other) => Err(ended(format!("{other:?}"), String::new())),
+            Err(Outcome::Crashed { status, logs }) => Err(Reason::ended_at_start(status, &logs)),
+            Err(other) => Err(Reason::ended_at_start(format!("{other:?}"), "")),
         }
     }
 
@@ -107,12 +107,19 @@ impl Runner {
         // Functions inherit the variables of the command; those in the file take precedence.
         let inherited = std::env::vars_os()
             .filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()));
+        let file = environment::read(&self.settings.environment)?;
+        // The format that `FunctionLine` reads, and that the template chooses.
+        let format = ("AWS_LAMBDA_LOG_FORMAT".to_owned(), "JSON".to_owned());
         Ok(FunctionOptions {
-            environment: inherited.chain(environment::read(&self.settings.environment)?).collect(),
+            environment: inherited.chain(file).chain([format]).collect(),
             instances: self.settings.processes,
             timeout: definition.timeout,
             memory_megabytes: definition.memory_megabytes,
-            output: Output::Shown(|line| print(line)),
+            output: Output::Shown(|name, line| {
+                for line in FunctionLine::read_all([line]) {
+                    print(format!("{name}: {line}"));
+                }
+            }),
             ..FunctionOptions::new(&definition.operation, binary)
         })
     }
