@@ -1,6 +1,10 @@
-//! The embedded `DynamoDB`: dynoxide, served on this machine's loopback address only, and to no web page.
+//! The embedded `DynamoDB`: dynoxide, served on 127.0.0.1 only, and to no web page.
+//!
+//! Its modules, each of which uses only those before it: `tables`, `operations`, `guard`, `server`.
 
 mod guard;
+mod operations;
+mod server;
 mod tables;
 
 use std::{
@@ -13,13 +17,9 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use dynoxide::{Database, ImportOptions};
 use serde_json::{Value, json};
-use tokio::{
-    net::TcpListener,
-    sync::oneshot,
-    task::{JoinHandle, JoinSet},
-};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-use crate::{loopback::hidden_listener, template::TableDefinition};
+use crate::template::TableDefinition;
 pub(crate) use tables::request;
 
 /// Where the data is stored.
@@ -35,10 +35,9 @@ pub enum Storage {
 pub struct EmbeddedDatabase {
     database: Database,
     address: SocketAddr,
+    // Dropping it stops the server.
     shutdown: Option<oneshot::Sender<()>>,
-    server: JoinHandle<Result<(), String>>,
-    // Dropping the set stops the guard.
-    _guard: JoinSet<Result<()>>,
+    server: JoinHandle<Result<()>>,
     _lock: Option<File>,
 }
 
@@ -57,16 +56,9 @@ impl EmbeddedDatabase {
                 (Database::new(file).with_context(|| format!("cannot open the database {file}"))?, Some(lock))
             }
         };
-        let inner = hidden_listener().await?;
-        let mut guard = JoinSet::new();
-        guard.spawn(guard::serve(listener, inner.local_addr()?));
-        let (shutdown, stopped) = oneshot::channel::<()>();
-        let server =
-            tokio::spawn(dynoxide::server::serve_with_shutdown(inner, database.clone(), async move {
-                // An error means that the sender was dropped, which is a shutdown too.
-                let _ = stopped.await;
-            }));
-        Ok(Self { database, address, shutdown: Some(shutdown), server, _guard: guard, _lock: lock })
+        let (shutdown, stopped) = oneshot::channel();
+        let server = tokio::spawn(server::serve(listener, database.clone(), stopped));
+        Ok(Self { database, address, shutdown: Some(shutdown), server, _lock: lock })
     }
 
     /// Returns the address for `AWS_ENDPOINT_URL_DYNAMODB`.

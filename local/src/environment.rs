@@ -123,7 +123,7 @@ mod tests {
         if let Some(before) = before {
             std::fs::write(&path, before).expect("a file");
         }
-        refresh(&path, &template(), database, "http://127.1.2.3:4").expect("a refresh");
+        refresh(&path, &template(), database, "http://127.0.0.1:4/secret").expect("a refresh");
         assert_eq!(path.metadata().expect("the file").permissions().mode() & 0o777, 0o600);
         std::fs::read_to_string(&path).expect("the file")
     }
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(text.lines().filter(|line| line.contains("_TABLE=")).count(), tables, "{text}");
         assert_eq!(value("MOVIES_TABLE"), Some("MoviesTable"));
         assert_eq!(value("AWS_ENDPOINT_URL_DYNAMODB"), Some("http://127.0.0.1:8000"));
-        assert_eq!(value("AWS_ENDPOINT_URL_SESV2"), Some("http://127.1.2.3:4"));
+        assert_eq!(value("AWS_ENDPOINT_URL_SESV2"), Some("http://127.0.0.1:4/secret"));
         assert_eq!((value("AWS_REGION"), value("BCRYPT_COST")), (Some("eu-west-1"), None));
         assert_eq!(value("AWS_DEFAULT_REGION"), Some("eu-west-1"));
         assert_eq!(value("MAIL_FROM"), Some("movie-bag@example.com"));

@@ -10,6 +10,7 @@ mod clock;
 mod connections;
 mod loopback;
 mod observed;
+mod open_files;
 pub mod yaml;
 
 // Holds requests of a fault proxy or of the mail service.

@@ -8,41 +8,38 @@ mod request;
 mod rule;
 mod server;
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
 use tokio::task::JoinSet;
 
-use crate::{loopback::hidden_listener, observed::lock};
+use crate::{loopback::listen_with_secret_path, observed::lock};
 pub use mail::Mail;
 pub use rule::{Fault, Rule};
 use server::State;
 
 /// A running mail service. It stops when it is dropped.
 pub struct MailService {
-    address: SocketAddr,
+    endpoint: String,
     state: Arc<Mutex<State>>,
     _server: JoinSet<()>,
 }
 
 impl MailService {
-    /// Starts a mail service on this machine's loopback network, which calls `on_sent` with each mail that is sent.
+    /// Starts a mail service on a free port of 127.0.0.1, which calls `on_sent` with each mail that is sent.
     pub async fn start(on_sent: impl Fn(&Mail) + Send + Sync + 'static) -> Result<Self> {
-        let listener = hidden_listener().await?;
-        let address = listener.local_addr()?;
+        let (listener, path) = listen_with_secret_path().await?;
+        let endpoint = format!("http://{}{path}", listener.local_addr()?);
         let state = Arc::new(Mutex::new(State::default()));
         let mut server = JoinSet::new();
-        server.spawn(server::serve(listener, Arc::clone(&state), Arc::new(on_sent)));
-        Ok(Self { address, state, _server: server })
+        server.spawn(server::serve(listener, path, Arc::clone(&state), Arc::new(on_sent)));
+        Ok(Self { endpoint, state, _server: server })
     }
 
     /// Returns the address for `AWS_ENDPOINT_URL_SESV2`.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        self.endpoint.clone()
     }
 
     /// Adds a rule. The first rule that matches a mail, and is not used up, decides.

@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 use tokio::{sync::watch, task::JoinSet};
 
-use crate::observed::lock;
+use crate::{observed::lock, open_files};
 use instance::Instance;
 pub use instance::{FunctionOptions, Output};
 pub use queue::Outcome;
@@ -60,6 +60,7 @@ impl Function {
     }
 
     fn new(options: FunctionOptions, starts_on_demand: bool) -> Self {
+        open_files::raise_limit();
         let instances = if starts_on_demand { 1 } else { options.instances };
         Self {
             queue: Arc::new(Queue::new(instances)),

@@ -1,5 +1,5 @@
 //! `cargo local`: the whole system on this machine, until Ctrl-C. Its modules, each of which uses only those before it:
-//! `output`, `claims`, `log`, `mails`, `build`, `manual`, `changes`, `triggers`, `functions`.
+//! `progress`, `output`, `claims`, `log`, `mails`, `sample`, `build`, `manual`, `changes`, `triggers`, `functions`.
 
 mod build;
 mod changes;
@@ -9,6 +9,8 @@ mod log;
 mod mails;
 mod manual;
 mod output;
+mod progress;
+mod sample;
 mod triggers;
 
 use std::{net::Ipv4Addr, path::PathBuf, sync::Arc};
@@ -38,6 +40,7 @@ use output::print;
 /// .local/mail/*.eml.
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "cargo local", bin_name = "cargo local", verbatim_doc_comment)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub struct Options {
     /// Serve only the database with its tables, and print how to run the functions with `cargo lambda watch`
     #[arg(long)]
@@ -54,6 +57,9 @@ pub struct Options {
     /// Keep the data in memory instead of .local/, except for mails
     #[arg(long)]
     pub in_memory: bool,
+    /// Add a hundred well-known movies by two people to an empty bag, and print how to look at them
+    #[arg(long, conflicts_with = "database_only")]
+    pub sample: bool,
     /// The file of the functions' environment variables, in the folder of the workspace unless absolute
     #[arg(long, default_value = ".env")]
     pub env_file: PathBuf,
@@ -139,6 +145,9 @@ async fn serve(options: &Options, running: &mut Option<EmbeddedDatabase>) -> Res
         "  curl -i {address}/api/auth/signup -H 'content-type: application/json' \
          -d '{{\"email\": \"ada@example.com\", \"password\": \"correct horse battery\"}}'"
     ));
+    if options.sample {
+        tasks.spawn(sample::add(address));
+    }
     let _triggers = triggers::run(&template, database, &functions)?;
     let invoke = move |function: String, event: Value| {
         let functions = Arc::clone(&functions);

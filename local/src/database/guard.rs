@@ -1,60 +1,26 @@
-//! A guard in front of the embedded database, which itself lets every web page read and write.
+//! Keeps web pages from the embedded database, which checks no credentials.
 
-use std::net::SocketAddr;
-
-use anyhow::Result;
 use axum::{
-    body::Body,
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, StatusCode, header},
+    middleware::Next,
     response::{IntoResponse as _, Response},
-    routing::any,
-    serve::ListenerExt as _,
 };
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
-use tokio::net::TcpListener;
 
-type Inner = (Client<HttpConnector, Body>, SocketAddr);
-
-/// Forwards requests to the database at `inner`, except for requests of web pages. A browser sends those with an
-/// `Origin`, or, after the page's own DNS name was rebound to this machine, with a foreign `Host`.
-pub async fn serve(listener: TcpListener, inner: SocketAddr) -> Result<()> {
-    // Without Nagle's algorithm, because it makes the second part of a message wait up to 40 ms for the acknowledgment of
-    // the first.
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    let listener = listener.tap_io(|client| {
-        let _ = client.set_nodelay(true);
-    });
-    let client = Client::builder(TokioExecutor::new()).build(connector);
-    axum::serve(listener, any(forward).with_state((client, inner))).await?;
-    Ok(())
-}
-
-async fn forward(State((client, inner)): State<Inner>, mut request: Request) -> Response {
-    if let Some(reason) = refusal(request.headers()) {
-        return (StatusCode::FORBIDDEN, reason).into_response();
-    }
-    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    let Ok(uri) = format!("http://{inner}{target}").parse() else {
-        return StatusCode::BAD_REQUEST.into_response();
-    };
-    *request.uri_mut() = uri;
-    request.headers_mut().remove(header::CONNECTION);
-    match client.request(request).await {
-        Ok(response) => response.map(Body::new),
-        Err(error) => {
-            (StatusCode::BAD_GATEWAY, format!("the database does not respond: {error}")).into_response()
-        }
+/// Refuses the requests of web pages, and passes on all others.
+///
+/// A browser sends the requests of a page with an `Origin`, or at least with `Sec-Fetch-Site`, or, after the page's own
+/// DNS name was rebound to this machine, with a foreign `Host`.
+pub async fn refuse_web_pages(request: Request, next: Next) -> Response {
+    match refusal(request.headers()) {
+        Some(reason) => (StatusCode::FORBIDDEN, reason).into_response(),
+        None => next.run(request).await,
     }
 }
 
 fn refusal(headers: &HeaderMap) -> Option<&'static str> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    if headers.contains_key(header::ORIGIN) {
+    if headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site") {
         Some("The local database serves no web pages.\n")
     } else if !host.is_some_and(is_this_machine) {
         Some("The local database accepts requests for 127.0.0.1, localhost and [::1] only.\n")

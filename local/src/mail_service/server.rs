@@ -35,19 +35,23 @@ pub struct State {
 /// Is called with each mail that is sent.
 pub type OnSent = Arc<dyn Fn(&Mail) + Send + Sync>;
 
-/// Serves the functions forever.
-pub async fn serve(listener: TcpListener, state: Arc<Mutex<State>>, on_sent: OnSent) {
-    connections::serve(listener, move |request, _| handle(request, Arc::clone(&state), Arc::clone(&on_sent)))
-        .await;
+/// Serves the functions forever, with all paths below `base`.
+pub async fn serve(listener: TcpListener, base: String, state: Arc<Mutex<State>>, on_sent: OnSent) {
+    let path = base + "/v2/email/outbound-emails";
+    connections::serve(listener, move |request, _| {
+        handle(request, path.clone(), Arc::clone(&state), Arc::clone(&on_sent))
+    })
+    .await;
 }
 
 async fn handle(
     request: Request<Incoming>,
+    path: String,
     state: Arc<Mutex<State>>,
     on_sent: OnSent,
 ) -> Result<Response<Full<Bytes>>> {
     let (head, body) = request.into_parts();
-    if (&head.method, head.uri.path()) != (&Method::POST, "/v2/email/outbound-emails") {
+    if (&head.method, head.uri.path()) != (&Method::POST, &*path) {
         let message = format!("{} {} is not supported on this machine.", head.method, head.uri.path());
         return Ok(Refusal::new(StatusCode::NOT_FOUND, "UnknownOperationException", message).response());
     }

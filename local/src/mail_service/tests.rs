@@ -87,6 +87,20 @@ async fn only_requests_that_are_signed_for_ses_are_accepted() {
 }
 
 #[tokio::test]
+async fn a_request_without_the_secret_path_sends_nothing() {
+    let service = start().await;
+    let (origin, path) = service.endpoint.rsplit_once('/').expect("a path");
+    assert_eq!(path.len(), 32, "{path}");
+    let other = MailService { endpoint: origin.to_owned(), ..start().await };
+    for guessed in ["", "/v2", "/00000000000000000000000000000000", &format!("/{path}x")] {
+        let path = format!("{guessed}/v2/email/outbound-emails");
+        let response = request(&other, &path, SIGNED, &mail_to("ann@example.com")).await;
+        assert_eq!(response.expect("a response").0, 404, "{path}");
+    }
+    assert_eq!(service.requested(), []);
+}
+
+#[tokio::test]
 async fn a_request_that_ses_or_this_service_cannot_send_is_refused() {
     let service = start().await;
     for (pointer, value) in [

@@ -3,6 +3,7 @@
 use std::{fs::File, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
+use axum::Router;
 use tokio::{
     process::{Child, Command},
     sync::watch,
@@ -14,7 +15,7 @@ use super::{
     queue::{Logs, Outcome, Queue},
     written::Written,
 };
-use crate::{loopback::hidden_listener, observed::Observed, template::REGION};
+use crate::{loopback::listen_with_secret_path, observed::Observed, template::REGION};
 
 /// How long a process may take to request its first event. Lambda gives ten seconds; a busy machine that starts fifty
 /// processes at once needs more.
@@ -29,10 +30,16 @@ pub enum Output {
     /// The end of the function's log, and this function for each line that belongs to no invocation. It is called with the
     /// function's name and the line.
     Shown(fn(&str, &str)),
-    /// A device that is full: every write fails.
+    /// A device that is full, which only Linux has: every write fails.
     Full,
     /// A pipe without a reader: every write fails.
     Closed,
+}
+
+impl Output {
+    /// The destinations on this system to which every write fails.
+    pub const FAILING: &[Self] =
+        if cfg!(target_os = "linux") { &[Self::Full, Self::Closed] } else { &[Self::Closed] };
 }
 
 /// What to run and how.
@@ -147,8 +154,9 @@ impl Instance {
     }
 
     async fn spawn(&self) -> Result<Running> {
-        let listener = hidden_listener().await?;
-        let mut command = self.command(&listener.local_addr()?.to_string());
+        let (listener, path) = listen_with_secret_path().await?;
+        // On Lambda there is neither a scheme nor a path, but the runtime accepts a URL, too; `cargo lambda` uses one.
+        let mut command = self.command(&format!("http://{}{path}", listener.local_addr()?));
         let (mut tasks, logs) = (JoinSet::new(), self.options.logs());
         let written = match self.options.output {
             Output::Full => {
@@ -179,7 +187,7 @@ impl Instance {
             state: Observed::default(),
             written,
         });
-        let router = api::router(Arc::clone(&process));
+        let router = Router::new().nest(&path, api::router(Arc::clone(&process)));
         tasks.spawn(async move {
             // It never returns.
             let _ = axum::serve(listener, router).await;

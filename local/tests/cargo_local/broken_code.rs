@@ -240,7 +240,7 @@ impl Workspace {
         for name in
             ["Cargo.toml", "Cargo.lock", "template.yaml", "functions", "shared", "local", "tests", ".cargo"]
         {
-            copy(&original.join(name), &root.join(name), &["-r"]);
+            copy(&original.join(name), &root.join(name), &["-R"]);
         }
         let workspace = Self { root, target, _folder: folder };
         workspace.keep_few_functions();
@@ -281,8 +281,8 @@ impl Workspace {
         let built = Path::new(env!("CARGO_BIN_EXE_local")).parent().expect("a profile's folder");
         let profile = self.target.join(built.file_name().expect("a name"));
         fs::create_dir_all(profile.join("deps")).expect("a folder");
-        copy(&built.join(".fingerprint"), &profile.join(".fingerprint"), &["-r"]);
-        copy(&built.join("build"), &profile.join("build"), &["-r"]);
+        copy(&built.join(".fingerprint"), &profile.join(".fingerprint"), &["-R"]);
+        copy(&built.join("build"), &profile.join("build"), &["-R"]);
         let ours = ["shared-", "libshared-", "get_movie-", "list_movies-"];
         for entry in fs::read_dir(built.join("deps")).expect("what is built") {
             let entry = entry.expect("an entry");
@@ -337,6 +337,6 @@ fn blocks_of(resources: &str) -> Vec<String> {
 }
 
 fn copy(from: &Path, to: &Path, options: &[&str]) {
-    let copied = Command::new("cp").arg("--preserve=timestamps").args(options).arg(from).arg(to).status();
+    let copied = Command::new("cp").arg("-p").args(options).arg(from).arg(to).status();
     assert!(copied.expect("cp runs").success(), "{} is copied", from.display());
 }

@@ -3,6 +3,7 @@
 mod as_deployed;
 mod broken_code;
 mod log;
+mod sample;
 mod site;
 
 use hyper::StatusCode;

@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// A variable by which the descendants of a `cargo local` are found.
 const MARKER: &str = "MOVIE_BAG_TEST_SITE";
 
-/// A `cargo local` that serves, with its data in memory.
+/// A `cargo local` that serves.
 pub struct Site {
     address: String,
     client: Client<HttpConnector, Full<Bytes>>,
@@ -54,13 +54,19 @@ pub struct Response {
 }
 
 impl Site {
-    /// Starts `cargo local` in a workspace, with its build in `target` if that is given, and waits until it is ready.
+    /// Starts `cargo local` in a workspace, with its build in `target` if that is given and its data in memory, and
+    /// waits until it is ready.
     pub async fn start(workspace: &Path, target: Option<&Path>) -> Self {
+        Self::start_with(&["--in-memory"], workspace, target).await
+    }
+
+    /// Starts `cargo local` with options.
+    pub async fn start_with(options: &[&str], workspace: &Path, target: Option<&Path>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let environment = folder.path().join("environment");
         let port = free_port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
-        command.args(["--in-memory", "--database-port", "0", "--port"]).arg(port.to_string());
+        command.args(options).args(["--database-port", "0", "--port"]).arg(port.to_string());
         command.arg("--env-file").arg(&environment).current_dir(workspace).env(MARKER, &environment);
         if let Some(target) = target {
             command.env("CARGO_TARGET_DIR", target);
@@ -101,12 +107,8 @@ impl Site {
     /// Returns the command of a process that `cargo local` has started, directly or not. All inherit a variable.
     fn descendant(&self) -> Option<String> {
         let marker = format!("{MARKER}={}", self.environment.display());
-        std::fs::read_dir("/proc").expect("the processes").find_map(|process| {
-            let folder = process.ok()?.path();
-            let variables = std::fs::read(folder.join("environ")).ok()?;
-            let is_descendant = String::from_utf8_lossy(&variables).split('\0').any(|it| it == marker);
-            is_descendant.then(|| std::fs::read_to_string(folder.join("cmdline")).unwrap_or_default())
-        })
+        let processes = if cfg!(target_os = "macos") { listed_processes() } else { processes_in_proc() };
+        processes.into_iter().find(|process| process.contains(&marker))
     }
 
     fn interrupt(&self) {
@@ -288,6 +290,25 @@ impl Response {
         found.sort_unstable();
         found
     }
+}
+
+/// Returns the command and the variables of each process of this user.
+fn processes_in_proc() -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").expect("the processes");
+    let described = processes.filter_map(|process| {
+        let folder = process.ok()?.path();
+        let [command, variables] = ["cmdline", "environ"].map(|file| std::fs::read(folder.join(file)));
+        let text = [command.ok()?, variables.ok()?].concat();
+        Some(String::from_utf8_lossy(&text).replace('\0', " "))
+    });
+    described.collect()
+}
+
+/// Returns the same on macOS, which has no `/proc`.
+fn listed_processes() -> Vec<String> {
+    let list =
+        std::process::Command::new("ps").args(["-axEww", "-o", "command="]).output().expect("the processes");
+    String::from_utf8_lossy(&list.stdout).lines().map(str::to_owned).collect()
 }
 
 /// Returns whether a line of the log names the file of a mail.

@@ -2,9 +2,12 @@
 
 use std::{collections::BTreeSet, process::Command, time::Duration};
 
+use http_body_util::Empty;
+use hyper::{StatusCode, body::Bytes};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use local::runtime_api::{Function, FunctionOptions, Outcome};
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 fn options() -> FunctionOptions {
     FunctionOptions::new("obedient", env!("CARGO_BIN_EXE_obedient_function"))
@@ -34,6 +37,23 @@ async fn one_process_handles_events_and_reports_errors() {
     assert_eq!((&raw["event"], &raw["process"]), (&Value::Null, &first["process"]));
     assert!(function.logs().contains(&r#"event {"hello":1}"#.to_owned()));
     assert!(function.is_alive());
+}
+
+#[tokio::test]
+async fn only_the_process_can_use_its_runtime_api() {
+    let function = Function::start(options()).await.expect("a function");
+    let first = response(function.invoke(&json!({})).await);
+    let api = first["runtime_api"].as_str().and_then(|api| api.strip_prefix("http://")).expect("an address");
+    let (host, secret) = api.split_once('/').expect("a path");
+    assert_eq!((host.split(':').next(), secret.len()), (Some("127.0.0.1"), 32));
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    for guessed in ["", "/2018-06-01", "/00000000000000000000000000000000", &format!("/{secret}x")] {
+        let uri = format!("http://{host}{guessed}/2018-06-01/runtime/invocation/next");
+        let refused = timeout(Duration::from_secs(10), client.get(uri.parse().expect("an address"))).await;
+        let refused = refused.expect("it is not an event that is waited for").expect("a response");
+        assert_eq!(refused.status(), StatusCode::NOT_FOUND, "{uri}");
+    }
+    response(function.invoke(&json!({})).await);
 }
 
 #[tokio::test]
@@ -145,6 +165,16 @@ async fn a_missing_binary_is_named() {
     let error =
         Function::start(FunctionOptions::new("none", "/nowhere/function")).await.err().expect("no binary");
     assert!(format!("{error:#}").contains("/nowhere/function does not run"), "{error:#}");
+}
+
+#[test]
+fn processes_run_where_few_open_files_are_allowed() {
+    let program = std::env::current_exe().expect("this program");
+    let limited =
+        r#"ulimit -S -n 20 && exec "$0" --exact invocations_run_in_parallel_in_instances_of_their_own"#;
+    let output = Command::new("sh").args(["-c", limited]).arg(program).output().expect("a shell");
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && shown.contains("1 passed"), "{shown}");
 }
 
 #[tokio::test]

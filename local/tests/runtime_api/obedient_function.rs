@@ -44,17 +44,22 @@ fn main() {
             }
             _ => {}
         }
-        let response = json!({"event": event, "process": std::process::id()});
+        let response = json!({"event": event, "process": std::process::id(), "runtime_api": runtime_api()});
         request("POST", &format!("{id}/response"), &response.to_string());
     }
 }
 
+fn runtime_api() -> String {
+    env::var("AWS_LAMBDA_RUNTIME_API").expect("the address of the Runtime API")
+}
+
 /// Makes one request to the Runtime API. Returns the invocation's id and the body of the response.
 fn request(method: &str, path: &str, body: &str) -> (String, String) {
-    let api = env::var("AWS_LAMBDA_RUNTIME_API").expect("the address of the Runtime API");
-    let mut stream = TcpStream::connect(&api).expect("the Runtime API");
-    let path = format!("/2018-06-01/runtime/invocation/{path}");
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: {api}\r\ncontent-length: {}\r\n", body.len());
+    let api = runtime_api();
+    let (host, base) = api["http://".len()..].split_once('/').expect("an address with a path");
+    let mut stream = TcpStream::connect(host).expect("the Runtime API");
+    let path = format!("/{base}/2018-06-01/runtime/invocation/{path}");
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {}\r\n", body.len());
     stream.write_all(format!("{head}connection: close\r\n\r\n{body}").as_bytes()).expect("a request");
     let mut response = BufReader::new(stream);
     let mut id = String::new();
