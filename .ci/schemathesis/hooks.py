@@ -11,10 +11,10 @@ import itertools
 import json
 import os
 import re
-import time
 import unicodedata
 import urllib.parse
 
+import local_api
 import schemathesis
 from schemathesis.core.failures import AcceptedNegativeData
 from schemathesis.openapi.checks import RejectedPositiveData, UnsupportedMethodResponse
@@ -57,18 +57,18 @@ class Authorization:
         case.headers["authorization"] = f"Bearer {token}"
 
 
-def needs_token(tag):
-    """Returns a filter for the operations with this tag that need a token."""
+def needs_token(*tags):
+    """Returns a filter for the operations with one of these tags that need a token."""
 
     def matches(context):
         operation = context.operation
-        return bool(operation.definition.raw["security"]) and tag in operation.tags
+        return bool(operation.definition.raw["security"]) and not set(tags).isdisjoint(operation.tags)
 
     return matches
 
 
 # One account owns all movies, so that a request can change what an earlier one has created.
-@schemathesis.auth(refresh_interval=3600, retry_on=[]).apply_to(needs_token("movies"))
+@schemathesis.auth(refresh_interval=3600, retry_on=[]).apply_to(needs_token("Movies"))
 class MovieOwner(Authorization):
     token = None
 
@@ -78,24 +78,18 @@ class MovieOwner(Authorization):
 
 
 # Each request to an operation on accounts gets an account of its own, because some operations end sessions or accounts.
-@schemathesis.auth(refresh_interval=None).apply_to(needs_token("auth"))
+@schemathesis.auth(refresh_interval=None).apply_to(needs_token("Accounts", "Passwords"))
 class NewAccount(Authorization):
     pass
 
 
-def mailed_token():
-    """Returns the reset token that `cargo local` prints when a new account gets its mail."""
+def issue_reset_token():
+    """Returns a reset token of a new account."""
     email = new_account()["email"]
     # Each source address has a limit.
     source = f"127.{1 + next(SOURCES)}.0.1"
     call("POST", "/api/auth/forgot", body={"email": email}, source=source)
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        with open(os.environ["OUTPUT"], encoding="utf-8") as output:
-            if mail := re.search(rf"^Mail to {email}: .*\n  ([\w-]{{43}})$", output.read(), re.M):
-                return mail[1]
-        time.sleep(0.02)
-    raise RuntimeError(f"no mail to {email} arrived")
+    return local_api.mailed_token(os.environ["OUTPUT"], email)
 
 
 RESET_TOKENS = []
@@ -119,7 +113,7 @@ def before_call(context, case, kwargs):
         case.body["current_password"] = PASSWORD
     if operation == "reset-password" and phase != "stateful":
         if not RESET_TOKENS:
-            RESET_TOKENS.append(mailed_token())
+            RESET_TOKENS.append(issue_reset_token())
         case.body["reset_token"] = RESET_TOKENS[0]
     if "if-match" in (case.headers or {}):
         case.headers["if-match"] = "*"

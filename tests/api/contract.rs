@@ -1,7 +1,7 @@
 //! Checks responses against `openapi.yaml`.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
@@ -10,6 +10,10 @@ use local::{gateway::HttpResponse, yaml};
 use serde_json::{Value, json};
 
 use crate::expect::decompressed;
+
+/// The headers of every response for which `openapi.yaml` describes no other value. Its introduction names them.
+const COMMON_HEADERS: [(&str, &str); 2] =
+    [("x-content-type-options", "nosniff"), ("cache-control", "no-store")];
 
 /// Returns `openapi.yaml`.
 pub fn document() -> &'static Value {
@@ -57,8 +61,11 @@ pub fn check(operation: &str, response: &HttpResponse) {
 }
 
 fn check_headers(operation: &str, promised: &'static Value, response: &HttpResponse) {
-    let headers = promised["headers"].as_object().expect("headers");
-    for (name, header) in headers {
+    let headers = &promised["headers"];
+    for (name, value) in COMMON_HEADERS.into_iter().filter(|(name, _)| headers[name].is_null()) {
+        assert_eq!(response.header(name), Some(value), "{name} of {operation} {}", response.status);
+    }
+    for (name, header) in headers.as_object().into_iter().flatten() {
         let header = resolve(header);
         match response.header(name) {
             Some(text) if header["schema"]["type"] == "integer" => {
@@ -69,7 +76,8 @@ fn check_headers(operation: &str, promised: &'static Value, response: &HttpRespo
         }
     }
     for name in response.headers.keys() {
-        let known = headers.contains_key(name) || name == "content-type";
+        let common = COMMON_HEADERS.iter().any(|(common, _)| name == common);
+        let known = common || name == "content-type" || headers[name.as_str()].is_object();
         assert!(known, "{operation} {} has the undocumented header {name}", response.status);
     }
 }
@@ -103,4 +111,47 @@ fn resolve(value: &'static Value) -> &'static Value {
         }
         None => value,
     }
+}
+
+/// The schemas of errors must not become so lenient that [`check`] accepts a wrong response.
+#[test]
+fn an_error_has_exactly_its_status_code_and_members() {
+    let responses =
+        operations().flat_map(|(_, _, operation)| operation["responses"].as_object().expect("responses"));
+    let mut errors = BTreeSet::new();
+    for (status, response) in responses {
+        let problem = &resolve(response)["content"]["application/problem+json"];
+        for example in problem["examples"].as_object().into_iter().flat_map(serde_json::Map::values) {
+            let example = &resolve(example)["value"];
+            let validator = validator(&problem["schema"]);
+            let is_valid = |change: &dyn Fn(&mut serde_json::Map<String, Value>)| {
+                let mut changed = example.clone();
+                change(changed.as_object_mut().expect("an object"));
+                validator.is_valid(&changed)
+            };
+            assert!(is_valid(&|_| ()) && example["status"].to_string().as_str() == status, "{example:#}");
+            for member in example.as_object().expect("an object").keys() {
+                assert!(
+                    !is_valid(&|error| drop(error.remove(member))),
+                    "valid without {member}: {example:#}"
+                );
+            }
+            for (member, value) in [
+                ("status", json!(418)),
+                ("code", json!("unknown")),
+                ("instance", json!("/api/movies")),
+                ("errors", json!([{"field": "name", "message": "is required"}])),
+                ("movie_id", json!("019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7")),
+            ] {
+                let belongs = matches!(
+                    (member, example["code"].as_str()),
+                    ("errors", Some("validation_failed")) | ("movie_id", Some("movie_name_taken"))
+                );
+                let accepted = is_valid(&|error| drop(error.insert(member.to_owned(), value.clone())));
+                assert_eq!(accepted, belongs, "{member} is {value}: {example:#}");
+            }
+            errors.insert((status, example["code"].as_str()));
+        }
+    }
+    assert!(errors.len() > 20, "examples of errors: {errors:?}");
 }
