@@ -104,6 +104,7 @@ impl Fixtures {
             "delete-account" => {
                 HttpRequest::new("DELETE", "/api/auth/account").bearer(&self.logged_in(LEAST_COST).await?.1)
             }
+            "api-docs" => HttpRequest::new("GET", "/api/docs"),
             "purge-account" => {
                 self.forget("AccountDeletionsTable", "user_id")?;
                 return Ok(schedule());

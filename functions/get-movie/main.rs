@@ -3,7 +3,7 @@
 //! 200 with the movie and its `etag`; 304 if `if-none-match` lists it; 404 `movie_not_found`. Reads `Movies`.
 
 use shared::{
-    http::{self, ApiError, HandlerResult, Request},
+    http::{self, ApiError, EntityTag, HandlerResult, Request},
     runtime::App,
     store::Movies,
 };
@@ -17,10 +17,8 @@ async fn main() -> Result<(), http::Error> {
 
 async fn handle(movies: &Movies, request: Request) -> HandlerResult {
     let movie = movies.find(http::movie_id(&request)?).await?.ok_or(ApiError::MovieNotFound)?;
-    let response = if http::if_none_match(&request, movie.version) {
-        http::not_modified(movie.version)
-    } else {
-        http::movie(&movie)
-    };
+    let etag = EntityTag::of_version(movie.version);
+    let response =
+        if http::if_none_match(&request, &etag) { http::not_modified(&etag) } else { http::movie(&movie) };
     http::revalidated(response?)
 }

@@ -140,7 +140,8 @@ async fn serve(options: &Options, running: &mut Option<EmbeddedDatabase>) -> Res
     let listener =
         listener.with_context(|| format!("the API cannot listen on 127.0.0.1:{}", options.port))?;
     let address = format!("http://127.0.0.1:{}", options.port);
-    print(format!("The movie bag is ready at {address} (data {data}; Ctrl-C stops it). To begin, sign up:"));
+    print(format!("The movie bag is ready at {address} (data {data}; Ctrl-C stops it)."));
+    print(format!("To read about the API and try it, open {address}/api/docs. Or sign up:"));
     print(format!(
         "  curl -i {address}/api/auth/signup -H 'content-type: application/json' \
          -d '{{\"email\": \"ada@example.com\", \"password\": \"correct horse battery\"}}'"

@@ -67,7 +67,7 @@ const OTHER_SCENARIOS: [Scenario; 13] = [
 
 /// Returns every scenario: those above, and one for each other operation that only reads.
 fn scenarios() -> Vec<Scenario> {
-    let reads = operations::with_route()
+    let reads = operations::described()
         .filter(|operation| !operation.writes() && operation.name != "login")
         .map(|operation| Scenario::Read(operation.name));
     OTHER_SCENARIOS.into_iter().chain(reads).collect()

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     expect::{expect_faults, expect_problem, response_snapshot},
-    operations::with_route,
+    operations::described,
     test_app::{PASSWORD_ATTEMPTS, TestApp, delete, forgot_password, post},
     throttle::early_in_the_hour,
 };
@@ -75,7 +75,7 @@ async fn the_body_must_be_one_email() {
         expect_faults(&app.send(post("/api/auth/forgot", &body)).await, faults);
     }
     assert_eq!(app.proxy.calls_of("forgot-password").len(), 0, "an invalid request is not counted");
-    assert!(with_route().any(|operation| operation.name == "forgot-password"), "the rest is tested for all");
+    assert!(described().any(|operation| operation.name == "forgot-password"), "the rest is tested for all");
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod operations;
 mod test_app;
 
 mod access_patterns;
+mod api_docs;
 mod asvs_md;
 mod change_password;
 mod concurrency;

@@ -17,14 +17,14 @@ use crate::{
     },
 };
 
-pub use lookup::{find, for_every_call, for_every_call_with, hashing, with_body, with_route, with_token};
+pub use lookup::{described, find, for_every_call, for_every_call_with, hashing, with_body, with_token};
 
 /// One row of [`OPERATIONS`].
 pub struct Operation {
     /// The name that the operation has everywhere, such as `create-movie`.
     pub name: &'static str,
-    /// Who calls the operation. `openapi.yaml` must say the same. Every route asks for a token, except the routes of
-    /// operations with [`Caller::Anyone`].
+    /// Who calls the operation. `openapi.yaml` must say the same. Only the routes of operations with [`Caller::User`] ask
+    /// for a token.
     pub caller: Caller,
     /// Whether the operation computes password hashes. If so, its function has `BCRYPT_COST`, more memory and a limit
     /// of its own in `template.yaml`.
@@ -35,11 +35,11 @@ pub struct Operation {
     /// request of every test is compared with this declaration. `access.rs` has the vocabulary.
     pub accesses: fn() -> Vec<Access>,
     /// One successful call for each way through the operation that makes different requests to DynamoDB. The owner is
-    /// used for this call alone. Empty for an operation without a route.
+    /// used for this call alone. Empty for an operation that `openapi.yaml` does not describe.
     pub calls: fn(&Owner) -> Vec<ExampleCall>,
     /// A request that gets the same status however often it is sent, and that status. It goes as deep into the
     /// operation as such a request can: tests change it in hostile ways, and send it again to see that the function
-    /// still works. `None` for an operation without a route.
+    /// still works. `None` for an operation that `openapi.yaml` does not describe.
     pub repeatable: Option<RepeatableRequest>,
 }
 
@@ -53,6 +53,8 @@ pub enum Caller {
     Anyone,
     /// A client with the token of a user.
     User,
+    /// A browser that shows the description of the API. `openapi.yaml` does not describe the routes, which present it.
+    Browser,
     /// AWS, on an event. The operation has no route.
     Aws,
 }
@@ -388,6 +390,15 @@ pub static OPERATIONS: &[Operation] = &[
         repeatable: Some(|owner| {
             (delete(&format!("/api/movies/{UNKNOWN_MOVIE}")).bearer(&owner.user.token), 404)
         }),
+    },
+    Operation {
+        name: "api-docs",
+        caller: Caller::Browser,
+        hashes: false,
+        ends_sessions: false,
+        accesses: Vec::new,
+        calls: |_| Vec::new(),
+        repeatable: None,
     },
     Operation {
         name: "purge-account",

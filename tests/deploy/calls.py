@@ -63,6 +63,11 @@ def sign_up(deployed: Deployed) -> PreparedCall:
     return lambda: succeeded(deployed.api.sign_up(user))
 
 
+def read_description(deployed: Deployed) -> PreparedCall:
+    """Reads the description of the API."""
+    return lambda: succeeded(deployed.api.send("GET", "/api/openapi.json"))
+
+
 def log_in(deployed: Deployed) -> PreparedCall:
     """Logs in after a failed password attempt, so that there is a counter to delete."""
     user = deployed.api.new_user()
@@ -316,6 +321,8 @@ CALLS: dict[str, dict[str, Call]] = {
         "DeleteMovieAndNameClaim": DELETE,
         "CountMovieOfUser": DELETE,
     },
+    # Its role has no other statement.
+    "api-docs": {"WriteLogs": read_description},
     "purge-account": {
         "GetUser": deletion_by_record,
         "CountMoviesOffUser": deletion_by_record,

@@ -1,10 +1,12 @@
 """Calls every route of the deployed API through the emulated API Gateway."""
 
 import json
+import shutil
+import subprocess
 
 from api import PASSWORD, Api, Response, TestUser, film
-from report import SECONDS, check, within
-from stack import Stack
+from report import SECONDS, Failure, check, within
+from stack import PROJECT, Stack
 from tables import Tables
 
 
@@ -92,6 +94,17 @@ def gateway(api: Api) -> None:
     check(preflight.status == 204 and "POST" in allowed, "a CORS preflight request succeeds", preflight.headers)
     listed = api.send("GET", "/api/movies", origin="https://films.example")
     check("access-control-allow-origin" in listed.headers, "a page of this origin may read responses", listed.headers)
+
+
+def page(api: Api) -> None:
+    """The page about the API, in a real browser."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if not browser:
+        raise Failure("no browser: install Chromium or Chrome")
+    command = ["node", ".ci/browser/docs.mjs", browser, f"http://{api.host}"]
+    result = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=900)
+    print(result.stdout, end="")
+    check(result.returncode == 0, "people use it with mouse, keyboard and phone", result.stderr)
 
 
 def account_deletion(api: Api, tables: Tables, seconds: float = SECONDS) -> None:

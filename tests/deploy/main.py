@@ -43,6 +43,8 @@ def test(cloud: Cloud) -> None:
         journey.gateway(api)
         journey.account_deletion(api, tables)
         journey.logs(stack)
+    with stage("People use the page about the API"):
+        journey.page(api)
     with stage("purge-account receives a bad record"):
         bad_record(purge)
     with stage("Mails are turned on"):

@@ -22,7 +22,8 @@ def least_privilege(deployed: Deployed) -> None:
             for arn, found in before[1].items():
                 for statement in found:
                     effects[_without(deployed, operation, statement["Sid"], role.detached(arn))] += 1
-            sids = {statement["Sid"] for found in before[0].values() for statement in found}
+            policies = [*before[0].values(), *before[1].values()]
+            sids = {statement["Sid"] for found in policies for statement in found}
             if unknown := set(CALLS[operation]) - sids:
                 raise Failure(
                     f"tests/deploy/calls.py has calls for statements that {operation} does not have: {unknown}"

@@ -152,3 +152,22 @@ pub async fn a_mail_is_shown_and_kept(site: &Site) {
     assert_eq!(shown, ["Mail to dan@example.com: Your password".to_owned(), format!("  {link}")]);
     assert!(file.contains("To: <dan@example.com>") && file.contains("multipart/alternative"), "{file}");
 }
+
+pub async fn the_page_about_the_api_is_announced_and_served(site: &Site) {
+    let address = format!("{}/api/docs", site.address);
+    assert!(site.log().iter().any(|line| line.contains(&format!("open {address}"))), "{:#?}", site.log());
+    let page = site.request("GET", "/api/docs", &[], Bytes::new()).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.body.starts_with(b"<!doctype html>"));
+    // The largest file, which is not text, arrives as it was sent.
+    let page = String::from_utf8(page.body.to_vec()).expect("UTF-8");
+    let (_, script) = page.split_once("<script src=\"").expect("a script");
+    let (script, _) = script.split_once('"').expect("its address");
+    let script = format!("/api/{script}");
+    let plain = site.request("GET", &script, &[], Bytes::new()).await;
+    let gzip = site.request("GET", &script, &[("accept-encoding", "gzip")], Bytes::new()).await;
+    let mut text = Vec::new();
+    GzDecoder::new(&gzip.body[..]).read_to_end(&mut text).expect("gzip");
+    assert_eq!(plain.status, StatusCode::OK);
+    assert!(plain.body == text, "both are the same script");
+}

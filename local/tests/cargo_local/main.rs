@@ -30,6 +30,7 @@ async fn every_route_is_served_over_http() {
     as_deployed::many_requests_at_once_are_all_served(&site, &account).await;
     as_deployed::the_database_serves_no_page(&site).await;
     as_deployed::a_mail_is_shown_and_kept(&site).await;
+    as_deployed::the_page_about_the_api_is_announced_and_served(&site).await;
 
     log::each_request_has_a_line_with_its_result(&site).await;
     log::functions_and_their_units_are_logged_with_their_own_lines(&site).await;

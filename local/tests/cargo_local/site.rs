@@ -35,7 +35,7 @@ const MARKER: &str = "MOVIE_BAG_TEST_SITE";
 
 /// A `cargo local` that serves.
 pub struct Site {
-    address: String,
+    pub address: String,
     client: Client<HttpConnector, Full<Bytes>>,
     child: Child,
     port: u16,

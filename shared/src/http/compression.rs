@@ -1,11 +1,11 @@
 //! Compressed responses.
 //!
-//! Only the list uses this. The other responses are small, and a response with a strong `etag` must not be compressed: the
-//! tag would stand for two different bodies (RFC 9110 section 8.8.1).
+//! Only the list and the files of `api-docs` use this. The other responses are small, and a response with a strong `etag`
+//! must not be compressed: the tag would stand for two different bodies (RFC 9110 section 8.8.1).
 
-use std::io::Write;
+use std::io::{Read, Write};
 
-use flate2::{Compression, write::GzEncoder};
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use lambda_http::http::{HeaderMap, HeaderValue, header};
 
 use super::{ApiError, Body, HandlerResult, Request, Response, with_header};
@@ -17,6 +17,8 @@ const MIN_BYTES: usize = 1024;
 /// Higher levels save two percent at most, and take up to seconds for a page of texts that are hard to compress.
 /// `docs/PERFORMANCE.md` has the figures.
 const LEVEL: Compression = Compression::new(5);
+
+const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 
 /// The weight of a coding without `q`, in thousandths.
 const FULL_WEIGHT: u16 = 1000;
@@ -43,7 +45,22 @@ pub fn compressed(request: &Request, response: Response<Body>) -> HandlerResult 
     if compress {
         let bytes = gzip(response.body()).map_err(|error| ApiError::Internal(error.into()))?;
         *response.body_mut() = Body::Binary(bytes);
-        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        response.headers_mut().insert(header::CONTENT_ENCODING, GZIP);
+    }
+    Ok(response)
+}
+
+/// Decompresses the body of a response, a text that is compressed with gzip, unless the client accepts gzip. In any case,
+/// tells caches that the response depends on `accept-encoding`.
+pub fn decompressed(request: &Request, response: Response<Body>) -> HandlerResult {
+    let mut response = with_header(response, header::VARY, header::ACCEPT_ENCODING.as_str())?;
+    if choice(request.headers()) == Choice::Plain {
+        let mut text = String::new();
+        let read = GzDecoder::new(response.body().as_ref()).read_to_string(&mut text);
+        read.map_err(|error| ApiError::Internal(error.into()))?;
+        *response.body_mut() = Body::Text(text);
+    } else {
+        response.headers_mut().insert(header::CONTENT_ENCODING, GZIP);
     }
     Ok(response)
 }

@@ -54,6 +54,9 @@ pub enum ApiError {
     /// No movie has this id.
     #[error("There is no movie with this id")]
     MovieNotFound,
+    /// The API's own pages have no file with this name.
+    #[error("There is no file with this name")]
+    FileNotFound,
     /// Another user added the movie.
     #[error("Only the user who added a movie may change or delete it")]
     NotOwner,
@@ -139,7 +142,7 @@ impl ApiError {
             Self::MalformedJson(_) | Self::ValidationFailed(_) | Self::InvalidCursor => {
                 StatusCode::BAD_REQUEST
             }
-            Self::MovieNotFound => StatusCode::NOT_FOUND,
+            Self::MovieNotFound | Self::FileNotFound => StatusCode::NOT_FOUND,
             Self::NotOwner
             | Self::FreshLoginRequired
             | Self::WrongPassword
@@ -168,6 +171,7 @@ impl ApiError {
             Self::ValidationFailed(_) => "validation_failed",
             Self::InvalidCursor => "invalid_cursor",
             Self::MovieNotFound => "movie_not_found",
+            Self::FileNotFound => "file_not_found",
             Self::NotOwner => "not_owner",
             Self::PreconditionFailed => "precondition_failed",
             Self::EmailTaken => "email_taken",
@@ -203,6 +207,7 @@ impl ApiError {
             | Self::ValidationFailed(_)
             | Self::InvalidCursor
             | Self::MovieNotFound
+            | Self::FileNotFound
             | Self::PreconditionFailed
             | Self::EmailTaken
             | Self::MovieNameTaken { .. }
@@ -253,6 +258,7 @@ impl ApiError {
             | Self::ValidationFailed(_)
             | Self::InvalidCursor
             | Self::MovieNotFound
+            | Self::FileNotFound
             | Self::NotOwner
             | Self::PreconditionFailed
             | Self::EmailTaken

@@ -3,7 +3,11 @@
 //! The tag of a movie is its version in quotes. It is a strong tag: a response with a single movie is never compressed, so
 //! a version has only one representation. A header that is neither `*` nor a list of tags matches nothing.
 
+use std::fmt;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use lambda_http::http::{HeaderName, HeaderValue, header};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::{Request, parse_id};
@@ -15,19 +19,35 @@ enum Condition {
     /// `*`, which matches every existing resource.
     Any,
     /// The tags of a list, which may be empty.
-    Tags(Vec<Tag>),
+    Tags(Vec<EntityTag>),
 }
 
+/// An entity tag.
 #[derive(Debug, PartialEq, Eq)]
-struct Tag {
+pub struct EntityTag {
     is_weak: bool,
-    /// The version; `None` if this API did not issue the tag.
-    version: Option<Uuid>,
+    text: String,
 }
 
-/// Returns the entity tag of a version.
-pub(super) fn of(version: Uuid) -> String {
-    format!("\"{version}\"")
+impl EntityTag {
+    /// Returns the strong tag of a version.
+    #[must_use]
+    pub fn of_version(version: Uuid) -> Self {
+        Self { is_weak: false, text: version.to_string() }
+    }
+
+    /// Returns the weak tag of some content, a part of its SHA-256: it stands for the content and for the compressed content.
+    #[must_use]
+    pub fn of_content(content: &[u8]) -> Self {
+        let hash = Sha256::digest(content);
+        Self { is_weak: true, text: URL_SAFE_NO_PAD.encode(&hash[..16]) }
+    }
+}
+
+impl fmt::Display for EntityTag {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}\"{}\"", if self.is_weak { "W/" } else { "" }, self.text)
+    }
 }
 
 /// Returns the versions that `if-match` permits a write to replace; `None` if it permits any. A weak tag permits none,
@@ -36,18 +56,18 @@ pub fn if_match(request: &Request) -> Option<VersionSet> {
     match condition(request, &header::IF_MATCH)? {
         Condition::Any => None,
         Condition::Tags(tags) => {
-            Some(tags.into_iter().filter(|tag| !tag.is_weak).filter_map(|tag| tag.version).collect())
+            Some(tags.iter().filter(|tag| !tag.is_weak).filter_map(|tag| parse_id(&tag.text)).collect())
         }
     }
 }
 
-/// Returns whether `if-none-match` lists the version, by weak comparison, or is `*` (section 13.1.2): the client needs no
+/// Returns whether `if-none-match` lists the tag, by weak comparison, or is `*` (section 13.1.2): the client needs no
 /// response body.
-pub fn if_none_match(request: &Request, version: Uuid) -> bool {
+pub fn if_none_match(request: &Request, current: &EntityTag) -> bool {
     match condition(request, &header::IF_NONE_MATCH) {
         None => false,
         Some(Condition::Any) => true,
-        Some(Condition::Tags(tags)) => tags.iter().any(|tag| tag.version == Some(version)),
+        Some(Condition::Tags(tags)) => tags.iter().any(|tag| tag.text == current.text),
     }
 }
 
@@ -81,7 +101,7 @@ fn parse(value: &[u8]) -> Option<Condition> {
 }
 
 /// Reads the entity tag at the beginning, and returns it with what follows it. A tag can contain commas.
-fn entity_tag(text: &[u8]) -> Option<(Tag, &[u8])> {
+fn entity_tag(text: &[u8]) -> Option<(EntityTag, &[u8])> {
     let (is_weak, quoted) = match text.strip_prefix(b"W/") {
         Some(quoted) => (true, quoted),
         None => (false, text),
@@ -90,8 +110,9 @@ fn entity_tag(text: &[u8]) -> Option<(Tag, &[u8])> {
     let length = quoted.iter().position(|byte| *byte == b'"')?;
     let (opaque, after) = (&quoted[..length], &quoted[length + 1..]);
     let is_valid = opaque.iter().all(|byte| matches!(byte, 0x21..=0x7e | 0x80..));
-    let version = str::from_utf8(opaque).ok().and_then(parse_id);
-    is_valid.then_some((Tag { is_weak, version }, after))
+    // Other bytes are replaced by a character that no tag of this API has.
+    let text = String::from_utf8_lossy(opaque).into_owned();
+    is_valid.then_some((EntityTag { is_weak, text }, after))
 }
 
 #[cfg(test)]
@@ -100,7 +121,7 @@ mod tests {
     use proptest::prelude::*;
     use uuid::Uuid;
 
-    use super::{Request, if_match, if_none_match};
+    use super::{EntityTag, Request, if_match, if_none_match};
 
     const VERSION: &str = "019a4c5e-7a31-7c08-b5d2-6f0e9d3a41c7";
     const OTHER: &str = "019a4c5d-1f20-7e4b-8a96-3c7d52e0b18f";
@@ -123,7 +144,7 @@ mod tests {
     fn matches(lines: &[&[u8]]) -> (bool, bool) {
         let request = request(lines);
         let permits = if_match(&request).is_none_or(|versions| versions.contains(version()));
-        (permits, if_none_match(&request, version()))
+        (permits, if_none_match(&request, &EntityTag::of_version(version())))
     }
 
     #[test]

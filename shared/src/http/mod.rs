@@ -13,9 +13,9 @@ mod sanitize;
 mod serve;
 mod session;
 
-pub use compression::compressed;
+pub use compression::{compressed, decompressed};
 pub use error::ApiError;
-pub use etag::{if_match, if_none_match};
+pub use etag::{EntityTag, if_match, if_none_match};
 pub use faults::Faults;
 pub use fields::{Fields, FromBody, field_fault};
 pub use lambda_http::{Body, Error, Request, RequestExt, Response, http::header};

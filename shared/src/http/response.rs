@@ -4,7 +4,7 @@ use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{ApiError, Body, HandlerResult, Response, etag};
+use super::{ApiError, Body, EntityTag, HandlerResult, Response};
 use crate::{auth::IssuedToken, model::Movie};
 
 /// The id of a created or deleted resource.
@@ -73,14 +73,18 @@ pub fn accepted(body: &impl Serialize) -> HandlerResult {
 
 /// Returns 200 with a movie, and its version as `etag`.
 pub fn movie(movie: &Movie) -> HandlerResult {
-    with_header(ok(&MovieResponse::from(movie))?, header::ETAG, &etag::of(movie.version))
+    with_header(
+        ok(&MovieResponse::from(movie))?,
+        header::ETAG,
+        &EntityTag::of_version(movie.version).to_string(),
+    )
 }
 
-/// Returns 304 with the version of a movie as `etag`: the client has the movie's current representation.
-pub fn not_modified(version: Uuid) -> HandlerResult {
+/// Returns 304 with an `etag`: the client has the current representation.
+pub fn not_modified(etag: &EntityTag) -> HandlerResult {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::NOT_MODIFIED;
-    with_header(response, header::ETAG, &etag::of(version))
+    with_header(response, header::ETAG, &etag.to_string())
 }
 
 /// Permits caches to store a response if they revalidate it before each use. All other responses are `no-store`.

@@ -19,8 +19,12 @@ pub(super) fn format() -> LogFormat {
 }
 
 /// Starts logging to the standard output, at the level `AWS_LAMBDA_LOG_LEVEL`. Other crates log warnings only, because some
-/// of them log whole requests at lower levels.
-pub(super) fn start() {
+/// of them log whole requests at lower levels. [`App::from_env`](super::App::from_env) also does this.
+///
+/// # Panics
+///
+/// Panics if logging has started already.
+pub fn start() {
     let level = optional("AWS_LAMBDA_LOG_LEVEL").and_then(|level| level.parse().ok()).unwrap_or(Level::INFO);
     let targets = Targets::new()
         .with_default(Level::WARN)

@@ -20,6 +20,7 @@ use lambda_runtime::Context;
 
 pub use environment::{StartError, hasher, movies_per_user, password_reset_url};
 use environment::{counter_key, optional, required, token_keys};
+pub use logging::start as start_logging;
 pub use ses::{Letter, MailError, Mailer};
 pub use stream::{BatchReport, StreamEvent, StreamRecord, serve_stream};
 pub use system::new_reset_token;

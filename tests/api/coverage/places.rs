@@ -26,10 +26,10 @@ pub static PLACES: LazyLock<Vec<Place>> = LazyLock::new(|| {
         place(FUNCTIONS, Lists::Names, in_functions(), "write the function"),
         place(BINARIES, Lists::Names, in_binaries(&cargo), "add a [[bin]] with `test = false`"),
         place(ROUTER, Lists::OnlyRoutes, in_router(&cargo), "add the route"),
-        place(OPENAPI, Lists::OnlyRoutes, in_openapi(), "describe the operation and each of its responses"),
+        place(OPENAPI, Lists::OnlyApi, in_openapi(), "describe the operation and each of its responses"),
         place(
             REQUESTS,
-            Lists::OnlyRoutes,
+            Lists::OnlyApi,
             in_requests(),
             "add a request, with its expected status in the title",
         ),
@@ -43,7 +43,7 @@ pub static PLACES: LazyLock<Vec<Place>> = LazyLock::new(|| {
         ),
         place(
             SCENARIOS,
-            Lists::OnlyRoutes,
+            Lists::OnlyApi,
             in_scenarios(),
             "if the operation writes, add a variant for each way through it, and the compiler names the rest; one that \
              only reads is covered by its row in OPERATIONS",
@@ -259,8 +259,8 @@ fn in_cost_table() -> Operations {
 
 fn in_readme() -> Operations {
     let row = |row: Vec<String>| {
-        let route = row[1].split('?').next().unwrap_or_default().to_owned();
-        (row[0].clone(), BTreeSet::from([route]).into_iter().filter(|route| route.contains(" /")).collect())
+        let routes = row[1].split(", ").filter_map(|route| route.split('?').next());
+        (row[0].clone(), routes.filter(|route| route.contains(" /")).map(str::to_owned).collect())
     };
     table(README, &["operation", "route"]).into_iter().map(row).collect()
 }

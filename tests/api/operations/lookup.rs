@@ -17,9 +17,9 @@ pub fn find(name: &str) -> &'static Operation {
     found.unwrap_or_else(|| panic!("add {name} to OPERATIONS in tests/api/operations.rs"))
 }
 
-/// Returns every operation that clients call over HTTP.
-pub fn with_route() -> impl Iterator<Item = &'static Operation> {
-    OPERATIONS.iter().filter(|operation| operation.caller != Caller::Aws)
+/// Returns every operation that `openapi.yaml` describes: those that clients of the API call over HTTP.
+pub fn described() -> impl Iterator<Item = &'static Operation> {
+    OPERATIONS.iter().filter(|operation| matches!(operation.caller, Caller::Anyone | Caller::User))
 }
 
 /// Returns every operation that needs a token.
@@ -29,7 +29,7 @@ pub fn with_token() -> impl Iterator<Item = &'static Operation> {
 
 /// Returns every operation that takes a body, as `openapi.yaml` says.
 pub fn with_body() -> impl Iterator<Item = &'static Operation> {
-    with_route().filter(|operation| operation.definition()["requestBody"].is_object())
+    described().filter(|operation| operation.definition()["requestBody"].is_object())
 }
 
 /// Makes every call of [`OPERATIONS`], each with a new owner: hands the operation, the call and its request to `send`.

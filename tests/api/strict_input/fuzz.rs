@@ -20,7 +20,7 @@ const CASES: u32 = 250;
 
 /// Generates the index of an operation that has a route.
 fn operation() -> impl Strategy<Value = usize> {
-    0..operations::with_route().count()
+    0..operations::described().count()
 }
 
 /// Runs a property with its own system. Failures are not saved in a file: the message shows the smallest one.

@@ -31,7 +31,7 @@ impl StrictInputTest {
             assert_eq!(name, operation.name, "its repeatable request is for another operation");
             Repeatable { operation: name, event, status }
         };
-        operations::with_route().map(repeatable).collect()
+        operations::described().map(repeatable).collect()
     }
 
     /// Invokes an operation with an event. `sendable` says whether API Gateway can send it.

@@ -1,17 +1,18 @@
-// Checks in a real browser that on a machine where `cargo local` runs, a page of another origin can use the API only as
-// the CORS rules of template.yaml allow, and cannot use the database. Usage: node browser.mjs BROWSER
+// Checks in a real browser what pages can do on a machine where `cargo local` runs. A page of another origin can use the API
+// only as the CORS rules of template.yaml allow, and cannot use the database. The page about the API works; see docs.mjs.
+// Usage: node main.mjs BROWSER
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
 import { createServer as createSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { docs } from './docs.mjs';
+import { launch } from './tools.mjs';
 
-const { chromium } = createRequire(new URL('../target/ci/browser/', import.meta.url))('playwright-core');
 const folder = mkdtempSync(join(tmpdir(), 'movie-bag-browser-'));
 
 async function freePort() {
@@ -141,15 +142,12 @@ const port = await freePort();
 let started, browser;
 try {
   started = await startLocal(port);
-  browser = await chromium.launchPersistentContext(join(folder, 'profile'), {
-    executablePath: process.argv[2],
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP evil.example 127.0.0.1'],
-  });
+  browser = await launch(process.argv[2], join(folder, 'profile'));
   const page = await browser.newPage();
   await page.goto(`http://127.0.0.1:${site.address().port}/`);
   await api(page, `http://127.0.0.1:${port}`);
   await database(page, started.database);
+  await docs(browser, `http://127.0.0.1:${port}`);
   console.log(`browser: a page can use the API as allowed, and cannot use the database (${browser.browser()?.version()})`);
 } finally {
   await browser?.close();
