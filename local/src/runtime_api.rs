@@ -83,8 +83,8 @@ impl Function {
         }
     }
 
-    /// Waits until every instance that was started first has initialized, which is until it requests its first event. If all instances end
-    /// instead, returns the [`Outcome::Crashed`] of the last one.
+    /// Waits until every instance that was started first has initialized, which is until it requests its first event. If
+    /// all instances end instead, returns the [`Outcome::Crashed`] of the last one.
     pub async fn ready(&self) -> Result<(), Outcome> {
         let instances = if self.starts_on_demand { 1 } else { self.options.instances };
         self.queue.ready(instances).await

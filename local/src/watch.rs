@@ -128,6 +128,7 @@ async fn serve(options: &Options, running: &mut Option<EmbeddedDatabase>) -> Res
         return std::future::pending().await;
     }
 
+    print("Building the functions: a few minutes the first time, seconds later.");
     let mut tasks = JoinSet::new();
     let settings = Settings {
         root,
@@ -140,15 +141,18 @@ async fn serve(options: &Options, running: &mut Option<EmbeddedDatabase>) -> Res
     let listener =
         listener.with_context(|| format!("the API cannot listen on 127.0.0.1:{}", options.port))?;
     let address = format!("http://127.0.0.1:{}", options.port);
-    print(format!("The movie bag is ready at {address} (data {data}; Ctrl-C stops it)."));
-    print(format!("To read about the API and try it, open {address}/api/docs. Or sign up:"));
-    print(format!(
-        "  curl -i {address}/api/auth/signup -H 'content-type: application/json' \
-         -d '{{\"email\": \"ada@example.com\", \"password\": \"correct horse battery\"}}'"
-    ));
-    if options.sample {
-        tasks.spawn(sample::add(address));
-    }
+    let with_sample = options.sample;
+    tasks.spawn(async move {
+        if with_sample {
+            sample::add(&address).await;
+        }
+        print(format!(
+            "The movie bag is ready at {address} (data {data}; Ctrl-C stops it).\n\
+             To read about the API and try it, open {address}/api/docs. Or sign up:\n  \
+             curl -i {address}/api/auth/signup -H 'content-type: application/json' \
+             -d '{{\"email\": \"ada@example.com\", \"password\": \"correct horse battery\"}}'"
+        ));
+    });
     let _triggers = triggers::run(&template, database, &functions)?;
     let invoke = move |function: String, event: Value| {
         let functions = Arc::clone(&functions);
@@ -163,9 +167,13 @@ async fn serve(options: &Options, running: &mut Option<EmbeddedDatabase>) -> Res
     gateway::serve(listener, Gateway::new(&template), invoke, log).await
 }
 
-/// Logs a request, with why its function has not responded, if it has not, and the lines of the function.
+/// Logs a request, with why its function has not responded, if it has not, and the lines of the function. While the sample
+/// is added, only failures are logged.
 fn log(exchange: Exchange<(Option<String>, Vec<String>)>) {
     let Exchange { method, path, received, responder, status } = exchange;
+    if status < 300 && progress::is_shown() {
+        return;
+    }
     let entry = |name: &str| Entry::ending_now(received, &method, &path, name, Status::Http(status));
     match responder {
         Responder::Function { operation, log: (failure, lines) } => {

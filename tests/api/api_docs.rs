@@ -160,6 +160,19 @@ async fn every_file_is_compressed_if_the_client_accepts_gzip() {
     }
 }
 
+/// During a gradual release, the page of another release asks for the files of its own version.
+#[tokio::test]
+async fn a_file_of_another_version_is_not_kept() {
+    let app = TestApp::start().await;
+    for path in paths(&app).await.iter().filter(|path| is_of_swagger_ui(path)) {
+        let current = read(&app, path).await;
+        let other = read(&app, &path.replace("5.35.0", "6.0.1")).await;
+        assert_eq!(other.header("cache-control"), Some("no-cache"), "{path}");
+        assert_eq!(other.header("etag"), current.header("etag"), "{path}");
+        assert_eq!(other.body, current.body, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn a_file_that_does_not_exist_is_a_problem() {
     let app = TestApp::start().await;
@@ -170,6 +183,8 @@ async fn a_file_that_does_not_exist_is_a_problem() {
         "swagger-ui.css",
         "swagger-ui-5.35.0.css.gz",
         "swagger-ui-5.35.0.css.map",
+        "swagger-ui-5.35.x.css",
+        "swagger-ui-bundle-.css",
         "INIT.JS",
         "init.js%00",
         "init.js%20",

@@ -1,4 +1,4 @@
-//! Limits of `DynamoDB` that the embedded database does not enforce. `local/tests/database/rules.rs` shows the ones that it
+//! Limits of `DynamoDB` that the embedded database does not enforce. `local/tests/dynamodb_rules.rs` shows the ones that it
 //! does.
 
 use std::collections::BTreeMap;

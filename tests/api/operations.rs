@@ -17,7 +17,9 @@ use crate::{
     },
 };
 
-pub use lookup::{described, find, for_every_call, for_every_call_with, hashing, with_body, with_token};
+pub use lookup::{
+    described, find, for_every_call, for_every_call_with, hashing, with_body, with_route, with_token,
+};
 
 /// One row of [`OPERATIONS`].
 pub struct Operation {
@@ -398,7 +400,7 @@ pub static OPERATIONS: &[Operation] = &[
         ends_sessions: false,
         accesses: Vec::new,
         calls: |_| Vec::new(),
-        repeatable: None,
+        repeatable: Some(|_| (get("/api/docs/unknown.js"), 404)),
     },
     Operation {
         name: "purge-account",

@@ -33,7 +33,7 @@ struct BodyCase {
 impl StrictInputTest {
     /// Starts the system for every operation that has a route.
     async fn start() -> Self {
-        Self::start_for(operations::described()).await
+        Self::start_for(operations::with_route()).await
     }
 
     /// Starts the system for every operation that takes a body.

@@ -51,12 +51,16 @@ pub struct Current {
 
 impl Process {
     /// Ends the current invocation, if it is the one with this id. Returns whether it was.
-    async fn finish(&self, id: Uuid, outcome: Outcome) -> bool {
+    async fn finish(self: &Arc<Self>, id: Uuid, outcome: Outcome) -> bool {
         let current = self.state.lock().current.take_if(|current| current.id == id);
         let Some(current) = current else { return false };
-        // Sending fails if the caller has gone.
-        let _ = current.reply.send((outcome, self.end_of_lines().await));
-        true
+        let process = Arc::clone(self);
+        // A task of its own, because the server drops this future if the process ends as soon as it has responded.
+        let reply = tokio::spawn(async move {
+            // Sending fails if the caller has gone.
+            let _ = current.reply.send((outcome, process.end_of_lines().await));
+        });
+        reply.await.is_ok()
     }
 
     /// Ends the lines of the current invocation, and returns them.

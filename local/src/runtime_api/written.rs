@@ -17,6 +17,9 @@ use uuid::Uuid;
 use super::queue::Logs;
 use crate::observed::Observed;
 
+/// How many lines of an invocation are kept.
+const MOST_LINES: usize = 10_000;
+
 /// The lines of one process.
 pub struct Written {
     writer: PipeWriter,
@@ -34,6 +37,19 @@ struct State {
     marks_read: usize,
 }
 
+impl State {
+    /// Adds a line to the current invocation. Returns `false` if there is none.
+    fn keep(&mut self, text: &str) -> bool {
+        let Some(lines) = &mut self.lines else { return false };
+        match lines.len() {
+            ..MOST_LINES => lines.push(text.to_owned()),
+            MOST_LINES => lines.push("(further lines are left out)".to_owned()),
+            _ => {}
+        }
+        true
+    }
+}
+
 impl Written {
     /// Returns the lines of a new process, and the pipe to [read](Self::read) them from.
     pub fn new() -> Result<(Self, PipeReader)> {
@@ -47,7 +63,8 @@ impl Written {
         Ok(self.writer.try_clone()?.into())
     }
 
-    /// Begins the lines of an invocation.
+    /// Begins the lines of an invocation. Lines that the process has written before, and that are not read yet, are among
+    /// them.
     pub fn begin(&self) {
         self.state.lock().lines = Some(Vec::new());
     }
@@ -81,9 +98,9 @@ impl Written {
                 for logs in &logs {
                     logs.add(text.to_owned());
                 }
-                match &mut self.state.lock().lines {
-                    Some(lines) => lines.push(text.to_owned()),
-                    None => show(text),
+                // The state is not locked while a line is shown, because a terminal can block.
+                if !self.state.lock().keep(text) {
+                    show(text);
                 }
             }
             if unmarked.is_some() {

@@ -12,7 +12,7 @@ use std::{
 use tokio::time::sleep;
 
 /// The files and folders that a build depends on. Hidden entries of the folders are left out, such as an editor's.
-const SOURCES: [&str; 5] = ["Cargo.toml", "Cargo.lock", ".cargo", "functions", "shared"];
+const SOURCES: [&str; 6] = ["Cargo.toml", "Cargo.lock", ".cargo", "functions", "openapi.yaml", "shared"];
 
 /// How often to look, and how long no file may have changed before a build begins.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -94,6 +94,9 @@ mod tests {
         assert!(timeout(4 * INTERVAL, changes.next()).await.is_err(), "no source has changed");
 
         fs::write(path("shared/src/new.rs"), "").expect("a file");
+        changes.next().await;
+        // `api-docs` contains it.
+        fs::write(path("openapi.yaml"), "").expect("a file");
         changes.next().await;
         // As editors do that write another file first.
         fs::write(path("functions/login/main.rs~"), "2").expect("a file");

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 
 use crate::clock;
 pub use function_line::FunctionLine;
+use function_line::visible;
 
 /// The columns of the line, in characters. The capacity units take at most 19 more.
 const METHOD: usize = 8;
@@ -84,7 +85,7 @@ impl Entry {
 
     fn write_columns(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { time, milliseconds, status, .. } = self;
-        let (method, path) = (shortened(&self.method, METHOD), shortened_path(&self.path));
+        let (method, path) = (shortened(&self.method, METHOD), shortened_path(&visible(&self.path)));
         let (operation, style) = (shortened(&self.operation, OPERATION), status.style());
         write!(f, "{DIM}{time}{DIM:#} {method:METHOD$} {path:PATH$} {operation:OPERATION$} ")?;
         match status {

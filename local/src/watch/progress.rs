@@ -37,6 +37,11 @@ impl Drop for Progress {
     }
 }
 
+/// Returns whether a task is in progress.
+pub fn is_shown() -> bool {
+    shown().is_some()
+}
+
 /// Writes to the terminal while no bar is there.
 pub fn without_bar(write: impl FnOnce()) {
     match shown().as_ref() {

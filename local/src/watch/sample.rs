@@ -30,8 +30,8 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// that has movies.
 ///
 /// An error is printed, but does not stop `cargo local`: the API works without the sample, and its log shows the cause.
-pub async fn add(address: String) {
-    let api = Api { address, client: Client::builder(TokioExecutor::new()).build_http() };
+pub async fn add(address: &str) {
+    let api = Api { address: address.to_owned(), client: Client::builder(TokioExecutor::new()).build_http() };
     if let Err(error) = api.add_sample().await {
         print(format!("The sample is incomplete: {error:#}. To try again, delete the folder .local first."));
     }
@@ -52,9 +52,9 @@ impl Api {
             return Ok(());
         }
         let movies: Vec<Value> = serde_json::from_str(MOVIES)?;
+        let progress = Progress::new("Adding sample movies", movies.len());
         let tokens = [self.log_in(PEOPLE[0]).await?, self.log_in(PEOPLE[1]).await?];
         let mut added_by = Value::Null;
-        let progress = Progress::new("Adding sample movies", movies.len());
         for (movie, token) in movies.iter().zip(tokens.iter().cycle()) {
             let created = self.succeed("POST", "/api/movies", Some(token), movie).await;
             let created = created.with_context(|| format!("{} cannot be added", movie["name"]))?;
@@ -84,7 +84,7 @@ impl Api {
         let Self { address, .. } = self;
         let [first, second] = PEOPLE;
         print(format!(
-            "The bag has a hundred movies, of which {first} added half and {second} the other half. Look at them:\n  \
+            "The bag has a hundred movies: half added by {first}, half by {second}. To see them:\n  \
              curl '{address}/api/movies?limit=10'\n  \
              curl '{address}/api/movies?name_prefix=the'\n  \
              curl '{address}/api/movies?added_by={added_by}'\n\

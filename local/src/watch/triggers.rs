@@ -44,7 +44,7 @@ pub fn idle_message(template: &Template) -> Option<String> {
     let streams = streams
         .map(|mapping| format!("the stream of {} does not trigger {}", mapping.table, mapping.operation));
     let streams: Vec<String> = streams.collect();
-    (!streams.is_empty()).then(|| format!("Meanwhile {}.", streams.join(", ")))
+    (!streams.is_empty()).then(|| format!("Meanwhile, {}.", streams.join(", and ")))
 }
 
 async fn deliver(mut reader: StreamReader, delivery: Delivery<impl Invoke>) {
@@ -130,8 +130,8 @@ mod tests {
 
     #[test]
     fn streams_that_trigger_nothing_are_named() {
-        let expected = "Meanwhile the stream of DeletionTable does not trigger Deletion, \
-                        the stream of OutboxTable does not trigger Outbox.";
+        let expected = "Meanwhile, the stream of DeletionTable does not trigger Deletion, \
+                        and the stream of OutboxTable does not trigger Outbox.";
         assert_eq!(idle_message(&template()).as_deref(), Some(expected));
         let none = Template::parse("Resources: {}").expect("a valid template");
         assert_eq!(idle_message(&none), None);

@@ -91,8 +91,6 @@ async fn scenario(workspace: &Workspace, broken: &Broken<'_>) {
             Some(\"panic\") => panic!(\"the projector is on fire\"),
             Some(\"exit\") => { dbg!(\"leaving\"); std::process::exit(9) }
             Some(name) => for _ in 0..20 { println!(\"{name} prints\"); eprintln!(\"{name} warns\"); },
-            Some(\"sleep\") => std::thread::sleep(std::time::Duration::from_secs(600)),
-            Some(query) => for _ in 0..20 { println!(\"said {query}\"); eprintln!(\"and {query}\"); },
             _ => {}
         }";
         replaced(code, start, acts)
@@ -237,9 +235,17 @@ impl Workspace {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
         let (root, target) = (folder.path().join("workspace"), folder.path().join("built"));
         fs::create_dir(&root).expect("a folder");
-        for name in
-            ["Cargo.toml", "Cargo.lock", "template.yaml", "functions", "shared", "local", "tests", ".cargo"]
-        {
+        for name in [
+            "Cargo.toml",
+            "Cargo.lock",
+            "template.yaml",
+            "functions",
+            "shared",
+            "local",
+            "models",
+            "tests",
+            ".cargo",
+        ] {
             copy(&original.join(name), &root.join(name), &["-R"]);
         }
         let workspace = Self { root, target, _folder: folder };

@@ -18,10 +18,10 @@ use http_body_util::BodyExt;
 use lambda_runtime::Error;
 
 use super::{
-    StartError,
+    IDS, StartError,
     aws::{CONNECT_TIMEOUT, Service},
 };
-use crate::store::{CapacityMeter, TransactionConflicts};
+use crate::store::{CapacityMeter, RequestTokens, TransactionConflicts};
 
 /// The time limits of a request to DynamoDB: for one attempt, and for all attempts together. Each is less than the next, and
 /// all are less than the function's own limit of 10 seconds in `template.yaml`.
@@ -66,6 +66,7 @@ pub(super) async fn client() -> Result<Client, StartError> {
                 .build(),
         )
         .retry_classifier(TransactionConflicts)
+        .interceptor(RequestTokens(IDS))
         .interceptor(CapacityMeter);
     configuration.set_endpoint_url(service.endpoint.clone());
     if let Ok(params) = params.build() {

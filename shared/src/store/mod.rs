@@ -16,6 +16,7 @@ mod movies;
 mod outbox;
 mod password_attempts;
 mod password_resets;
+mod request_token;
 mod retry;
 mod users;
 
@@ -31,6 +32,7 @@ pub use password_attempts::{
     Consistency, CounterNames, Counters, LimitedWindow, PasswordAttempts, StrictCounter,
 };
 pub use password_resets::PasswordResets;
+pub use request_token::RequestTokens;
 pub use retry::TransactionConflicts;
 pub use users::{
     Account, ActiveUser, EmailAndHash, EmailOfUser, FinishDeletionOutcome, LogoutOutcome,

@@ -17,6 +17,11 @@ pub fn find(name: &str) -> &'static Operation {
     found.unwrap_or_else(|| panic!("add {name} to OPERATIONS in tests/api/operations.rs"))
 }
 
+/// Returns every operation that has a route.
+pub fn with_route() -> impl Iterator<Item = &'static Operation> {
+    OPERATIONS.iter().filter(|operation| operation.caller != Caller::Aws)
+}
+
 /// Returns every operation that `openapi.yaml` describes: those that clients of the API call over HTTP.
 pub fn described() -> impl Iterator<Item = &'static Operation> {
     OPERATIONS.iter().filter(|operation| matches!(operation.caller, Caller::Anyone | Caller::User))

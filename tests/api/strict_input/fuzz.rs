@@ -20,7 +20,7 @@ const CASES: u32 = 250;
 
 /// Generates the index of an operation that has a route.
 fn operation() -> impl Strategy<Value = usize> {
-    0..operations::described().count()
+    0..operations::with_route().count()
 }
 
 /// Runs a property with its own system. Failures are not saved in a file: the message shows the smallest one.
@@ -108,7 +108,9 @@ fn no_request_gets_a_5xx_response() {
             repeatable.event["routeKey"].as_str().and_then(|key| key.split_once(' ')).expect("a route");
         let owner = &test.owners[repeatable.operation.as_str()];
         let id = if real_id { owner.movie_id.clone() } else { segment(&id) };
-        let mut request = HttpRequest::new(method, &path.replace("{id}", &id)).query(query).body(body);
+        let mut request = HttpRequest::new(method, &path.replace("{id}", &id).replace("{file}", &id))
+            .query(query)
+            .body(body);
         for (name, value) in headers {
             request = request.header(name, value);
         }
@@ -144,6 +146,7 @@ fn no_event_ends_a_process() {
         "/queryStringParameters",
         "/pathParameters",
         "/pathParameters/id",
+        "/pathParameters/file",
         "/stageVariables",
         "/body",
         "/isBase64Encoded",

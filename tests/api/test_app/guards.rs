@@ -1,8 +1,10 @@
 //! Checks of every system at the end of a test.
 
-use std::sync::PoisonError;
+use std::{collections::BTreeMap, sync::PoisonError};
 
+use local::fault_proxy::RecordedCall;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{TOKEN_KEY, TestApp};
 use crate::{access, dynamodb_limits, policies};
@@ -59,6 +61,7 @@ impl Drop for TestApp {
         dynamodb_limits::assert_respected(&self.template, &calls);
         let functions = self.template.functions().iter().map(|function| &*function.operation);
         access::assert_declared(&functions.collect::<Vec<_>>(), &calls);
+        assert_own_request_tokens(&calls);
         // Without it, the request would be missing from the metrics: see `CapacityMeter`.
         for call in calls {
             assert_eq!(
@@ -67,5 +70,18 @@ impl Drop for TestApp {
                 call.operation
             );
         }
+    }
+}
+
+/// Panics unless every transaction has a client request token that the functions made themselves, a version 7 UUID, and
+/// only repetitions of a transaction have the same token: see `RequestTokens`.
+fn assert_own_request_tokens(calls: &[RecordedCall]) {
+    let mut items = BTreeMap::new();
+    for call in calls.iter().filter(|call| call.operation == "TransactWriteItems") {
+        let token = call.body["ClientRequestToken"].as_str().expect("a client request token");
+        let version = Uuid::try_parse(token).expect("a UUID").get_version_num();
+        assert_eq!(version, 7, "{} has a token of the SDK", call.caller);
+        let first = items.entry(token).or_insert(&call.body["TransactItems"]);
+        assert_eq!(*first, &call.body["TransactItems"], "two transactions have the same token");
     }
 }

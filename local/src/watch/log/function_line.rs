@@ -97,7 +97,7 @@ fn event_text(message: &str, members: &Map<String, Value>) -> String {
 }
 
 /// Replaces control characters, which could change the terminal, except for line breaks.
-fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> String {
     text.chars().map(|char| if char.is_control() && char != '\n' { '\u{fffd}' } else { char }).collect()
 }
 
