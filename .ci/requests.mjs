@@ -3,51 +3,17 @@
 //
 // httpyac parses and sends the requests. It has no references such as `login.response.body.$.token`, so this script
 // passes it the responses in that form. It also inserts the address of the API and, like a person, the token of a mail.
-// Usage: node requests.mjs [PORT]
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
+import { serve } from './local_api.mjs';
 
 const { cli, send, store } = createRequire(new URL('../target/ci/requests/', import.meta.url))('httpyac');
 const FILE = 'docs/movie-bag.http';
 const TITLE = /^(.+) \((\d{3})(?: ([a-z_]+))?\)$/;
 const folder = mkdtempSync(join(tmpdir(), 'movie-bag-requests-'));
-
-// Starts `cargo local`. Its lines are passed on to standard output and to the functions that wait for one.
-async function startLocal(port) {
-  const local = spawn('target/debug/local',
-    ['--in-memory', '--database-port', '0', '--port', port, '--env-file', join(folder, 'environment')],
-    { stdio: ['ignore', 'pipe', 'inherit'] });
-  const output = [];
-  const waiting = new Set();
-  createInterface({ input: local.stdout }).on('line', (line) => {
-    console.log(line);
-    output.push(line);
-    waiting.forEach((check) => check());
-  });
-  // Resolves with the result of `find` on the lines so far, as soon as there is one.
-  const until = (find) => new Promise((found, failed) => {
-    const check = () => {
-      const result = find(output);
-      if (result !== undefined) {
-        waiting.delete(check);
-        clearTimeout(timer);
-        found(result);
-      }
-    };
-    const timer = setTimeout(() => failed(new Error(`cargo local did not print: ${find}`)), 600_000);
-    local.once('exit', () => failed(new Error('cargo local ended')));
-    waiting.add(check);
-    check();
-  });
-  await until((lines) => lines.find((line) => line.includes('is ready at')));
-  return { local, until };
-}
 
 // Returns the text with the value of a variable replaced.
 function withVariable(text, name, value) {
@@ -73,12 +39,11 @@ async function respond(httpFile, httpRegion, variables) {
   return response;
 }
 
-const port = process.argv[2] ?? '9000';
-const { local, until } = await startLocal(port);
+const { address, until, stop } = await serve(folder);
 try {
   cli.initIOProvider();
   cli.initFileProvider();
-  let text = withVariable(readFileSync(FILE, 'utf8'), 'api', `http://127.0.0.1:${port}/api`);
+  let text = withVariable(readFileSync(FILE, 'utf8'), 'api', `${address}/api`);
   let file = await parse(text);
   const variables = {};
   let sent = 0;
@@ -108,7 +73,6 @@ try {
   assert.ok(sent >= 30, `only ${sent} requests were found`);
   console.log(`requests: the responses to all ${sent} have the status in ${FILE}`);
 } finally {
-  local.kill('SIGINT');
-  await (local.exitCode === null ? once(local, 'exit') : undefined);
+  await stop();
   rmSync(folder, { recursive: true });
 }

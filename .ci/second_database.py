@@ -9,13 +9,10 @@ import subprocess
 import sys
 import time
 
+from local_api import free_port
+
 TEST = ["cargo", "test", "--locked", "--test", "api", "--", "--ignored", "--exact"]
 TEST.append("second_database::every_operation_succeeds_on_a_second_database")
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def is_listening(port):

@@ -2,41 +2,16 @@
 // only as the CORS rules of template.yaml allow, and cannot use the database. The page about the API works; see docs.mjs.
 // Usage: node main.mjs BROWSER
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { createServer as createSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { serve } from '../local_api.mjs';
 import { docs } from './docs.mjs';
 import { launch } from './tools.mjs';
 
 const folder = mkdtempSync(join(tmpdir(), 'movie-bag-browser-'));
-
-async function freePort() {
-  const socket = createSocket().listen(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  return port;
-}
-
-async function startLocal(port) {
-  const environment = join(folder, 'environment');
-  const local = spawn('target/debug/local',
-    ['--in-memory', '--database-port', '0', '--port', port, '--env-file', environment],
-    { stdio: ['ignore', 'pipe', 'inherit'] });
-  for await (const line of createInterface({ input: local.stdout })) {
-    console.log(line);
-    if (line.includes('is ready at')) {
-      local.stdout.resume();
-      return { local, database: /^AWS_ENDPOINT_URL_DYNAMODB=(.*)$/m.exec(readFileSync(environment, 'utf8'))[1] };
-    }
-  }
-  throw new Error('cargo local ended before it was ready');
-}
 
 // A request to the database with the headers that the AWS SDK sends.
 const call = (operation, body) => ({
@@ -138,23 +113,19 @@ const site = createServer((_, response) => {
   response.end('<!doctype html><title>A page of another origin</title>');
 }).listen(0, '127.0.0.1');
 await once(site, 'listening');
-const port = await freePort();
-let started, browser;
+let local, browser;
 try {
-  started = await startLocal(port);
+  local = await serve(folder);
   browser = await launch(process.argv[2], join(folder, 'profile'));
   const page = await browser.newPage();
   await page.goto(`http://127.0.0.1:${site.address().port}/`);
-  await api(page, `http://127.0.0.1:${port}`);
-  await database(page, started.database);
-  await docs(browser, `http://127.0.0.1:${port}`);
+  await api(page, local.address);
+  await database(page, /^AWS_ENDPOINT_URL_DYNAMODB=(.*)$/m.exec(readFileSync(local.environment, 'utf8'))[1]);
+  await docs(browser, local.address);
   console.log(`browser: a page can use the API as allowed, and cannot use the database (${browser.browser()?.version()})`);
 } finally {
   await browser?.close();
   site.close();
-  if (started) {
-    started.local.kill('SIGINT');
-    await once(started.local, 'exit');
-  }
+  await local?.stop();
   rmSync(folder, { recursive: true, force: true });
 }

@@ -6,9 +6,9 @@ mod accounts;
 mod movies;
 
 use std::{
+    cell::{Cell, RefCell},
     collections::BTreeSet,
     fmt::Debug,
-    sync::{Mutex, PoisonError},
 };
 
 use local::fault_proxy::{Fault, Rule};
@@ -46,15 +46,15 @@ struct Event<Spec: Specification> {
     outcome: Spec::Outcome,
 }
 
-/// The operations of each client, in their order.
+/// The operations of each client, in their order. One thread runs all clients.
 struct History<Spec: Specification> {
-    clock: Mutex<usize>,
-    events: Mutex<Vec<Vec<Event<Spec>>>>,
+    clock: Cell<usize>,
+    events: RefCell<Vec<Vec<Event<Spec>>>>,
 }
 
 impl<Spec: Specification + Debug> History<Spec> {
     fn new() -> Self {
-        Self { clock: Mutex::new(0), events: Mutex::new((0..CLIENTS).map(|_| Vec::new()).collect()) }
+        Self { clock: Cell::new(0), events: RefCell::new((0..CLIENTS).map(|_| Vec::new()).collect()) }
     }
 
     /// Records an operation of a client from its beginning to its end.
@@ -67,19 +67,18 @@ impl<Spec: Specification + Debug> History<Spec> {
         let begin = self.tick();
         let outcome = sending.await;
         let event = Event { begin, end: self.tick(), operation, outcome: outcome.clone() };
-        self.events.lock().unwrap_or_else(PoisonError::into_inner)[client].push(event);
+        self.events.borrow_mut()[client].push(event);
         outcome
     }
 
     fn tick(&self) -> usize {
-        let mut time = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
-        *time += 1;
-        *time
+        self.clock.update(|time| time + 1);
+        self.clock.get()
     }
 
     /// Panics unless an order of the operations explains every outcome.
     fn assert_linearizable(self) {
-        let events = self.events.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let events = self.events.into_inner();
         assert!(has_order(&events), "no order explains this history: {events:#?}");
     }
 }

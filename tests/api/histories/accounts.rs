@@ -1,9 +1,6 @@
 //! The account of one email, which several clients use at once.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Mutex, PoisonError},
-};
+use std::{cell::RefCell, collections::BTreeSet};
 
 use futures_util::future::join_all;
 use local::gateway::{HttpRequest, HttpResponse};
@@ -143,8 +140,8 @@ fn intention() -> impl Strategy<Value = Intention> {
 }
 
 /// Returns the operation of an intention: a login while there is no token yet.
-fn operation(intention: &Intention, tokens: &Mutex<Vec<String>>) -> Operation {
-    let tokens = tokens.lock().unwrap_or_else(PoisonError::into_inner);
+fn operation(intention: &Intention, tokens: &RefCell<Vec<String>>) -> Operation {
+    let tokens = tokens.borrow();
     let chosen = |number: &usize| tokens.iter().nth_back(*number).or(tokens.last()).cloned();
     let login = || Operation::Login { password: PASSWORD };
     match intention {
@@ -206,7 +203,7 @@ async fn an_order_explains_what_clients_see_of_accounts() {
         change_weather(&app, round);
         app.reset_password_attempts();
         let email = &format!("ann{round}@example.com");
-        let (history, tokens) = (History::<Account>::new(), Mutex::default());
+        let (history, tokens) = (History::<Account>::new(), RefCell::default());
         let (history_of, tokens_of, app) = (&history, &tokens, &app);
         let clients = random(&mut runner, &intentions).into_iter().enumerate();
         join_all(clients.map(async |(client, intentions)| {
@@ -214,7 +211,7 @@ async fn an_order_explains_what_clients_see_of_accounts() {
                 let operation = operation(&intention, tokens_of);
                 let sending = async { outcome(&app.send(request(&operation, email)).await) };
                 if let Outcome::Token(token) = history_of.record(client, operation.clone(), sending).await {
-                    tokens_of.lock().unwrap_or_else(PoisonError::into_inner).push(token);
+                    tokens_of.borrow_mut().push(token);
                 }
             }
         }))
