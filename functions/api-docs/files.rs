@@ -1,8 +1,8 @@
 //! The files. Those of [Swagger UI](https://swagger.io/tools/swagger-ui/) have its version in their names, so that a client
 //! never has to ask for one again. `.ci/swagger_ui` writes them, and compares them with its npm package.
 //!
-//! While a release takes over gradually, the page of one release can ask the other one for the files of a version that it
-//! does not have. It then gets those of another version, which work, too, and asks again the next time.
+//! While a release takes over gradually, the page of one release can ask the other release for a version that it does not
+//! have. The other release then sends its own version, which also works, and the client asks again the next time.
 
 use crate::description;
 
@@ -15,7 +15,7 @@ const STYLE: &str = "text/css; charset=utf-8";
 
 /// The `cache-control` of a file whose content can change.
 const REVALIDATED: &str = "no-cache";
-/// The `cache-control` of a file whose content never changes: a year, which stands for ever (RFC 9111 section 1.2.2).
+/// The `cache-control` of a file whose content never changes: for a year, no client asks for it again (RFC 8246).
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 /// A file, and how to send it.

@@ -57,7 +57,7 @@ pub struct Options {
     /// Keep the data in memory instead of .local/, except for mails
     #[arg(long)]
     pub in_memory: bool,
-    /// Add a hundred well-known movies by two people to an empty bag, and print how to look at them
+    /// Add a hundred well-known movies of two sample users to an empty bag, and print how to look at them
     #[arg(long, conflicts_with = "database_only")]
     pub sample: bool,
     /// The file of the functions' environment variables, in the folder of the workspace unless absolute

@@ -1,6 +1,7 @@
 //! The HTTP side of the database: DynamoDB's JSON protocol in front of the engine.
 //!
-//! dynoxide has a server of its own, but that serves every web page, and only on a TCP port, where pages would find it.
+//! dynoxide has its own server, but that server accepts the requests of every web page, and listens only on a TCP port,
+//! where pages would find it.
 
 use anyhow::Result;
 use axum::{

@@ -153,7 +153,7 @@ fn shortened_path(path: &str) -> String {
     shortened(&segments.join("/"), PATH)
 }
 
-/// Returns a text with at most so many characters: of a longer one, the begin and the end.
+/// Returns a text with at most so many characters: of a longer one, the beginning and the end.
 fn shortened(text: &str, most: usize) -> String {
     let length = text.chars().count();
     if length <= most {

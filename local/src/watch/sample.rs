@@ -1,4 +1,4 @@
-//! `cargo local --sample`: a hundred well-known movies by two people, added through the API.
+//! `cargo local --sample`: a hundred well-known movies of two sample users, added through the API.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::{output::print, progress::Progress};
 /// Requests to create the movies, in the order of the list.
 const MOVIES: &str = include_str!("sample/movies.json");
 
-/// The emails of the people, who add the movies in turn.
+/// The emails of the users, who add the movies in turn.
 const PEOPLE: [&str; 2] = ["mia@example.com", "noah@example.com"];
 
 /// The password of both.
@@ -79,7 +79,7 @@ impl Api {
         Ok(session["token"].as_str().context("login responds without a token")?.to_owned())
     }
 
-    /// Prints how to look at the sample; `added_by` is the id of the second person.
+    /// Prints how to look at the sample; `added_by` is the id of the second user.
     fn explain(&self, added_by: &str) {
         let Self { address, .. } = self;
         let [first, second] = PEOPLE;

@@ -1,7 +1,8 @@
 //! Entity tags and conditional requests (RFC 9110, sections 8.8.3 and 13).
 //!
 //! The tag of a movie is its version in quotes. It is a strong tag: a response with a single movie is never compressed, so
-//! a version has only one representation. A header that is neither `*` nor a list of tags matches nothing.
+//! a version has only one representation. The tag of a file of `api-docs` is weak, because the file can be compressed. A
+//! header that is neither `*` nor a list of tags matches nothing.
 
 use std::fmt;
 

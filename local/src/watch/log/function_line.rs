@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// The begin of the lines that functions log as JSON.
+/// The beginning of the lines that functions log as JSON.
 const JSON: &str = "{\"timestamp\":";
 
 /// The messages of the lines that report how an invocation ended.
