@@ -1,12 +1,19 @@
 //! A proxy in front of the embedded database, for tests: it records the requests of each function, and causes the faults of
-//! the real service that the emulator never shows.
+//! the real service that the emulator never shows: faults that a test chooses, and the weather, which is how the service
+//! treats all requests under load.
 //!
-//! Its modules, each of which uses only those before it: `call`, `rule`, `response`, `server`.
+//! Its modules, each of which uses only those before it: `call`, `rule`, `response`, `items`, `in_flight`, `batch`,
+//! `replica`, `weather`, `server`.
 
+mod batch;
 mod call;
+mod in_flight;
+mod items;
+mod replica;
 mod response;
 mod rule;
 mod server;
+mod weather;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -18,10 +25,12 @@ use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinSet};
 
 pub use crate::gate::Gate;
-use crate::observed::lock;
+use crate::{database::EmbeddedDatabase, observed::lock, template::TableDefinition};
 pub use call::{HEALTH_CHECK, RecordedCall};
 pub use rule::{Fault, Rule};
 use server::State;
+use weather::CurrentWeather;
+pub use weather::Weather;
 
 /// A running proxy. It stops when it is dropped.
 pub struct FaultProxy {
@@ -67,6 +76,26 @@ impl FaultProxy {
     /// Forgets every rule. Calls that are stalled or held stay so.
     pub fn clear_rules(&self) {
         lock(&self.state).rules.clear();
+    }
+
+    /// Changes the weather for the functions' requests, which is calm before. `database` is the one behind the proxy, with
+    /// these tables. A request meets the rules first: one that is held at a gate is not yet in flight.
+    pub async fn set_weather(
+        &self,
+        weather: Weather,
+        database: &EmbeddedDatabase,
+        tables: &[TableDefinition],
+    ) -> Result<()> {
+        let weather = CurrentWeather::start(weather, database, tables).await?;
+        lock(&self.state).weather = Some(Arc::new(weather));
+        Ok(())
+    }
+
+    /// Has all reads show the item with this key as it is now, whatever the weather. Otherwise those that lag never show
+    /// what a test writes directly to the database.
+    pub fn show(&self, table: &str, key: Value) -> Result<()> {
+        let weather = lock(&self.state).weather.clone();
+        weather.map_or(Ok(()), |weather| weather.show(table, key))
     }
 
     /// Returns every call so far, in the order of arrival.

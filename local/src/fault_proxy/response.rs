@@ -24,20 +24,24 @@ pub fn to(fault: &Fault, call: &RecordedCall) -> Option<Response<Full<Bytes>>> {
             canceled(&items.map(code).collect::<Vec<_>>(), call)
         }
         Fault::CancellationReasons(codes) => canceled(codes, call),
+        Fault::TransactionInProgress => {
+            let message = "The transaction with the given request token is already in progress.";
+            error("com.amazonaws.dynamodb.v20120810#TransactionInProgressException", message)
+        }
         Fault::Unprocessed => {
             // Nothing was read, so no capacity is consumed.
             let consumed = |table| json!({"TableName": table, "CapacityUnits": 0.0});
             let capacity: Vec<Value> = call.tables.iter().map(consumed).collect();
             let keys = &call.body["RequestItems"];
             let batch = json!({"Responses": {}, "UnprocessedKeys": keys, "ConsumedCapacity": capacity});
-            response(StatusCode::OK, batch.to_string())
+            with_status(StatusCode::OK, batch.to_string())
         }
         Fault::ServerError => {
             let kind = "com.amazonaws.dynamodb.v20120810#InternalServerError";
             let body = json!({"__type": kind, "message": "Internal server error"});
-            response(StatusCode::INTERNAL_SERVER_ERROR, body.to_string())
+            with_status(StatusCode::INTERNAL_SERVER_ERROR, body.to_string())
         }
-        Fault::Unavailable503 => response(StatusCode::SERVICE_UNAVAILABLE, String::new()),
+        Fault::Unavailable503 => with_status(StatusCode::SERVICE_UNAVAILABLE, String::new()),
         Fault::AccessDenied => {
             let table = call.tables.first().map_or("*", String::as_str);
             let message = format!(
@@ -77,7 +81,7 @@ fn canceled(codes: &[&str], call: &RecordedCall) -> Response<Full<Bytes>> {
         "CancellationReasons": codes.iter().enumerate().map(reason).collect::<Vec<_>>(),
         "Message": format!("Transaction cancelled, please refer cancellation reasons for specific reasons [{list}]"),
     });
-    response(StatusCode::BAD_REQUEST, body.to_string())
+    with_status(StatusCode::BAD_REQUEST, body.to_string())
 }
 
 fn message(code: &str) -> &'static str {
@@ -92,10 +96,11 @@ fn message(code: &str) -> &'static str {
 
 /// Returns a status 400.
 fn error(kind: &str, message: &str) -> Response<Full<Bytes>> {
-    response(StatusCode::BAD_REQUEST, json!({"__type": kind, "message": message}).to_string())
+    with_status(StatusCode::BAD_REQUEST, json!({"__type": kind, "message": message}).to_string())
 }
 
-fn response(status: StatusCode, content: String) -> Response<Full<Bytes>> {
+/// Returns a response with the headers of `DynamoDB`.
+pub fn with_status(status: StatusCode, content: String) -> Response<Full<Bytes>> {
     let response = Response::builder()
         .status(status)
         .header("content-type", "application/x-amz-json-1.0")

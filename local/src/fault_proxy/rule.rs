@@ -19,6 +19,8 @@ pub enum Fault {
     /// 400 `TransactionCanceledException` with these codes, one for each item of the request: `None`,
     /// `ConditionalCheckFailed`, `TransactionConflict`, `ThrottlingError`, …
     CancellationReasons(Vec<&'static str>),
+    /// 400 `TransactionInProgressException`: another request with the same client request token is in flight.
+    TransactionInProgress,
     /// 200 for a `BatchGetItem` of which nothing was processed: all its keys are `UnprocessedKeys`.
     Unprocessed,
     /// 500 `InternalServerError`.

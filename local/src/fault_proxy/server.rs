@@ -7,7 +7,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
-    header::{CONNECTION, HOST, TRANSFER_ENCODING},
+    header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
 };
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -20,17 +20,19 @@ use super::{
     call::{HEALTH_CHECK, RecordedCall},
     response,
     rule::{Fault, Rule},
+    weather::{CurrentWeather, Passage},
 };
 use crate::{connections, observed::lock};
 
 type Database = Client<HttpConnector, Full<Bytes>>;
 
-/// The rules, and the calls so far.
+/// The rules, the weather, and the calls so far.
 #[derive(Default)]
 pub struct State {
     pub calls: Vec<Arc<Mutex<RecordedCall>>>,
     pub health_checks: Vec<Arc<Mutex<RecordedCall>>>,
     pub rules: Vec<Rule>,
+    pub weather: Option<Arc<CurrentWeather>>,
 }
 
 impl State {
@@ -114,12 +116,47 @@ async fn handle(
         return Ok(Response::new(Full::from("healthy: dynamodb.eu-west-1.amazonaws.com")));
     }
 
-    let mut forwarded = Request::from_parts(head, Full::new(body));
-    *forwarded.uri_mut() = format!("{endpoint}/").parse().context("the database's address is not a URL")?;
-    for name in [HOST, CONNECTION, TRANSFER_ENCODING] {
-        forwarded.headers_mut().remove(name);
+    let weather = lock(&state).weather.clone();
+    let forwarding = forward(Request::from_parts(head, body), Arc::clone(&call), database, endpoint, weather);
+    // A task of its own, because the database carries out a request even if the caller dies meanwhile.
+    let response = tokio::spawn(forwarding).await??;
+    if matches!(fault, Some(Fault::LoseResponse)) {
+        bail!("the response is lost");
     }
-    let (head, body) = database.request(forwarded).await?.into_parts();
+    Ok(response)
+}
+
+/// Has the database carry out a request, as far as the weather permits, and completes its record.
+async fn forward(
+    request: Request<Bytes>,
+    call: Arc<Mutex<RecordedCall>>,
+    database: Database,
+    endpoint: String,
+    weather: Option<Arc<CurrentWeather>>,
+) -> Result<Response<Full<Bytes>>> {
+    let recorded = lock(&call).clone();
+    let mut passage = Passage::default();
+    if let Some(weather) = &weather {
+        passage = match weather.let_through(&recorded).await? {
+            Ok(passage) => passage,
+            Err(fault) => {
+                let response = response::to(&fault, &recorded).context("the fault has no response")?;
+                lock(&call).status = response.status().as_u16();
+                return Ok(response);
+            }
+        };
+    }
+    let (mut head, mut body) = request.into_parts();
+    if let Some(split) = &passage.split {
+        body = split.request.clone();
+        head.headers.remove(CONTENT_LENGTH);
+    }
+    let endpoint = passage.endpoint.take().unwrap_or(endpoint);
+    head.uri = format!("{endpoint}/").parse().context("the database's address is not a URL")?;
+    for name in [HOST, CONNECTION, TRANSFER_ENCODING] {
+        head.headers.remove(name);
+    }
+    let (head, body) = database.request(Request::from_parts(head, Full::new(body))).await?.into_parts();
     let body = body.collect().await?.to_bytes();
     {
         let mut call = lock(&call);
@@ -127,8 +164,14 @@ async fn handle(
         let response: Value = serde_json::from_slice(&body).unwrap_or_default();
         call.consumed_capacity = response.get("ConsumedCapacity").cloned();
     }
-    if matches!(fault, Some(Fault::LoseResponse)) {
-        bail!("the response is lost");
+    if head.status != StatusCode::OK {
+        return Ok(Response::from_parts(head, Full::new(body)));
     }
-    Ok(Response::from_parts(head, Full::new(body)))
+    if let Some(weather) = &weather {
+        weather.carried_out(&recorded)?;
+    }
+    match passage.split {
+        Some(split) => split.complete(&body),
+        None => Ok(Response::from_parts(head, Full::new(body))),
+    }
 }

@@ -1,5 +1,7 @@
 //! Every fault, as a plain HTTP client of the proxy sees it.
 
+mod weather;
+
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
