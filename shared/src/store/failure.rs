@@ -58,11 +58,22 @@ where
 {
     fn from(error: SdkError<E>) -> Self {
         if error.as_service_error().and_then(E::code) == Some(retry::CONFLICT_OF_A_SINGLE_WRITE) {
-            // The single writes of handlers that can conflict with a transaction are to a user, a movie, or the counter of
-            // one account and source: only requests of one user or client write to these. Functions without a route only
-            // log their conflicts.
+            // The single writes of handlers that can conflict with a transaction are to a user or a movie, which only
+            // requests of one user write to, or to a counter, whose errors are of a shared item. Functions without a route
+            // only log their conflicts.
             return Self::Contended { cause: error.into() };
         }
+        Self::of_shared_item(error)
+    }
+}
+
+impl StoreError {
+    /// Returns the error of a write to an item that is not one user's own, such as a counter of failed logins: then a
+    /// conflict is not between the user's own writes, and the same request may succeed later.
+    pub(super) fn of_shared_item<E>(error: SdkError<E>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
         let passing = match &error {
             SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
             // The SDK reports a connection that ends before the response as another kind of error.

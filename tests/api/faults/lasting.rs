@@ -48,6 +48,20 @@ async fn lasting_conflicts_with_oneself_are_429() {
     join_all(ends).await;
 }
 
+/// A password reset clears the counter of failed logins in a transaction.
+#[tokio::test]
+async fn lasting_conflicts_of_a_login_with_resets_are_503() {
+    let requests = Scenario::Login.requests();
+    let writes =
+        requests.iter().enumerate().filter(|(_, request)| ["PutItem", "DeleteItem"].contains(request));
+    let ends = writes.map(|(index, _)| async move {
+        let (test, case) = prepared(Scenario::Login).await;
+        test.inject(Fault::TransactionConflict { position: 0 }, index, usize::MAX);
+        ends_in_503(&test, &case).await;
+    });
+    assert_eq!(join_all(ends).await.len(), 2);
+}
+
 #[tokio::test]
 async fn lasting_server_errors_are_503() {
     lasts(|_| true, || Fault::ServerError).await;
