@@ -8,6 +8,7 @@ use crate::{
     expect::{expect_problem, response_snapshot},
     test_app::{ACCOUNT_DELETIONS, MOVIES, PASSWORD, TestApp, USERS, delete, get, movie_path},
     tokens::{forge, issued},
+    weather::in_every_weather,
 };
 
 /// Returns a request that deletes the account of this token's user.
@@ -76,28 +77,30 @@ async fn an_account_deletion_is_requested_in_one_transaction() {
 
 #[tokio::test]
 async fn after_the_request_no_login_works_and_the_email_is_taken() {
-    let app = TestApp::start().await;
-    let ann = app.create_user("ann").await;
-    let movie = app.create_movie(&ann, "Alien").await;
-    let elsewhere = app.new_token(&ann.email).await;
-    assert_eq!(app.send(request_deletion(&ann.token)).await.status, 202);
-    let after = app.table_contents();
-    for token in [&ann.token, &elsewhere] {
-        expect_problem(&app.get_account(token).await, 401, "invalid_token");
-        expect_problem(&app.send(request_deletion(token)).await, 401, "invalid_token");
-    }
-    // A token of the user's current epoch is refused, too.
-    let forged = forge(&ann.token, &json!({}), &json!({"epoch": 1}));
-    expect_problem(&app.send(request_deletion(&forged)).await, 401, "invalid_token");
-    for email in [&ann.email, &ann.email.to_uppercase()] {
-        expect_problem(&app.log_in(email, PASSWORD).await, 401, "invalid_credentials");
-        expect_problem(&app.sign_up(email).await, 409, "email_taken");
-    }
-    assert_eq!(app.table_contents(), after);
-    let path = movie_path(&movie);
-    assert_eq!(app.send(get(&path)).await.json(), movie, "until the purge deletes it");
-    assert_eq!(app.count(MOVIES, "movie#"), 1);
-    assert_consistent(&app);
+    in_every_weather(1, async |app| {
+        let ann = app.create_user("ann").await;
+        let movie = app.create_movie(&ann, "Alien").await;
+        let elsewhere = app.new_token(&ann.email).await;
+        assert_eq!(app.send(request_deletion(&ann.token)).await.status, 202);
+        let after = app.table_contents();
+        for token in [&ann.token, &elsewhere] {
+            expect_problem(&app.get_account(token).await, 401, "invalid_token");
+            expect_problem(&app.send(request_deletion(token)).await, 401, "invalid_token");
+        }
+        // A token of the user's current epoch is refused, too.
+        let forged = forge(&ann.token, &json!({}), &json!({"epoch": 1}));
+        expect_problem(&app.send(request_deletion(&forged)).await, 401, "invalid_token");
+        for email in [&ann.email, &ann.email.to_uppercase()] {
+            expect_problem(&app.log_in(email, PASSWORD).await, 401, "invalid_credentials");
+            expect_problem(&app.sign_up(email).await, 409, "email_taken");
+        }
+        assert_eq!(app.table_contents(), after);
+        let path = movie_path(&movie);
+        assert_eq!(app.send(get(&path)).await.json(), movie, "until the purge deletes it");
+        assert_eq!(app.count(MOVIES, "movie#"), 1);
+        assert_consistent(&app);
+    })
+    .await;
 }
 
 /// The exact second is tested in `shared::auth::session`, with a fixed clock.
@@ -173,7 +176,7 @@ async fn an_invalid_token_is_reported_before_its_age() {
 
 #[tokio::test]
 async fn an_account_deletion_of_an_active_user_is_500() {
-    let app = TestApp::start().await;
+    in_every_weather(1, async |app| {
     let ann = app.create_user("ann").await;
     let stray = json!({"user_id": {"S": ann.id}, "requested_at": {"S": "2025-11-04T00:56:02.080Z"}, "run_count": {"N": "0"}});
     app.database.put_item(ACCOUNT_DELETIONS, stray).expect("an item");
@@ -184,4 +187,6 @@ async fn an_account_deletion_of_an_active_user_is_500() {
         app.wait_for_log_with(&[response.json()["request_id"].as_str().expect("an id"), "corrupt"]).await;
     assert!(line.contains(&format!("user#{}", ann.id)), "{line}");
     assert_eq!(app.table_contents(), before);
+})
+.await;
 }

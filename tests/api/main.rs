@@ -53,3 +53,4 @@ mod tokens;
 mod trust;
 mod update_movie;
 mod versions;
+mod weather;

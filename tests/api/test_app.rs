@@ -15,7 +15,7 @@ use std::{
 
 use local::{
     database::{EmbeddedDatabase, Storage},
-    fault_proxy::{Fault, FaultProxy, Gate, Rule},
+    fault_proxy::{Fault, FaultProxy, Gate, Rule, Weather},
     gateway::{Gateway, HttpRequest, HttpResponse},
     mail_service::MailService,
     runtime_api::{Function, FunctionOptions, Outcome},
@@ -53,6 +53,9 @@ pub const OUTBOX: &str = "OutboxTable";
 /// See [`USERS`].
 pub const PASSWORD_RESETS: &str = "PasswordResetsTable";
 
+/// How often a client repeats a request in a storm before a test gives up.
+const MOST_REPETITIONS: usize = 10;
+
 /// A complete system: an empty database in memory, a proxy that records requests and injects faults, a mail service that
 /// does the same, and the functions, each started when it is first called.
 pub struct TestApp {
@@ -64,6 +67,8 @@ pub struct TestApp {
     functions: BTreeMap<String, OnceCell<Arc<Function>>>,
     instances: usize,
     overrides: Vec<(String, String)>,
+    /// Whether the weather is not calm: then clients must be patient.
+    pub in_storm: bool,
     /// The passwords, tokens and emails that were sent or received. None of them may be in a log.
     secrets: Mutex<Vec<String>>,
 }
@@ -116,7 +121,29 @@ impl TestApp {
             overrides.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let gateway = Gateway::new(&template);
         let secrets = Mutex::default();
-        Self { template, database, proxy, mail_service, gateway, functions, instances, overrides, secrets }
+        let in_storm = false;
+        Self {
+            template,
+            database,
+            proxy,
+            mail_service,
+            gateway,
+            functions,
+            instances,
+            overrides,
+            in_storm,
+            secrets,
+        }
+    }
+
+    /// Starts a system with this many instances of each function, and with a database that behaves as DynamoDB in this
+    /// weather, which is not calm.
+    pub async fn start_in(weather: Weather, instances: usize) -> Self {
+        let mut app = Self::start_with(instances, &[]).await;
+        app.in_storm = true;
+        let weather = app.proxy.set_weather(weather, &app.database, app.template.tables());
+        weather.await.expect("the weather changes");
+        app
     }
 
     /// Starts a system whose functions use the empty database at `endpoint`, which is another implementation of
@@ -196,6 +223,21 @@ impl TestApp {
     pub async fn send(&self, request: HttpRequest) -> HttpResponse {
         let (operation, event) = self.event(&request);
         self.send_event(&operation, &event).await
+    }
+
+    /// Sends a request as a client does: in a storm, repeats it as long as the response says that nothing was changed and
+    /// when to try again.
+    pub async fn send_patiently(&self, request: HttpRequest) -> HttpResponse {
+        for _ in 0..MOST_REPETITIONS {
+            let response = self.send(request.clone()).await;
+            let code = response.json()["code"].clone();
+            let is_temporary = code == "too_many_concurrent_writes" || code == "unavailable";
+            if !(self.in_storm && is_temporary) {
+                return response;
+            }
+            assert!(response.header("retry-after").is_some(), "{response:?}");
+        }
+        panic!("{MOST_REPETITIONS} attempts to send {request:?} failed")
     }
 
     /// Returns the operation of a request, and the event that the gateway makes of it.

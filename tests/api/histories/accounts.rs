@@ -7,10 +7,11 @@ use local::gateway::{HttpRequest, HttpResponse};
 use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestRunner};
 use serde_json::json;
 
-use super::{CLIENTS, History, REQUESTS, ROUNDS, Specification, change_weather, is_sequence, random};
+use super::{CLIENTS, History, REQUESTS, Specification, change_faults, is_sequence, random, rounds};
 use crate::{
     consistency::assert_consistent,
-    test_app::{NEW_PASSWORD, PASSWORD, TestApp, delete, get, post, put},
+    test_app::{NEW_PASSWORD, PASSWORD, delete, get, post, put},
+    weather::in_every_weather,
 };
 
 /// What is stored about an email.
@@ -196,30 +197,33 @@ fn outcome(response: &HttpResponse) -> Outcome {
 
 #[tokio::test]
 async fn an_order_explains_what_clients_see_of_accounts() {
-    let app = TestApp::start_with(CLIENTS, &[]).await;
-    let mut runner = TestRunner::deterministic();
-    let intentions = vec(vec(intention(), REQUESTS), CLIENTS);
-    for round in 0..ROUNDS {
-        change_weather(&app, round);
-        app.reset_password_attempts();
-        let email = &format!("ann{round}@example.com");
-        let (history, tokens) = (History::<Account>::new(), RefCell::default());
-        let (history_of, tokens_of, app) = (&history, &tokens, &app);
-        let clients = random(&mut runner, &intentions).into_iter().enumerate();
-        join_all(clients.map(async |(client, intentions)| {
-            for intention in intentions {
-                let operation = operation(&intention, tokens_of);
-                let sending = async { outcome(&app.send(request(&operation, email)).await) };
-                if let Outcome::Token(token) = history_of.record(client, operation.clone(), sending).await {
-                    tokens_of.borrow_mut().push(token);
+    in_every_weather(CLIENTS, async |app| {
+        let mut runner = TestRunner::deterministic();
+        let intentions = vec(vec(intention(), REQUESTS), CLIENTS);
+        for round in 0..rounds(&app) {
+            change_faults(&app, round);
+            app.reset_password_attempts();
+            let email = &format!("ann{round}@example.com");
+            let (history, tokens) = (History::<Account>::new(), RefCell::default());
+            let (history_of, tokens_of, app) = (&history, &tokens, &app);
+            let clients = random(&mut runner, &intentions).into_iter().enumerate();
+            join_all(clients.map(async |(client, intentions)| {
+                for intention in intentions {
+                    let operation = operation(&intention, tokens_of);
+                    let sending = async { outcome(&app.send_patiently(request(&operation, email)).await) };
+                    if let Outcome::Token(token) = history_of.record(client, operation.clone(), sending).await
+                    {
+                        tokens_of.borrow_mut().push(token);
+                    }
                 }
-            }
-        }))
-        .await;
-        history.assert_linearizable();
-    }
-    app.proxy.clear_rules();
-    assert_consistent(&app);
+            }))
+            .await;
+            history.assert_linearizable();
+        }
+        app.proxy.clear_rules();
+        assert_consistent(&app);
+    })
+    .await;
 }
 
 /// The checker itself: histories that no order explains.

@@ -7,10 +7,11 @@ use local::gateway::{HttpRequest, HttpResponse};
 use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestRunner};
 use serde_json::{Value, json};
 
-use super::{CLIENTS, History, REQUESTS, ROUNDS, Specification, change_weather, is_sequence, random};
+use super::{CLIENTS, History, REQUESTS, Specification, change_faults, is_sequence, random, rounds};
 use crate::{
     consistency::assert_consistent,
-    test_app::{TestApp, TestUser, delete, etag, get, movie, post, put},
+    test_app::{TestUser, delete, etag, get, movie, post, put},
+    weather::in_every_weather,
 };
 
 /// The movies by id, with name and entity tag.
@@ -183,26 +184,28 @@ fn outcome(response: &HttpResponse) -> Outcome {
 
 #[tokio::test]
 async fn an_order_explains_what_clients_see_of_movies() {
-    let app = TestApp::start_with(CLIENTS, &[]).await;
-    let ann = app.create_user("ann").await;
-    let mut runner = TestRunner::deterministic();
-    let intentions = vec(vec(intention(), REQUESTS), CLIENTS);
-    for round in 0..ROUNDS {
-        change_weather(&app, round);
-        let (history, seen) = (History::<Bag>::new(), Seen::default());
-        let (history_of, seen_of, app, ann) = (&history, &seen, &app, &ann);
-        let clients = random(&mut runner, &intentions).into_iter().enumerate();
-        join_all(clients.map(async |(client, intentions)| {
-            for intention in intentions {
-                let operation = operation(&intention, seen_of, &round.to_string());
-                let sending = async { outcome(&app.send(request(&operation, ann)).await) };
-                seen_of.add(&history_of.record(client, operation.clone(), sending).await);
-            }
-        }))
-        .await;
-        history.assert_linearizable();
-    }
-    assert_consistent(&app);
+    in_every_weather(CLIENTS, async |app| {
+        let ann = app.create_user("ann").await;
+        let mut runner = TestRunner::deterministic();
+        let intentions = vec(vec(intention(), REQUESTS), CLIENTS);
+        for round in 0..rounds(&app) {
+            change_faults(&app, round);
+            let (history, seen) = (History::<Bag>::new(), Seen::default());
+            let (history_of, seen_of, app, ann) = (&history, &seen, &app, &ann);
+            let clients = random(&mut runner, &intentions).into_iter().enumerate();
+            join_all(clients.map(async |(client, intentions)| {
+                for intention in intentions {
+                    let operation = operation(&intention, seen_of, &round.to_string());
+                    let sending = async { outcome(&app.send_patiently(request(&operation, ann)).await) };
+                    seen_of.add(&history_of.record(client, operation.clone(), sending).await);
+                }
+            }))
+            .await;
+            history.assert_linearizable();
+        }
+        assert_consistent(&app);
+    })
+    .await;
 }
 
 /// The checker itself: histories that no order explains.

@@ -3,16 +3,17 @@
 
 use std::{collections::BTreeMap, pin::pin, time::Duration};
 
-use futures_util::future::{Either, select};
-use local::fault_proxy::{Fault, Gate, Rule};
+use futures_util::future::{Either, join_all, select};
+use local::fault_proxy::{Fault, Gate, Rule, Weather};
 use serde_json::{Value, json};
 
 use super::{
-    PURGE, assert_gone, create_movies, deliver, request_deletion, requests, sequence_number, wait_for_error,
+    PURGE, assert_gone, create_movies, deliver, deliver_patiently, request_deletion, requests,
+    sequence_number, wait_for_error,
 };
 use crate::{
     consistency::assert_consistent,
-    test_app::{MOVIES, TestApp, TestUser},
+    test_app::{MOVIES, TestApp, TestUser, movie, post},
 };
 
 #[tokio::test]
@@ -94,6 +95,24 @@ async fn movies_that_appear_in_the_index_late_are_all_deleted() {
         Either::Right(((), purging)) => purging.await,
     };
     assert_eq!(failed, [""; 0]);
+    assert_gone(&app, &ann);
+    assert_consistent(&app);
+}
+
+#[tokio::test]
+async fn movies_that_a_lagging_index_hides_are_all_deleted() {
+    let weather = Weather { longest_lag: Duration::from_secs(1), ..Weather::STORM };
+    let app = TestApp::start_in(weather, 4).await;
+    let ann = app.create_user("ann").await;
+    let creating = (0..12).map(|number| {
+        let movie = movie(&format!("Movie {number}"));
+        app.send_patiently(post("/api/movies", &movie).bearer(&ann.token))
+    });
+    for response in join_all(creating).await {
+        assert_eq!(response.status, 200, "{}", response.body);
+    }
+    let record = request_deletion(&app, &ann).await;
+    deliver_patiently(&app, &record).await;
     assert_gone(&app, &ann);
     assert_consistent(&app);
 }

@@ -44,6 +44,16 @@ impl TestApp {
         let mut item = self.item(table, key).unwrap_or_else(|| panic!("{table} has no {key}"));
         change(&mut item);
         self.database.put_item(table, item).expect("an item");
+        self.proxy.show(table, json!({"pk": {"S": key}})).expect("it is shown");
+    }
+
+    /// Writes many items at once, which all reads show.
+    pub fn put_items(&self, table: &str, items: Vec<Value>) {
+        let keys: Vec<Value> = items.iter().map(|item| json!({"pk": item["pk"]})).collect();
+        self.database.put_items(table, items).expect("items");
+        for key in keys {
+            self.proxy.show(table, key).expect("it is shown");
+        }
     }
 
     /// Changes the item of a user in the table.
@@ -53,7 +63,9 @@ impl TestApp {
 
     /// Deletes an item from the table.
     pub fn delete_item(&self, table: &str, key: &str) {
-        self.database.delete_item(table, json!({"pk": {"S": key}})).expect("deletion");
+        let key = json!({"pk": {"S": key}});
+        self.database.delete_item(table, key.clone()).expect("deletion");
+        self.proxy.show(table, key).expect("it is shown");
     }
 }
 
