@@ -3,11 +3,14 @@
 
 #![expect(clippy::print_stdout, reason = "shows the number of each response")]
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures_util::future::{join, join_all};
 use local::{
-    fault_proxy::{Fault, Gate, Rule},
+    fault_proxy::{Fault, Gate, Rule, Weather},
     gateway::{HttpRequest, HttpResponse},
 };
 use serde_json::json;
@@ -112,6 +115,23 @@ async fn fifty_parallel_creates_by_one_user_all_succeed_and_all_count() {
         assert_consistent(&app);
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_write_that_meets_another_in_flight_succeeds_by_itself() {
+    let weather = Weather { transaction_time: Duration::from_millis(200), ..Weather::STORM };
+    let app = TestApp::start_in(weather, 1).await;
+    let ann = app.create_user("ann").await;
+    let request = |name| post("/api/movies", &movie(name)).bearer(&ann.token);
+    let responses = at_once(&app, "create-movie", TRANSACTION, ["Heat", "Ronin"].map(request).into()).await;
+    assert_eq!(counts(&responses), BTreeMap::from([("200".to_owned(), 2)]));
+    let calls = app.proxy.calls_of("create-movie");
+    assert!(calls.iter().any(|call| call.status == 400), "they did not meet");
+    // A client that repeats its request makes another transaction.
+    let transactions: BTreeSet<_> =
+        calls.iter().filter_map(|call| call.body["ClientRequestToken"].as_str()).collect();
+    assert_eq!(transactions.len(), 2, "the SDK repeats the transaction");
+    assert_consistent(&app);
 }
 
 #[tokio::test]
