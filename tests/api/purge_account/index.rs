@@ -16,6 +16,9 @@ use crate::{
     test_app::{MOVIES, TestApp, TestUser, movie, post},
 };
 
+/// Less than a run waits for an index before it gives up.
+const LAG: Duration = Duration::from_millis(2_500);
+
 #[tokio::test]
 async fn the_table_decides_about_movies_changed_since_the_query() {
     // Between the query and the read of the table, and between that read and the write.
@@ -101,7 +104,7 @@ async fn movies_that_appear_in_the_index_late_are_all_deleted() {
 
 #[tokio::test]
 async fn movies_that_a_lagging_index_hides_are_all_deleted() {
-    let weather = Weather { longest_lag: Duration::from_secs(1), ..Weather::STORM };
+    let weather = Weather { longest_lag: LAG, ..Weather::STORM };
     let app = TestApp::start_in(weather, 4).await;
     let ann = app.create_user("ann").await;
     let creating = (0..12).map(|number| {
