@@ -5,7 +5,7 @@ use lambda_http::{
     http::{HeaderMap, header},
     request::RequestContext,
 };
-use uuid::Uuid;
+use uuid::{Uuid, Variant};
 
 use super::{
     ApiError, Request,
@@ -82,5 +82,8 @@ fn is_json(headers: &HeaderMap) -> bool {
 #[must_use]
 pub fn parse_id(text: &str) -> Option<Uuid> {
     // The parser also accepts upper case, braces and missing hyphens, but an id has only one spelling.
-    Uuid::try_parse(text).ok().filter(|id| id.get_version_num() == 7 && id.to_string() == text)
+    let is_ours = |id: &Uuid| {
+        id.get_variant() == Variant::RFC4122 && id.get_version_num() == 7 && id.to_string() == text
+    };
+    Uuid::try_parse(text).ok().filter(is_ours)
 }

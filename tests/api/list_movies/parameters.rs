@@ -76,6 +76,7 @@ async fn all_faulty_parameters_are_reported_at_once() {
         ("added_by=%7B019a4c5d-1f20-7e4b-8a96-3c7d52e0b18f%7D", &[USER]),
         ("added_by=+019a4c5d-1f20-7e4b-8a96-3c7d52e0b18f", &[USER]),
         ("added_by=019a4c5d-1f20-4e4b-8a96-3c7d52e0b18f", &[USER]),
+        ("added_by=019a4c5d-1f20-7e4b-ca96-3c7d52e0b18f", &[USER]),
         ("added_by=019a4c5d-1f20-7e4b-8a96-3c7d52e0b18f,019a4c5d-1f20-7e4b-8a96-3c7d52e0b18f", &[USER]),
         ("added_by=a&added_by=a", &[USER_ONCE, USER]),
         ("Name_prefix=a", &[("Name_prefix", UNKNOWN)]),
