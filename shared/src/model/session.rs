@@ -24,7 +24,7 @@ impl Session {
     /// permit require it.
     #[must_use]
     pub fn began_recently(&self, now: Timestamp) -> bool {
-        now.unix_seconds() - self.token_issued_at <= RECENT_SECONDS
+        now.unix_seconds().saturating_sub(self.token_issued_at) <= RECENT_SECONDS
     }
 }
 
@@ -34,6 +34,14 @@ mod tests {
 
     use super::Session;
     use crate::model::Timestamp;
+
+    #[test]
+    fn no_age_overflows() {
+        let session = Session { user_id: Uuid::nil(), epoch: 0, token_issued_at: i64::MIN };
+        assert!(!session.began_recently(Timestamp::EPOCH));
+        let session = Session { token_issued_at: i64::MAX, ..session };
+        assert!(session.began_recently(Timestamp::EPOCH));
+    }
 
     #[test]
     fn a_login_is_recent_for_exactly_ten_minutes() {
