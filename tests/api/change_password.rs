@@ -175,12 +175,13 @@ async fn without_an_outbox_a_change_is_one_update() {
     let app = TestApp::start_with(1, &[("OUTBOX_TABLE", "")]).await;
     let ann = app.create_user("ann").await;
     app.proxy.clear_calls();
-    assert_eq!(app.send(change(&ann, PASSWORD, NEW_PASSWORD)).await.status, 200);
+    let fresh = token(&app.send(change(&ann, PASSWORD, NEW_PASSWORD)).await);
     let calls = app.proxy.calls_of("change-password");
     assert_eq!(calls.len(), 7, "{calls:#?}");
     let last = calls.last().expect("a request");
     assert_eq!((&*last.operation, &last.tables[..]), ("UpdateItem", &[USERS.to_owned()][..]));
     app.wait_for_log_with(&["PUT /api/auth/password", "read_units=2.5", "write_units=5.0"]).await;
     assert_eq!(app.outbox().len(), 0);
+    assert_eq!(app.get_account(&fresh).await.status, 200);
     assert_eq!(app.log_in(&ann.email, NEW_PASSWORD).await.status, 200);
 }

@@ -81,7 +81,51 @@ pub(super) fn window_expiry(now: Timestamp) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use super::network;
+    use std::time::Duration;
+
+    use super::{CounterKey, hour, network, seconds_left_in_hour, window_expiry};
+    use crate::model::Timestamp;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_milliseconds(seconds * 1000).expect("a time")
+    }
+
+    fn key(secret: &str) -> CounterKey {
+        CounterKey::new(secret).expect("a good key")
+    }
+
+    #[test]
+    fn a_window_is_an_hour_and_expires_after_its_end() {
+        for (seconds, in_hour, left) in
+            [(0, 0, 3600), (3599, 0, 1), (3600, 1, 3600), (9001, 2, 1799), (-1, -1, 1)]
+        {
+            assert_eq!((hour(at(seconds)), seconds_left_in_hour(at(seconds))), (in_hour, left), "{seconds}");
+        }
+        assert_eq!(window_expiry(at(9001)), at(9001) + Duration::from_hours(2));
+    }
+
+    #[test]
+    fn a_name_depends_on_the_key_and_on_each_part() {
+        let secret = key("a key of tests that is long enough");
+        let names = [
+            secret.name(&["ab", "c"]),
+            secret.name(&["a", "bc"]),
+            secret.name(&["abc"]),
+            secret.name(&["abc", ""]),
+            key("another key of tests, long enough").name(&["ab", "c"]),
+        ];
+        for (i, name) in names.iter().enumerate() {
+            // 128 bits in base64url.
+            assert_eq!(name.len(), 22, "{name}");
+            assert!(!names[..i].contains(name), "{i}");
+        }
+        assert_eq!(names[0], secret.clone().name(&["ab", "c"]));
+    }
+
+    #[test]
+    fn a_counter_key_is_not_shown() {
+        assert_eq!(format!("{:?}", key("a key of tests that is long enough")), "CounterKey");
+    }
 
     #[test]
     fn ipv6_addresses_of_one_64_network_are_one_source() {

@@ -220,14 +220,57 @@ mod tests {
 
     use uuid::Uuid;
 
-    use super::{after_failure, wait_after};
+    use super::{Counters, StrictCounter, ThrottleError, after_failure, failures_so_far, wait_after};
     use crate::model::{Clock, Timestamp};
+
+    /// A time with 1,799 seconds of its hour left.
+    fn now() -> Timestamp {
+        Timestamp::EPOCH + Duration::from_secs(9_001)
+    }
+
+    /// Returns the failures so far with a strict counter of 3, or the seconds of a wait.
+    fn failures(blocked_until: Timestamp, expires_at: Timestamp, windows: [u32; 2]) -> Result<u32, i64> {
+        let strict =
+            Some(StrictCounter { failures: 3, blocked_until, expires_at, last_attempt: Uuid::nil() });
+        failures_so_far(&Counters { strict, windows }, now()).map_err(|error| match error {
+            ThrottleError::TooManyAttempts { retry_after } => retry_after,
+            ThrottleError::Store(error) => panic!("{error:?}"),
+        })
+    }
+
+    #[test]
+    fn a_wait_is_rounded_up_to_seconds_and_ends_in_time() {
+        let expires_at = now() + Duration::from_hours(24);
+        for (milliseconds, expected) in
+            [(0, Ok(3)), (1, Err(1)), (1_000, Err(1)), (1_001, Err(2)), (60_000, Err(60))]
+        {
+            let blocked_until = now() + Duration::from_millis(milliseconds);
+            assert_eq!(failures(blocked_until, expires_at, [0, 0]), expected, "{milliseconds}");
+        }
+    }
+
+    #[test]
+    fn failures_are_forgotten_when_their_counter_expires() {
+        assert_eq!(failures(Timestamp::EPOCH, now() + Duration::from_millis(1), [0, 0]), Ok(3));
+        assert_eq!(failures(Timestamp::EPOCH, now(), [0, 0]), Ok(0));
+        // Even if the wait were longer.
+        assert_eq!(failures(now() + Duration::from_secs(9), now(), [0, 0]), Ok(0));
+    }
+
+    #[test]
+    fn each_window_blocks_at_its_limit_until_the_next_hour() {
+        let failures = |windows| failures(Timestamp::EPOCH, now() + Duration::from_hours(1), windows);
+        assert_eq!(failures([99, 999]), Ok(3));
+        assert_eq!(failures([100, 0]), Err(1_799));
+        assert_eq!(failures([0, 1_000]), Err(1_799));
+    }
 
     #[test]
     fn the_wait_begins_when_the_failure_is_written() {
         let clock = Clock::new(|| Timestamp::EPOCH + Duration::from_hours(1));
         let counter = after_failure(6, Uuid::nil(), clock);
         assert_eq!(counter.blocked_until, clock.now() + Duration::from_secs(2));
+        assert_eq!(counter.expires_at, counter.blocked_until + Duration::from_hours(24));
         assert_eq!(after_failure(4, Uuid::nil(), clock).blocked_until, Timestamp::EPOCH);
     }
 

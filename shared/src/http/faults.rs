@@ -84,6 +84,15 @@ mod tests {
     }
 
     #[test]
+    fn the_list_never_exceeds_its_bound_not_even_by_its_commas() {
+        for length in 1..=100 {
+            let json = serde_json::to_string(&faults_of(&"\u{1}".repeat(length))).expect("JSON");
+            // Without the two brackets, and with one comma too many.
+            assert!(json.len() - 1 <= MAX_JSON_BYTES, "{length}: {} bytes", json.len());
+        }
+    }
+
+    #[test]
     fn escaped_characters_count_with_their_escapes() {
         let faults = faults_of(&"\u{1}".repeat(200));
         let json = serde_json::to_string(&faults).expect("JSON");

@@ -157,3 +157,26 @@ pub fn deadline(context: &Context, now: Timestamp) -> Timestamp {
 pub async fn bare_client() -> Result<Client, StartError> {
     dynamodb::client().await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Context, DEFAULT_TIME, Timestamp, deadline};
+
+    #[test]
+    fn only_a_deadline_in_the_future_counts() {
+        let now = Timestamp::EPOCH + Duration::from_secs(9_001);
+        let mut context = Context::default();
+        for (milliseconds, expected) in [
+            (9_001_001, now + Duration::from_millis(1)),
+            (9_001_000, now + DEFAULT_TIME),
+            (9_000_999, now + DEFAULT_TIME),
+            (0, now + DEFAULT_TIME),
+            (u64::MAX, now + DEFAULT_TIME),
+        ] {
+            context.deadline = milliseconds;
+            assert_eq!(deadline(&context, now), expected, "{milliseconds}");
+        }
+    }
+}

@@ -76,10 +76,7 @@ impl StoreError {
     {
         let passing = match &error {
             SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
-            // The SDK reports a connection that ends before the response as another kind of error.
-            SdkError::DispatchFailure(failure) => {
-                failure.is_io() || failure.is_timeout() || failure.as_other().is_some()
-            }
+            SdkError::DispatchFailure(failure) => failure.is_io(),
             SdkError::ServiceError(service) => {
                 service.raw().status().is_server_error()
                     || service.err().code().is_some_and(retry::is_transient)
@@ -143,5 +140,85 @@ impl FailedConditions {
     pub(super) fn unsettled(&self, position: usize) -> bool {
         let code = self.0.get(position).and_then(CancellationReason::code);
         code.is_some_and(|code| code == retry::CONDITION_FAILED || retry::is_transient(code))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::{
+        config::http::HttpResponse,
+        error::ErrorMetadata,
+        operation::transact_write_items::TransactWriteItemsError,
+        types::{CancellationReason, error::TransactionCanceledException},
+    };
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+    use aws_smithy_types::body::SdkBody;
+
+    use super::{FailedConditions, SdkError, StoreError};
+
+    type Error = SdkError<ErrorMetadata>;
+
+    fn response(status: u16) -> HttpResponse {
+        HttpResponse::new(status.try_into().expect("a status"), SdkBody::empty())
+    }
+
+    fn service(code: &str, status: u16) -> Error {
+        Error::service_error(ErrorMetadata::builder().code(code).build(), response(status))
+    }
+
+    #[test]
+    fn an_error_that_may_pass_is_unavailable() {
+        let lost = ConnectorError::io("the connection was closed".into());
+        for error in [
+            Error::timeout_error("slow"),
+            Error::response_error("incomplete", response(200)),
+            Error::dispatch_failure(lost),
+            Error::service_error(ErrorMetadata::builder().build(), response(503)),
+            service("ThrottlingException", 400),
+        ] {
+            let error = StoreError::from(error);
+            assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_that_lasts_is_refused() {
+        for error in [
+            Error::construction_failure("no table"),
+            Error::dispatch_failure(ConnectorError::user("no address".into())),
+            service("AccessDeniedException", 400),
+        ] {
+            let error = StoreError::from(error);
+            assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_write_that_conflicts_with_a_transaction_is_contended() {
+        let error = StoreError::from(service("TransactionConflictException", 400));
+        assert!(matches!(error, StoreError::Contended { .. }), "{error:?}");
+    }
+    /// Returns the error of a transaction with these codes. Its first item is one that only one user writes.
+    fn canceled(codes: &[&str]) -> Option<StoreError> {
+        let reasons = codes.iter().map(|code| CancellationReason::builder().code(*code).build()).collect();
+        let canceled =
+            TransactionCanceledException::builder().set_cancellation_reasons(Some(reasons)).build();
+        let error = TransactWriteItemsError::TransactionCanceledException(canceled);
+        FailedConditions::of(SdkError::service_error(error, response(400)), &[0]).err()
+    }
+
+    #[test]
+    fn a_canceled_transaction_is_an_error_unless_a_condition_failed() {
+        assert!(canceled(&["TransactionConflict", "ConditionalCheckFailed"]).is_none());
+        for (codes, contended, unavailable) in [
+            (["TransactionConflict", "None"], true, false),
+            (["None", "TransactionConflict"], false, true),
+            (["ThrottlingError", "None"], false, true),
+            (["None", "ValidationError"], false, false),
+        ] {
+            let error = canceled(&codes).expect("an error");
+            assert_eq!(matches!(error, StoreError::Contended { .. }), contended, "{codes:?}: {error:?}");
+            assert_eq!(matches!(error, StoreError::Unavailable { .. }), unavailable, "{codes:?}: {error:?}");
+        }
     }
 }

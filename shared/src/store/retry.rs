@@ -78,3 +78,46 @@ fn retry_action(reasons: &[CancellationReason]) -> RetryAction {
         RetryAction::NoActionIndicated
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::types::error::{TransactionCanceledException, TransactionConflictException};
+    use aws_smithy_runtime_api::client::{
+        interceptors::context::{Error, Input},
+        orchestrator::OrchestratorError,
+    };
+
+    use super::{
+        CancellationReason, ClassifyRetry, DeleteItemError, InterceptorContext, PutItemError, RetryAction,
+        TransactWriteItemsError, TransactionConflicts, UpdateItemError,
+    };
+
+    fn is_retried<E: std::error::Error + Send + Sync + 'static>(error: E) -> bool {
+        let mut context = InterceptorContext::new(Input::erase(()));
+        context.set_output_or_error(Err(OrchestratorError::operation(Error::erase(error))));
+        TransactionConflicts.classify_retry(&context) != RetryAction::NoActionIndicated
+    }
+
+    fn is_retried_with(codes: &[&str]) -> bool {
+        let reasons = codes.iter().map(|code| CancellationReason::builder().code(*code).build()).collect();
+        let canceled =
+            TransactionCanceledException::builder().set_cancellation_reasons(Some(reasons)).build();
+        is_retried(TransactWriteItemsError::TransactionCanceledException(canceled))
+    }
+
+    #[test]
+    fn every_kind_of_write_that_conflicts_is_retried() {
+        let conflict = || TransactionConflictException::builder().build();
+        assert!(is_retried(PutItemError::TransactionConflictException(conflict())));
+        assert!(is_retried(UpdateItemError::TransactionConflictException(conflict())));
+        assert!(is_retried(DeleteItemError::TransactionConflictException(conflict())));
+        assert!(is_retried_with(&["None", "TransactionConflict"]));
+        assert!(is_retried_with(&["ThrottlingError", "None"]));
+    }
+
+    #[test]
+    fn an_outcome_is_not_retried() {
+        assert!(!is_retried_with(&["ConditionalCheckFailed", "TransactionConflict"]));
+        assert!(!is_retried_with(&["None", "ValidationError"]));
+    }
+}

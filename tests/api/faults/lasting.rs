@@ -77,6 +77,18 @@ async fn a_hanging_request_is_503_before_the_time_limit() {
     lasts(|_| true, || Fault::Stall).await;
 }
 
+/// The database would carry out a write, so only operations that read have an unchanged database.
+#[tokio::test]
+async fn a_connection_that_keeps_closing_is_503() {
+    let reads = scenarios().into_iter().filter(|scenario| matches!(scenario, Scenario::Read(_)));
+    let ends = reads.map(|scenario| async move {
+        let (test, case) = prepared(scenario).await;
+        test.inject(Fault::LoseResponse, 0, usize::MAX);
+        ends_in_503(&test, &case).await;
+    });
+    join_all(ends).await;
+}
+
 #[tokio::test]
 async fn keys_that_stay_unprocessed_are_503_in_time() {
     let ends = [Scenario::RenameMovie, Scenario::Login].map(|scenario| async move {

@@ -41,7 +41,7 @@ fn faults(scenario: Scenario, request: &str) -> Vec<Fault> {
     if request == "BatchGetItem" {
         faults.push(Fault::Unprocessed);
     }
-    if request == "UpdateItem" {
+    if ["PutItem", "UpdateItem", "DeleteItem"].contains(&request) {
         faults.push(Fault::TransactionConflict { position: 0 });
     }
     if request == "TransactWriteItems" {

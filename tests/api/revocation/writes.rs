@@ -8,7 +8,7 @@ use super::{ENDINGS, Ending};
 use crate::{
     consistency::assert_consistent,
     expect::expect_problem,
-    test_app::{MOVIES, Owner, TestApp, USERS, delete, movie, post},
+    test_app::{MOVIES, Owner, TestApp, USERS, delete, movie, post, put},
 };
 
 #[tokio::test]
@@ -39,6 +39,22 @@ async fn a_movie_write_in_flight_is_refused_when_its_session_ends() {
             app.wait_for_log_with(&[&request_id, "token_refused", reason]).await;
             assert_consistent(&app);
         }
+    }
+}
+
+/// An update with a name reads the session together with the movie, and its writes have no condition on the session.
+#[tokio::test]
+async fn an_ended_session_renames_no_movie() {
+    let app = TestApp::start().await;
+    for ending in ENDINGS {
+        let owner = app.create_owner(ending.operation()).await;
+        ending.perform(&app, &owner.user.token).await;
+        let before = app.table_contents();
+        for name in ["Ronin", &owner.movie_name.to_uppercase()] {
+            let rename = put(&owner.movie_path(), &json!({"name": name})).bearer(&owner.user.token);
+            expect_problem(&app.send(rename).await, 401, "invalid_token");
+        }
+        assert_eq!(app.table_contents(), before, "{ending:?}");
     }
 }
 

@@ -69,13 +69,18 @@ async fn retries_do_not_use_up_the_limit() {
     assert_eq!((app.mails_to(&ann.email).len(), counted(&app, &ann)), (3, vec!["3".to_owned()]));
 }
 
-/// The stream and the schedule can process one mail at the same time.
+/// The stream and the schedule can process one mail at the same time. This one reaches the limit, so the run that is second
+/// finds both that the mail is counted and that no other may be.
 #[tokio::test]
 async fn two_runs_count_a_mail_once() {
     early_in_the_hour().await;
     let app = TestApp::start().await;
     app.start_many(SEND, 2).await;
     let ann = app.create_user("ann").await;
+    for _ in 0..2 {
+        request_reset(&app, &ann.email).await;
+    }
+    app.send_mails().await;
     let id = request_reset(&app, &ann.email).await;
     let gate = Gate::new();
     let held = Rule { times: 2, ..Rule::once(Fault::Hold(gate.clone())) };
@@ -88,7 +93,7 @@ async fn two_runs_count_a_mail_once() {
     let ((one, other), ()) = join(runs, opened).await;
     // The other run fails, so that its record is delivered again if this one does not finish.
     assert_eq!([one, other].concat(), [id]);
-    assert_eq!((app.mails_to(&ann.email).len(), counted(&app, &ann)), (1, vec!["1".to_owned()]));
+    assert_eq!((app.mails_to(&ann.email).len(), counted(&app, &ann)), (3, vec!["3".to_owned()]));
     app.send_mails().await;
-    assert_eq!(app.mails_to(&ann.email).len(), 1);
+    assert_eq!(app.mails_to(&ann.email).len(), 3);
 }

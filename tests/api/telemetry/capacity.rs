@@ -11,7 +11,7 @@ use super::text;
 use crate::{
     emf::{self, send},
     operations,
-    test_app::{TestApp, get, movie, post},
+    test_app::{TestApp, get, movie, movie_path, post, put},
 };
 
 /// Read units and write units.
@@ -91,6 +91,21 @@ async fn a_repeated_transaction_is_charged_as_a_read() {
     assert_eq!((answered(lost), answered(repeated)), ((0.0, 8.0), (6.0, 0.0)));
     // The units of the lost response are unknown.
     assert_eq!(reported(&line), (6.0, 0.0));
+}
+
+/// The capacity of a `BatchGetItem` that processed no key is 0.
+#[tokio::test]
+async fn a_metric_without_units_is_left_out() {
+    let app = TestApp::start_with_json_logs().await;
+    let ann = app.create_user("ann").await;
+    let movie = app.create_movie(&ann, "Alien").await;
+    app.proxy.inject(Rule::once(Fault::Unprocessed).on("BatchGetItem"));
+    app.proxy.inject(Rule::once(Fault::AccessDenied).on("BatchGetItem"));
+    let rename = put(&movie_path(&movie), &json!({"name": "Aliens"})).bearer(&ann.token);
+    let (response, line) = send(&app, &rename).await;
+    assert_eq!(response.status, 500, "{}", response.body);
+    let metrics = emf::values(&line);
+    assert!(!metrics.contains_key("ReadCapacityUnits"), "{metrics:?}");
 }
 
 #[tokio::test]
