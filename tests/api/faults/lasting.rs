@@ -48,7 +48,18 @@ async fn lasting_conflicts_with_oneself_are_429() {
     join_all(ends).await;
 }
 
-/// A password reset clears the counter of failed logins in a transaction.
+/// The write of details is no transaction, so the retries of one that was carried out can conflict like those of another.
+#[tokio::test]
+async fn a_429_can_follow_a_write_that_was_carried_out() {
+    let (test, case) = prepared(Scenario::UpdateDetails).await;
+    let last = Scenario::UpdateDetails.requests().len() - 1;
+    test.inject(Fault::LoseResponse, last, 1);
+    test.inject(Fault::TransactionConflict { position: 0 }, last, usize::MAX);
+    assert_problem(&test.send(&case).await, 429, "too_many_concurrent_writes");
+    assert!(test.took_effect(&case).await);
+}
+
+/// A password reset clears the counter of failed logins in a transaction, which can conflict with the writes of a login.
 #[tokio::test]
 async fn lasting_conflicts_of_a_login_with_resets_are_503() {
     let requests = Scenario::Login.requests();
@@ -77,7 +88,7 @@ async fn a_hanging_request_is_503_before_the_time_limit() {
     lasts(|_| true, || Fault::Stall).await;
 }
 
-/// The database would carry out a write, so only operations that read have an unchanged database.
+/// Covers only reads: the database carries out a write even if its response is lost.
 #[tokio::test]
 async fn a_connection_that_keeps_closing_is_503() {
     let reads = scenarios().into_iter().filter(|scenario| matches!(scenario, Scenario::Read(_)));
