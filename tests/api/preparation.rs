@@ -27,6 +27,19 @@ async fn the_first_request_uses_the_prepared_connection() {
     assert_eq!(used, [prepared, prepared]);
 }
 
+/// Another server may not have the failure.
+#[tokio::test]
+async fn a_request_that_failed_is_repeated_over_a_new_connection() {
+    let app = TestApp::start().await;
+    app.proxy.inject(Rule::once(Fault::ServerError).from("list-movies"));
+    for _ in 0..2 {
+        assert_eq!(app.send(get("/api/movies")).await.status, 200);
+    }
+    let used: Vec<u64> = app.proxy.calls_of("list-movies").iter().map(|call| call.connection).collect();
+    let [failed, repeated, next] = used[..] else { panic!("three requests expected, not {used:?}") };
+    assert!(failed != repeated && repeated == next, "{used:?}");
+}
+
 #[tokio::test]
 async fn functions_start_with_a_stalled_or_failing_database() {
     for fault in [Fault::Stall, Fault::Unavailable503, Fault::LoseResponse, Fault::ServerError] {
