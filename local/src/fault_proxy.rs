@@ -1,6 +1,6 @@
-//! A proxy in front of the embedded database, for tests: it records the requests of each function, and causes the faults of
-//! the real service that the emulator never shows: faults that a test chooses, and the weather, which is how the service
-//! treats all requests under load.
+//! A proxy in front of the embedded database, for tests. It records the requests of each function and imitates what the
+//! embedded database never does: it causes the faults of `DynamoDB` that a test injects as a [`Rule`], and simulates a
+//! loaded `DynamoDB` ([`Weather`]).
 //!
 //! Its modules, each of which uses only those before it: `call`, `rule`, `response`, `items`, `in_flight`, `batch`,
 //! `replica`, `weather`, `server`.
@@ -78,8 +78,8 @@ impl FaultProxy {
         lock(&self.state).rules.clear();
     }
 
-    /// Changes the weather for the functions' requests, which is calm before. `database` is the one behind the proxy, with
-    /// these tables. A request meets the rules first: one that is held at a gate is not yet in flight.
+    /// Sets the weather for the functions' requests, which is calm at first. `database` must be the database behind the
+    /// proxy, and `tables` its tables. Rules apply before the weather: a transaction that a rule holds is not yet in flight.
     pub async fn set_weather(
         &self,
         weather: Weather,
@@ -91,8 +91,8 @@ impl FaultProxy {
         Ok(())
     }
 
-    /// Has all reads show the item with this key as it is now, whatever the weather. Otherwise those that lag never show
-    /// what a test writes directly to the database.
+    /// Makes eventually consistent reads show the current state of the item with this key. Call it after a test has written
+    /// directly to the database: the proxy does not see such a write, so these reads would never show it.
     pub fn show(&self, table: &str, key: Value) -> Result<()> {
         let weather = lock(&self.state).weather.clone();
         weather.map_or(Ok(()), |weather| weather.show(table, key))

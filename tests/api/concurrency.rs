@@ -118,7 +118,7 @@ async fn fifty_parallel_creates_by_one_user_all_succeed_and_all_count() {
 }
 
 #[tokio::test]
-async fn a_write_that_meets_another_in_flight_succeeds_by_itself() {
+async fn a_write_that_conflicts_with_one_in_flight_is_retried() {
     let weather = Weather { transaction_time: Duration::from_millis(200), ..Weather::STORM };
     let app = TestApp::start_in(weather, 1).await;
     let ann = app.create_user("ann").await;
@@ -126,7 +126,7 @@ async fn a_write_that_meets_another_in_flight_succeeds_by_itself() {
     let responses = at_once(&app, "create-movie", TRANSACTION, ["Heat", "Ronin"].map(request).into()).await;
     assert_eq!(counts(&responses), BTreeMap::from([("200".to_owned(), 2)]));
     let calls = app.proxy.calls_of("create-movie");
-    assert!(calls.iter().any(|call| call.status == 400), "they did not meet");
+    assert!(calls.iter().any(|call| call.status == 400), "the transactions must conflict");
     // A client that repeats its request makes another transaction.
     let transactions: BTreeSet<_> =
         calls.iter().filter_map(|call| call.body["ClientRequestToken"].as_str()).collect();
@@ -276,7 +276,7 @@ pub async fn at_once(
     let held = Rule { times: requests.len(), ..Rule::once(Fault::Hold(gate.clone())) };
     app.proxy.inject(held.from(operation).on(write));
     let together = requests.len();
-    let sending = join_all(requests.into_iter().map(|request| app.send_patiently(request)));
+    let sending = join_all(requests.into_iter().map(|request| app.send_with_retries(request)));
     let opening = async {
         gate.reached_by(together).await;
         gate.open();

@@ -176,7 +176,7 @@ async fn an_invalid_token_is_reported_before_its_age() {
 
 #[tokio::test]
 async fn an_account_deletion_of_an_active_user_is_500() {
-    in_every_weather(1, async |app| {
+    let app = TestApp::start().await;
     let ann = app.create_user("ann").await;
     let stray = json!({"user_id": {"S": ann.id}, "requested_at": {"S": "2025-11-04T00:56:02.080Z"}, "run_count": {"N": "0"}});
     app.database.put_item(ACCOUNT_DELETIONS, stray).expect("an item");
@@ -187,6 +187,4 @@ async fn an_account_deletion_of_an_active_user_is_500() {
         app.wait_for_log_with(&[response.json()["request_id"].as_str().expect("an id"), "corrupt"]).await;
     assert!(line.contains(&format!("user#{}", ann.id)), "{line}");
     assert_eq!(app.table_contents(), before);
-})
-.await;
 }

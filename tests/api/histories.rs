@@ -1,6 +1,6 @@
-//! Histories: clients send random requests at the same time, with and without faults and in every weather, and a checker
-//! decides whether some order of atomic operations explains all responses (linearizability). The operations of a client are sequential,
-//! and an order must keep each operation that ended before another one began in front of it.
+//! Histories: clients send random requests at the same time, with and without faults, in calm weather and in a storm, and a
+//! checker decides whether some order of atomic operations explains all responses (linearizability). The operations of a
+//! client are sequential, and an order must keep each operation that ended before another one began in front of it.
 
 mod accounts;
 mod movies;
@@ -121,16 +121,21 @@ fn random<Values: Strategy>(runner: &mut TestRunner, values: &Values) -> Values:
     values.new_tree(runner).expect("values").current()
 }
 
-/// Makes a few requests of every other round meet faults. In a storm, clients repeat requests, so they must know that
-/// nothing was changed: then there are no others.
+/// Injects faults into a few requests of every other round, but not in a storm: there, clients retry requests, and after a
+/// lost response a client could not know whether the first attempt took effect.
 fn change_faults(app: &TestApp, round: usize) {
     app.proxy.clear_rules();
     if app.in_storm || round.is_multiple_of(2) {
         return;
     }
-    let anything = [Fault::LoseResponse, Fault::Throttle, Fault::LoseResponse, Fault::ServerError];
-    for (number, fault) in anything.into_iter().enumerate() {
+    for (number, fault) in [Fault::Throttle, Fault::ServerError].into_iter().enumerate() {
         app.proxy.inject(Rule::once(fault).after((round * 7 + number * 5) % 31));
+    }
+    // Only of transactions, which have a client request token. An update of a movie without one that was carried out, and is
+    // repeated after another client has deleted the movie, gets 404: no order of atomic operations explains that.
+    for number in 0..2 {
+        let lost = Rule::once(Fault::LoseResponse).on("TransactWriteItems");
+        app.proxy.inject(lost.after((round + number * 3) % 8));
     }
     // Only writes conflict.
     for (number, write) in ["TransactWriteItems", "UpdateItem", "PutItem"].into_iter().enumerate() {

@@ -159,7 +159,7 @@ fn name_of(owner: &TestUser, number: usize) -> String {
 
 /// Requests the deletion of an account. Returns its stream record.
 async fn request_deletion(app: &TestApp, user: &TestUser) -> Value {
-    let response = app.send_patiently(delete("/api/auth/account").bearer(&user.token)).await;
+    let response = app.send_with_retries(delete("/api/auth/account").bearer(&user.token)).await;
     assert_eq!((response.status, response.json()), (202, json!({"id": user.id})), "{}", response.body);
     let of_them = |record: &Value| record["dynamodb"]["Keys"] == json!({"user_id": {"S": user.id}});
     stream(app).into_iter().find(of_them).expect("a record")
@@ -176,8 +176,8 @@ async fn deliver(app: &TestApp, records: &[&Value]) -> Vec<String> {
     failures(app.function(PURGE).await.invoke(&json!({"Records": records})).await)
 }
 
-/// Delivers a record that must not fail. In a storm it may fail, and is delivered again as Lambda does.
-async fn deliver_patiently(app: &TestApp, record: &Value) {
+/// Delivers a record, which must succeed. In a storm, delivers it again after a failure, as often as Lambda does.
+async fn deliver_with_retries(app: &TestApp, record: &Value) {
     let most = if app.in_storm { DELIVERIES } else { 1 };
     for _ in 0..most {
         if deliver(app, &[record]).await.is_empty() {

@@ -53,8 +53,8 @@ pub const OUTBOX: &str = "OutboxTable";
 /// See [`USERS`].
 pub const PASSWORD_RESETS: &str = "PasswordResetsTable";
 
-/// How often a client repeats a request in a storm before a test gives up.
-const MOST_REPETITIONS: usize = 10;
+/// The most times that a client sends a request in a storm.
+const MAX_ATTEMPTS: usize = 10;
 
 /// A complete system: an empty database in memory, a proxy that records requests and injects faults, a mail service that
 /// does the same, and the functions, each started when it is first called.
@@ -67,7 +67,7 @@ pub struct TestApp {
     functions: BTreeMap<String, OnceCell<Arc<Function>>>,
     instances: usize,
     overrides: Vec<(String, String)>,
-    /// Whether the weather is not calm: then clients must be patient.
+    /// Whether the weather is a storm, in which clients must retry requests.
     pub in_storm: bool,
     /// The passwords, tokens and emails that were sent or received. None of them may be in a log.
     secrets: Mutex<Vec<String>>,
@@ -225,10 +225,11 @@ impl TestApp {
         self.send_event(&operation, &event).await
     }
 
-    /// Sends a request as a client does: in a storm, repeats it as long as the response says that nothing was changed and
-    /// when to try again.
-    pub async fn send_patiently(&self, request: HttpRequest) -> HttpResponse {
-        for _ in 0..MOST_REPETITIONS {
+    /// Sends a request. In a storm, retries it while the response is 429 `too_many_concurrent_writes` or 503 `unavailable`,
+    /// as a client does, but at once. A storm loses no response, so these mean that nothing was changed, unless the machine
+    /// is so busy that a request exceeds its time limit.
+    pub async fn send_with_retries(&self, request: HttpRequest) -> HttpResponse {
+        for _ in 0..MAX_ATTEMPTS {
             let response = self.send(request.clone()).await;
             let code = response.json()["code"].clone();
             let is_temporary = code == "too_many_concurrent_writes" || code == "unavailable";
@@ -237,7 +238,7 @@ impl TestApp {
             }
             assert!(response.header("retry-after").is_some(), "{response:?}");
         }
-        panic!("{MOST_REPETITIONS} attempts to send {request:?} failed")
+        panic!("{MAX_ATTEMPTS} attempts to send {request:?} failed")
     }
 
     /// Returns the operation of a request, and the event that the gateway makes of it.

@@ -18,7 +18,7 @@ fn main() -> io::Result<()> {
     for operation in OPERATIONS {
         let source = format!("../../functions/{operation}/main.rs");
         println!("cargo::rerun-if-changed={source}");
-        // `include!` refuses the documentation of a module.
+        // `include!` does not accept inner doc comments.
         let program = fs::read_to_string(source)?;
         let items: Vec<&str> = program.lines().filter(|line| !line.starts_with("//!")).collect();
         fs::write(out.join(format!("{operation}.rs")), items.join("\n"))?;

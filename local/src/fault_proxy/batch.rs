@@ -16,7 +16,8 @@ pub struct Split {
 }
 
 impl Split {
-    /// Divides a request: the keys at positions that are `processed`, counted over all its tables, and the others.
+    /// Splits a request into the keys that are processed and the others. `processed` has one value for each key, in the
+    /// order of the tables and their keys.
     pub fn new(body: &Value, processed: &[bool]) -> Self {
         let mut request = body.clone();
         request["RequestItems"] = part(&body["RequestItems"], processed, true);

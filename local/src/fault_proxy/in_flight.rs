@@ -28,7 +28,7 @@ struct Transaction {
     items: Vec<Item>,
 }
 
-/// A transaction that is in flight until this is dropped.
+/// A guard that keeps a transaction in flight until it is dropped.
 #[derive(Debug)]
 pub struct Flight {
     all: InFlight,

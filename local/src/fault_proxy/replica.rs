@@ -18,8 +18,8 @@ use crate::{
     template::TableDefinition,
 };
 
-/// A copy of the database that shows each write only after a while. Each item has a time of its own, between none and the
-/// longest, so that a later write can appear before an earlier one, except to the same item.
+/// A copy of the database that shows each write only after a while. Each item has its own lag, from zero to the
+/// longest, so writes to different items can appear out of order, but writes to one item cannot.
 pub struct Replica {
     original: Database,
     copy: EmbeddedDatabase,
@@ -51,7 +51,7 @@ impl Replica {
         Ok(Self { original: original.engine().clone(), copy, longest_lag, pending: Mutex::default() })
     }
 
-    /// Notes that a write to an item has been carried out, which the copy shows later.
+    /// Records that a write to an item has been carried out, so that the copy shows it later.
     pub fn note(&self, item: Item) -> Result<()> {
         // The lock keeps the images of an item in the order of its writes.
         let mut pending = lock(&self.pending);
@@ -60,7 +60,7 @@ impl Replica {
         Ok(())
     }
 
-    /// Shows an item as it is now.
+    /// Shows the current state of an item.
     pub fn show(&self, item: Item) -> Result<()> {
         let mut pending = lock(&self.pending);
         pending.retain(|change| change.item != item);
@@ -91,7 +91,7 @@ impl Replica {
         }
     }
 
-    /// Returns how long the writes to an item stay hidden. It never changes, so they appear in their order.
+    /// Returns how long the writes to an item stay hidden. The lag of an item never changes, so its writes appear in order.
     fn lag_of(&self, item: &Item) -> Duration {
         let mut hasher = DefaultHasher::new();
         item.hash(&mut hasher);

@@ -118,7 +118,7 @@ async fn handle(
 
     let weather = lock(&state).weather.clone();
     let forwarding = forward(Request::from_parts(head, body), Arc::clone(&call), database, endpoint, weather);
-    // A task of its own, because the database carries out a request even if the caller dies meanwhile.
+    // In its own task, because DynamoDB carries out a request even if the caller dies before the response.
     let response = tokio::spawn(forwarding).await??;
     if matches!(fault, Some(Fault::LoseResponse)) {
         bail!("the response is lost");
@@ -126,7 +126,7 @@ async fn handle(
     Ok(response)
 }
 
-/// Has the database carry out a request, as far as the weather permits, and completes its record.
+/// Forwards a request to the database if the weather permits, completes its record and returns the response.
 async fn forward(
     request: Request<Bytes>,
     call: Arc<Mutex<RecordedCall>>,

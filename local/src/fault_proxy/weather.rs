@@ -24,13 +24,12 @@ use super::{
 };
 use crate::{database::EmbeddedDatabase, observed::lock, template::TableDefinition};
 
-/// The behavior of `DynamoDB` toward all requests. It depends on the number and the times of the requests, and never on
-/// chance.
+/// The load of `DynamoDB` that the proxy simulates for all requests.
 ///
-/// Conflicts follow the developer guide, [Transaction conflict handling]. A `PutItem`, `UpdateItem` or `DeleteItem` is
-/// rejected while a `TransactWriteItems` that includes its item is in flight, and so is another `TransactWriteItems` that
-/// includes one of its items, also as a `ConditionCheck`. Reads never conflict with it. The functions make no
-/// `TransactGetItems` and no `BatchWriteItem`, so these have no rules here.
+/// Conflicts follow [Transaction conflict handling] in the developer guide. While a `TransactWriteItems` is in flight,
+/// `DynamoDB` rejects each `PutItem`, `UpdateItem` and `DeleteItem` of one of its items, and each other
+/// `TransactWriteItems` that writes or checks one of them. Reads never conflict. There are no rules for `TransactGetItems`
+/// and `BatchWriteItem`, because the functions do not use them.
 ///
 /// [Transaction conflict handling]: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +38,8 @@ pub struct Weather {
     pub transaction_time: Duration,
     /// The longest time for which a write is hidden from eventually consistent reads, such as all reads of an index.
     pub longest_lag: Duration,
-    /// Every so many requests that name an item by its key, one is throttled; `None` for never. The items of a transaction
-    /// have the reason `ThrottlingError`, and the keys of a `BatchGetItem` stay unprocessed.
+    /// With `Some(n)`, every nth request that names an item by its key is throttled; with `None`, none is. A throttled item
+    /// cancels its transaction with the reason `ThrottlingError`, and stays unprocessed in a `BatchGetItem`.
     pub throttled: Option<NonZero<u32>>,
     /// Whether every other `BatchGetItem` with several keys processes only the first half.
     pub splits_batches: bool,
@@ -67,7 +66,7 @@ pub struct CurrentWeather {
     replica: Replica,
 }
 
-/// A request that the weather lets through.
+/// How to forward a request that the weather lets through.
 #[derive(Debug, Default)]
 pub struct Passage {
     /// The address of the database that responds instead of the usual one.
@@ -94,7 +93,7 @@ impl CurrentWeather {
         })
     }
 
-    /// Returns when a request may reach the database, or the fault that it meets instead.
+    /// Waits until a request may reach the database, and returns how to forward it, or the fault to respond with instead.
     pub async fn let_through(&self, call: &RecordedCall) -> Result<Result<Passage, Fault>> {
         let token = call.body["ClientRequestToken"].as_str();
         if token.is_some_and(|token| self.in_flight.is_committed(token)) {
@@ -132,7 +131,7 @@ impl CurrentWeather {
         Ok(Ok(Passage { endpoint, split, _flight: flight }))
     }
 
-    /// Notes that the database has carried out a request.
+    /// Records that the database has carried out a request.
     pub fn carried_out(&self, call: &RecordedCall) -> Result<()> {
         let is_write =
             ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"].contains(&&*call.operation);
@@ -145,7 +144,7 @@ impl CurrentWeather {
         Ok(())
     }
 
-    /// Lets all reads show an item as it is now.
+    /// Makes eventually consistent reads show the current state of an item.
     pub fn show(&self, table: &str, key: Value) -> Result<()> {
         self.replica.show(Item { table: table.to_owned(), key })
     }

@@ -58,9 +58,9 @@ where
 {
     fn from(error: SdkError<E>) -> Self {
         if error.as_service_error().and_then(E::code) == Some(retry::CONFLICT_OF_A_SINGLE_WRITE) {
-            // The single writes of handlers that can conflict with a transaction are to a user or a movie, which only
-            // requests of one user write to, or to a counter, whose errors are of a shared item. Functions without a route
-            // only log their conflicts.
+            // Of the single writes in handlers, only those to users, movies and the strict counters of password attempts
+            // can conflict with a transaction. Only requests of one user write to a user or a movie; the writes to the
+            // counters use `of_shared_item` instead. Functions without a route only log conflicts.
             return Self::Contended { cause: error.into() };
         }
         Self::of_shared_item(error)
@@ -68,8 +68,8 @@ where
 }
 
 impl StoreError {
-    /// Returns the error of a write to an item that is not one user's own, such as a counter of failed logins: then a
-    /// conflict is not between the user's own writes, and the same request may succeed later.
+    /// Converts an error without attributing a conflict to one user: a conflict is [`Self::Unavailable`], not
+    /// [`Self::Contended`]. For writes to items that requests of several users share, such as a counter of failed logins.
     pub(super) fn of_shared_item<E>(error: SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_may_pass_is_unavailable() {
+    fn a_transient_error_is_unavailable() {
         let lost = ConnectorError::io("the connection was closed".into());
         for error in [
             Error::timeout_error("slow"),
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_lasts_is_refused() {
+    fn a_permanent_error_is_refused() {
         for error in [
             Error::construction_failure("no table"),
             Error::dispatch_failure(ConnectorError::user("no address".into())),
@@ -198,6 +198,7 @@ mod tests {
         let error = StoreError::from(service("TransactionConflictException", 400));
         assert!(matches!(error, StoreError::Contended { .. }), "{error:?}");
     }
+
     /// Returns the error of a transaction with these codes. Its first item is one that only one user writes.
     fn canceled(codes: &[&str]) -> Option<StoreError> {
         let reasons = codes.iter().map(|code| CancellationReason::builder().code(*code).build()).collect();

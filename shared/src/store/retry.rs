@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outcome_is_not_retried() {
+    fn a_permanent_failure_is_not_retried() {
         assert!(!is_retried_with(&["ConditionalCheckFailed", "TransactionConflict"]));
         assert!(!is_retried_with(&["None", "ValidationError"]));
     }

@@ -210,7 +210,7 @@ async fn an_order_explains_what_clients_see_of_accounts() {
             join_all(clients.map(async |(client, intentions)| {
                 for intention in intentions {
                     let operation = operation(&intention, tokens_of);
-                    let sending = async { outcome(&app.send_patiently(request(&operation, email)).await) };
+                    let sending = async { outcome(&app.send_with_retries(request(&operation, email)).await) };
                     if let Outcome::Token(token) = history_of.record(client, operation.clone(), sending).await
                     {
                         tokens_of.borrow_mut().push(token);

@@ -196,7 +196,7 @@ async fn an_order_explains_what_clients_see_of_movies() {
             join_all(clients.map(async |(client, intentions)| {
                 for intention in intentions {
                     let operation = operation(&intention, seen_of, &round.to_string());
-                    let sending = async { outcome(&app.send_patiently(request(&operation, ann)).await) };
+                    let sending = async { outcome(&app.send_with_retries(request(&operation, ann)).await) };
                     seen_of.add(&history_of.record(client, operation.clone(), sending).await);
                 }
             }))

@@ -21,74 +21,76 @@ use crate::{
     weather::in_every_weather,
 };
 
-/// How many movies Ann has, and the least and the most requests before a kill, out of about 600 or 150 in total.
+/// The number of Ann's movies, and the least and the most requests before a kill. In total, there are about 600 requests, or
+/// 150 in a storm.
 const SIZE: (usize, u64, u64) = (10_000, 70, 115);
 const SIZE_IN_STORM: (usize, u64, u64) = (2_000, 15, 25);
 
 #[tokio::test]
 async fn ten_thousand_movies_are_purged_despite_killed_workers() {
     in_every_weather(1, async |app| {
-    let (movies, least, most) = if app.in_storm { SIZE_IN_STORM } else { SIZE };
-    let bob = app.create_user("bob").await;
-    create_movies(&app, &bob, 200).await;
-    let before = app.table_contents();
-    let (ann, cem) = (app.create_user("ann").await, app.create_user("cem").await);
-    create_movies(&app, &cem, 60).await;
-    create_movies(&app, &ann, movies).await;
-    request_deletion(&app, &ann).await;
-    request_deletion(&app, &cem).await;
+        let (movies, least, most) = if app.in_storm { SIZE_IN_STORM } else { SIZE };
+        let bob = app.create_user("bob").await;
+        create_movies(&app, &bob, 200).await;
+        let before = app.table_contents();
+        let (ann, cem) = (app.create_user("ann").await, app.create_user("cem").await);
+        create_movies(&app, &cem, 60).await;
+        create_movies(&app, &ann, movies).await;
+        request_deletion(&app, &ann).await;
+        request_deletion(&app, &cem).await;
 
-    let mut random = Random::new();
-    let mut points = Vec::new();
-    for kill in 0..5 {
-        let point = least + random.below(most - least);
-        // At every second kill, the last request succeeded, but its response is lost.
-        kill_at(&app, point, kill % 2 == 1).await;
-        let left = user_item(&app, &ann).expect("Ann still exists")["movie_count"]["N"].clone();
-        points.push(format!("{point} requests, {} left", left.as_str().expect("a number")));
-        // One kill of each kind is checked. The check reads all tables, which takes long while there are many movies.
-        if kill >= 3 {
-            assert_consistent(&app);
+        let mut random = Random::new();
+        let mut points = Vec::new();
+        for kill in 0..5 {
+            let point = least + random.below(most - least);
+            // At every second kill, the last request succeeded, but its response is lost.
+            kill_at(&app, point, kill % 2 == 1).await;
+            let left = user_item(&app, &ann).expect("Ann still exists")["movie_count"]["N"].clone();
+            points.push(format!("{point} requests, {} left", left.as_str().expect("a number")));
+            // One kill of each kind is checked. The check reads all tables, which takes long while there are many movies.
+            if kill >= 3 {
+                assert_consistent(&app);
+            }
+            // A run that is out of time does the same, so that there are more records.
+            retrigger(&app, &ann.id);
         }
-        // A run that is out of time does the same, so that there are more records.
-        retrigger(&app, &ann.id);
-    }
-    println!("killed five times, after {}", points.join("; "));
+        println!("killed five times, after {}", points.join("; "));
 
-    let records = stream(&app);
-    assert_eq!(records.len(), 7);
-    let mut deliveries: Vec<&Value> = records.iter().chain(&records).collect();
-    for last in (1..deliveries.len()).rev() {
-        deliveries.swap(last, usize::try_from(random.below(last as u64 + 1)).expect("a position"));
-    }
-    app.start_many(PURGE, 3).await;
-    let mut times = 0;
-    while !deliveries.is_empty() {
-        times += 1;
-        assert!(times <= DELIVERIES, "given up: {:#?}", app.logs());
-        let batches = join_all(deliveries.chunks(3).map(|batch| deliver(&app, batch))).await;
-        let failed: Vec<String> = batches.into_iter().flatten().collect();
-        deliveries.retain(|record| failed.contains(&super::sequence_number(record)));
-    }
+        let records = stream(&app);
+        assert_eq!(records.len(), 7);
+        let mut deliveries: Vec<&Value> = records.iter().chain(&records).collect();
+        for last in (1..deliveries.len()).rev() {
+            deliveries.swap(last, usize::try_from(random.below(last as u64 + 1)).expect("a position"));
+        }
+        app.start_many(PURGE, 3).await;
+        let mut times = 0;
+        while !deliveries.is_empty() {
+            times += 1;
+            assert!(times <= DELIVERIES, "given up: {:#?}", app.logs());
+            let batches = join_all(deliveries.chunks(3).map(|batch| deliver(&app, batch))).await;
+            let failed: Vec<String> = batches.into_iter().flatten().collect();
+            deliveries.retain(|record| failed.contains(&super::sequence_number(record)));
+        }
 
-    assert_gone(&app, &ann);
-    assert_gone(&app, &cem);
-    assert_eq!(app.table_contents(), before, "Bob's data is unchanged");
-    assert_consistent(&app);
-    assert_eq!(app.count(MOVIES, ""), 400);
-    assert_eq!(app.sign_up(&ann.email).await.status, 200);
-    let calls = app.proxy.calls_of(PURGE);
-    let transactions = calls.iter().filter(|call| call.operation == "TransactWriteItems");
-    let (done, canceled): (Vec<_>, Vec<_>) = transactions.partition(|call| call.status == 200);
-    println!(
-        "{movies} and 60 movies with their claims: {} requests, {} transactions done ({} are needed, and 2 to \
-         end), {} canceled or cut off; every record delivered {} times; left: 0 movies, 0 claims, 0 users",
-        calls.len(),
-        done.len(),
-        movies.div_ceil(49) + 2,
-        canceled.len(),
-        1 + times,
-    );
+        assert_gone(&app, &ann);
+        assert_gone(&app, &cem);
+        assert_eq!(app.table_contents(), before, "Bob's data is unchanged");
+        assert_consistent(&app);
+        assert_eq!(app.count(MOVIES, ""), 400);
+        assert_eq!(app.sign_up(&ann.email).await.status, 200);
+        let calls = app.proxy.calls_of(PURGE);
+        let transactions = calls.iter().filter(|call| call.operation == "TransactWriteItems");
+        let (done, canceled): (Vec<_>, Vec<_>) = transactions.partition(|call| call.status == 200);
+        println!(
+            "{movies} and 60 movies with their claims: {} requests, {} transactions done \
+         ({} are needed, and 2 to end), {} canceled or cut off; every record delivered \
+         {} times; left: 0 movies, 0 claims, 0 users",
+            calls.len(),
+            done.len(),
+            movies.div_ceil(49) + 2,
+            canceled.len(),
+            1 + times,
+        );
     })
     .await;
 }

@@ -17,7 +17,7 @@ use local::{
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{PURGE, assert_gone, create_movies, deliver_patiently, name_of, request_deletion};
+use super::{PURGE, assert_gone, create_movies, deliver_with_retries, name_of, request_deletion};
 use crate::{
     consistency::assert_consistent,
     test_app::{MOVIES, TestApp, TestUser, delete, movie, post, put},
@@ -53,7 +53,7 @@ async fn writes_delayed_to_any_step_leave_nothing_behind() {
             let sending = async {
                 let responses = join_all(attempts(&app, &ann).into_iter().map(|(kind, request)| {
                     let app = &app;
-                    async move { (kind, app.send_patiently(request).await) }
+                    async move { (kind, app.send_with_retries(request).await) }
                 }));
                 let responses = responses.await;
                 done.send_replace(true);
@@ -65,7 +65,7 @@ async fn writes_delayed_to_any_step_leave_nothing_behind() {
                 all_done.wait_for(|done| *done).await.expect("the responses come");
                 let mut taken = Vec::new();
                 for request in reuses(&bob, &ann) {
-                    taken.push(app.send_patiently(request).await);
+                    taken.push(app.send_with_retries(request).await);
                 }
                 taken
             };
@@ -151,7 +151,8 @@ async fn race(
     ann: &TestUser,
     number: usize,
 ) -> Vec<(&'static str, HttpResponse)> {
-    let send = |kind, request| async move { Some((kind, app.send_patiently(request).await)) }.boxed_local();
+    let send =
+        |kind, request| async move { Some((kind, app.send_with_retries(request).await)) }.boxed_local();
     let mut all: Vec<LocalBoxFuture<'_, Option<(&'static str, HttpResponse)>>> = Vec::new();
     for (kind, request) in attempts(app, ann) {
         // The kinds alternate.
@@ -163,7 +164,7 @@ async fn race(
     }
     let deleting = async {
         let record = request_deletion(app, ann).await;
-        deliver_patiently(app, &record).await;
+        deliver_with_retries(app, &record).await;
         None
     };
     all.insert(number % WRITES, deleting.boxed_local());
@@ -177,7 +178,7 @@ async fn delete_and_release_at(
     step: usize,
     release: impl Future<Output = Vec<HttpResponse>>,
 ) -> Vec<HttpResponse> {
-    let purge = async |record: &Value| deliver_patiently(app, record).await;
+    let purge = async |record: &Value| deliver_with_retries(app, record).await;
     match step {
         0 => {
             let taken = release.await;

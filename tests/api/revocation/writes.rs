@@ -44,7 +44,7 @@ async fn a_movie_write_in_flight_is_refused_when_its_session_ends() {
 
 /// An update with a name reads the session together with the movie, and its writes have no condition on the session.
 #[tokio::test]
-async fn an_ended_session_renames_no_movie() {
+async fn an_ended_session_cannot_rename_a_movie() {
     let app = TestApp::start().await;
     for ending in ENDINGS {
         let owner = app.create_owner(ending.operation()).await;

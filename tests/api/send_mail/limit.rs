@@ -69,8 +69,8 @@ async fn retries_do_not_use_up_the_limit() {
     assert_eq!((app.mails_to(&ann.email).len(), counted(&app, &ann)), (3, vec!["3".to_owned()]));
 }
 
-/// The stream and the schedule can process one mail at the same time. This one reaches the limit, so the run that is second
-/// finds both that the mail is counted and that no other may be.
+/// The stream and the schedule can process one mail at the same time. This mail reaches the limit, so the second run finds
+/// both that the mail has already been counted and that the limit is reached.
 #[tokio::test]
 async fn two_runs_count_a_mail_once() {
     early_in_the_hour().await;

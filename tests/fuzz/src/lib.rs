@@ -1,4 +1,4 @@
-//! What several fuzz targets use.
+//! Helpers that several fuzz targets share.
 
 mod runtime_api;
 

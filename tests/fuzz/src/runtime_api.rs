@@ -80,7 +80,7 @@ impl RuntimeApi {
                 thread::spawn(move || answer(&connection, &queue, &finished));
             }
         });
-        // libFuzzer's hook ends the process. The functions catch a panic, and the outcome shows it.
+        // libFuzzer's hook ends the process. The runtime catches a panic of the function, and the outcome shows it.
         let end_process = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
             if thread::current().name() != Some(FUNCTION) {
@@ -100,7 +100,13 @@ impl RuntimeApi {
     #[expect(clippy::missing_panics_doc, reason = "a function that never responds is a finding")]
     pub fn invoke(&self, event: &[u8]) -> Outcome {
         self.events.send(event.to_vec()).expect("the server runs");
-        self.outcomes.recv_timeout(TIMEOUT).expect("the function responds in time")
+        let outcome = self.outcomes.recv_timeout(TIMEOUT).expect("the function responds in time");
+        if let Outcome::Error(error) = &outcome {
+            // The runtime catches a panic and reports it with this text.
+            let error = String::from_utf8_lossy(error);
+            assert!(!error.contains("Lambda panicked"), "{error}");
+        }
+        outcome
     }
 }
 

@@ -76,11 +76,18 @@ fuzz_target!(|body: &[u8]| {
             continue;
         };
         let object = object.as_ref().expect("accepted, but not a JSON object");
-        assert!(object.keys().all(|name| members.contains(&name.as_str())), "an unknown member is accepted");
+        assert!(
+            object.keys().all(|name| members.contains(&name.as_str())),
+            "an unknown member must be refused"
+        );
         for (name, value) in object {
             assert_eq!(used(&meaning[name], name), used(value, name), "{name} is not used as it was sent");
         }
-        assert_eq!(check_written_anew(read, object), Ok(meaning.clone()), "the spelling of JSON matters");
+        assert_eq!(
+            check_written_anew(read, object),
+            Ok(meaning.clone()),
+            "the spelling of JSON must not matter"
+        );
         check_additions(read, body, object);
     }
 });
@@ -110,11 +117,11 @@ fn check_written_anew(read: Read, object: &Map<String, Value>) -> Result<Value, 
     let verdicts = [serde_json::to_vec(object), serde_json::to_vec_pretty(object)]
         .map(|text| verdict(read, &text.expect("JSON")));
     for verdict in &verdicts {
-        assert_ne!(verdict.as_ref().err(), Some(&"malformed_json"), "a JSON object is malformed");
+        assert_ne!(verdict.as_ref().err(), Some(&"malformed_json"), "a JSON object must not be malformed");
     }
     let [compact, pretty] = verdicts;
     if pretty != Err("payload_too_large") {
-        assert_eq!(compact, pretty, "white space matters");
+        assert_eq!(compact, pretty, "white space must not matter");
     }
     compact
 }

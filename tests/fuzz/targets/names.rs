@@ -17,7 +17,7 @@ fn check_name(text: &str) {
     let Ok(name) = MovieName::try_from(text.to_owned()) else { return };
     let (shown, key) = (name.as_str(), name.key());
     check_text(shown, 200);
-    assert!(is_nfc(shown), "the name is in NFC");
+    assert!(is_nfc(shown), "the name must be in NFC");
     assert!(text.trim().nfc().eq(shown.chars()), "only the form changes");
     assert!((1..=1000).contains(&key.len()), "the canonical name has 1 to 1,000 bytes");
     assert!(key.chars().eq(key.nfkc()), "the canonical name is in NFKC");
@@ -31,7 +31,7 @@ fn check_name(text: &str) {
     for spelling in [
         shown.to_ascii_uppercase(),
         shown.to_ascii_lowercase(),
-        shown.chars().map(wide).collect(),
+        shown.chars().map(fullwidth).collect(),
         shown.nfd().collect(),
         format!("\u{3000}{} ", shown.replace(' ', " \u{a0}")),
     ] {
@@ -51,7 +51,10 @@ fn check_prefix(text: &str) {
         assert_eq!(again.as_ref(), Ok(prefix), "a prefix that was accepted is accepted again");
     }
     let Ok(name) = MovieName::try_from(text.to_owned()) else {
-        assert!(prefix.is_err() || prefix.is_ok_and(|prefix| !prefix.can_match()), "no name, but a prefix");
+        assert!(
+            prefix.is_err() || prefix.is_ok_and(|prefix| !prefix.can_match()),
+            "a text that is no name must not be a prefix of one"
+        );
         return;
     };
     assert_eq!(prefix.map(|prefix| prefix.key().to_owned()).ok().as_deref(), Some(name.key()));
@@ -84,13 +87,13 @@ fn check_list(text: &str) {
 /// Checks what holds for every text that clients see.
 fn check_text(text: &str, characters: usize) {
     assert!((1..=characters).contains(&text.chars().count()), "the number of characters");
-    assert_eq!(text.trim(), text, "the text is trimmed");
+    assert_eq!(text.trim(), text, "the text must be trimmed");
     let reorders = |character| matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     assert!(!text.chars().any(|character| character.is_control() || reorders(character)));
 }
 
-/// Returns the wide form of a character of ASCII.
-fn wide(character: char) -> char {
+/// Returns the fullwidth form of an ASCII character.
+fn fullwidth(character: char) -> char {
     match character {
         '!'..='~' => char::from_u32(u32::from(character) + 0xfee0).unwrap_or(character),
         _ => character,

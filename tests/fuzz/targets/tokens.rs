@@ -1,5 +1,5 @@
-//! Access tokens with signatures of our own, so that the header and the claims are reached: accepted is what this system
-//! issues, and nothing else.
+//! Checks that the verification of access tokens accepts what this system issues, and nothing else. The target signs its
+//! inputs, because the header and the claims would otherwise never be checked.
 
 #![no_main]
 

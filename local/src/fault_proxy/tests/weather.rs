@@ -141,14 +141,24 @@ async fn conflicts_end_with_the_transaction() {
 #[tokio::test]
 async fn a_transaction_is_carried_out_although_its_sender_died() {
     let (database, proxy) = start_in(Weather { transaction_time: Duration::from_millis(50), ..CALM }).await;
-    let proxy = Arc::new(proxy);
-    start_transaction(&proxy).await.abort();
+    let sending = send(&proxy, "signup", "TransactWriteItems", transaction());
+    let arrived = async {
+        while proxy.calls().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    // Drops the request as soon as it has arrived.
+    tokio::select! {
+        response = sending => panic!("the sender did not die: {response:?}"),
+        () = arrived => {}
+    }
     let carrying_out = async {
         while proxy.calls()[0].status == 0 {
             tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(10), carrying_out).await.expect("it is carried out");
+    assert_eq!(proxy.calls()[0].status, 200);
     assert_eq!(database.items("UsersTable").expect("items").len(), 1);
 }
 
