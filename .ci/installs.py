@@ -24,7 +24,7 @@ INSTALLS = {
 }
 # Other commands that bring code into a job: our own scripts that install, other tools, and downloads into files.
 DOWNLOADS = (
-    r"\.ci/(venv|lock|run|npm|swagger_ui|fuzz|mutants)\b|tests/deploy/(run|real-account)\b|\brustup\b|\bcargo (install|build|run|lambda)\b"
+    r"\.ci/(cargo_tool|venv|lock|run|npm|swagger_ui|fuzz|mutants)\b|tests/deploy/(run|real-account)\b|\brustup\b|\bcargo (install|build|run|lambda)\b"
     r"|\bapt(-get)?\b|\bgit clone\b|\bgh (run|release) download\b|\bdocker\b|\bwget\b"
     r"|\bcurl\b.* (-o|-O|--output|--remote-name)\b|\bsam build\b"
 )
