@@ -122,20 +122,17 @@ fn random<Values: Strategy>(runner: &mut TestRunner, values: &Values) -> Values:
 }
 
 /// Injects faults into a few requests of every other round, but not in a storm: there, clients retry requests, and after a
-/// lost response a client could not know whether the first attempt took effect.
-fn change_faults(app: &TestApp, round: usize) {
+/// lost response a client could not know whether the first attempt took effect. `lost` are the rules for lost responses.
+fn change_faults(app: &TestApp, round: usize, lost: [Rule; 2]) {
     app.proxy.clear_rules();
     if app.in_storm || round.is_multiple_of(2) {
         return;
     }
-    for (number, fault) in [Fault::Throttle, Fault::ServerError].into_iter().enumerate() {
-        app.proxy.inject(Rule::once(fault).after((round * 7 + number * 5) % 31));
+    for rule in lost {
+        app.proxy.inject(rule);
     }
-    // Only of transactions, which have a client request token. An update of a movie without one that was carried out, and is
-    // repeated after another client has deleted the movie, gets 404: no order of atomic operations explains that.
-    for number in 0..2 {
-        let lost = Rule::once(Fault::LoseResponse).on("TransactWriteItems");
-        app.proxy.inject(lost.after((round + number * 3) % 8));
+    for (number, fault) in [Fault::Throttle, Fault::ServerError].into_iter().enumerate() {
+        app.proxy.inject(Rule::once(fault).after((round * 7 + number * 10 + 5) % 31));
     }
     // Only writes conflict.
     for (number, write) in ["TransactWriteItems", "UpdateItem", "PutItem"].into_iter().enumerate() {

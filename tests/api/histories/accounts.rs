@@ -3,7 +3,10 @@
 use std::{cell::RefCell, collections::BTreeSet};
 
 use futures_util::future::join_all;
-use local::gateway::{HttpRequest, HttpResponse};
+use local::{
+    fault_proxy::{Fault, Rule},
+    gateway::{HttpRequest, HttpResponse},
+};
 use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestRunner};
 use serde_json::json;
 
@@ -201,7 +204,8 @@ async fn an_order_explains_what_clients_see_of_accounts() {
         let mut runner = TestRunner::deterministic();
         let intentions = vec(vec(intention(), REQUESTS), CLIENTS);
         for round in 0..rounds(&app) {
-            change_faults(&app, round);
+            let lost = [0, 10].map(|later| Rule::once(Fault::LoseResponse).after((round * 7 + later) % 31));
+            change_faults(&app, round, lost);
             app.reset_password_attempts();
             let email = &format!("ann{round}@example.com");
             let (history, tokens) = (History::<Account>::new(), RefCell::default());

@@ -3,7 +3,10 @@
 use std::{cell::RefCell, collections::BTreeMap};
 
 use futures_util::future::join_all;
-use local::gateway::{HttpRequest, HttpResponse};
+use local::{
+    fault_proxy::{Fault, Rule},
+    gateway::{HttpRequest, HttpResponse},
+};
 use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestRunner};
 use serde_json::{Value, json};
 
@@ -189,7 +192,11 @@ async fn an_order_explains_what_clients_see_of_movies() {
         let mut runner = TestRunner::deterministic();
         let intentions = vec(vec(intention(), REQUESTS), CLIENTS);
         for round in 0..rounds(&app) {
-            change_faults(&app, round);
+            // Not of `UpdateItem`, which has no client request token: if it was carried out and is repeated after another
+            // client has deleted the movie, the response is 404, which no order of atomic operations explains.
+            let lost = |after| Rule::once(Fault::LoseResponse).on("TransactWriteItems").after(after % 8);
+            let lost = [lost(round), lost(round + 3)];
+            change_faults(&app, round, lost);
             let (history, seen) = (History::<Bag>::new(), Seen::default());
             let (history_of, seen_of, app, ann) = (&history, &seen, &app, &ann);
             let clients = random(&mut runner, &intentions).into_iter().enumerate();
