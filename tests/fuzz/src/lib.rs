@@ -2,11 +2,15 @@
 
 mod runtime_api;
 
-pub use runtime_api::{Outcome, RuntimeApi, ensure_own_process};
+pub use runtime_api::{Outcome, RuntimeApi, ensure_function_environment};
 use shared::{
     http::{Body, Request},
     model::Timestamp,
 };
+use uuid::Uuid;
+
+/// The version of a movie that the seeds list as an entity tag.
+pub const VERSION: Uuid = Uuid::from_u128(0x019a_4c5e_7a31_7c08_b5d2_6f0e_9d3a_41c7);
 
 /// Returns the time at which the targets run, which is the same in every run.
 #[must_use]

@@ -28,10 +28,10 @@ const FUNCTION: &str = "function";
 /// How long an event may take. Nothing that a target runs waits for anything.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Replaces this process by one with the environment of a function, unless it has one. The environment of a process cannot
-/// be changed safely once it runs.
+/// Replaces this process with one that has the environment of a function, unless it has that environment. The environment of
+/// a process cannot be changed safely once it runs.
 #[expect(clippy::missing_panics_doc, reason = "the target cannot run then")]
-pub fn ensure_own_process() {
+pub fn ensure_function_environment() {
     let id = process::id().to_string();
     if env::var(SERVER).as_deref() == Ok(&id) {
         return;
@@ -68,7 +68,7 @@ impl RuntimeApi {
     /// Starts a function: a call of `serve` handles events until the process ends.
     #[expect(clippy::missing_panics_doc, reason = "the target cannot run then")]
     pub fn start<Serving: Future>(serve: impl FnOnce() -> Serving + Send + 'static) -> Self {
-        let address = env::var(ADDRESS).expect("an address: the target calls ensure_own_process");
+        let address = env::var(ADDRESS).expect("an address: the target calls ensure_function_environment");
         let listener = TcpListener::bind(address).expect("the port is free");
         let (events, queue) = mpsc::channel();
         let (finished, outcomes) = mpsc::channel();

@@ -1,5 +1,5 @@
-//! JSON bodies of the operations, read as the functions read them: strict JSON, exactly the known members, and documented
-//! errors for everything else.
+//! Checks that the operations accept only strict JSON with exactly the known members, and return documented errors for
+//! everything else. The bodies are read as the functions read them.
 
 #![no_main]
 
@@ -7,11 +7,12 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
 use shared::{
     http::{ApiError, Body, Request},
-    model::SubmittedEmail,
+    model::{SubmittedEmail, SubmittedResetToken},
 };
 use unicode_normalization::UnicodeNormalization as _;
 
-/// Includes the program of an operation, and returns what its request type accepts as JSON.
+/// Includes the program of an operation, and defines `read`, which reads a body as its request type and returns the values as
+/// JSON.
 macro_rules! operation {
     ($module:ident, $file:literal, $type:ident, $request:ident => $meaning:expr) => {
         mod $module {
@@ -40,7 +41,7 @@ operation!(forgot_password, "forgot-password", ForgotPasswordRequest, request =>
     "email": request.email.as_str(),
 }));
 operation!(reset_password, "reset-password", ResetPasswordRequest, request => serde_json::json!({
-    "reset_token": request.reset_token.hash().is_some(), "password": request.password.expose(),
+    "reset_token": {"hash": request.reset_token.hash().map(|hash| hash.as_str().to_owned())}, "password": request.password.expose(),
 }));
 operation!(create_movie, "create-movie", CreateMovieRequest, request => serde_json::json!({
     "name": request.name.as_str(), "casts": request.casts.as_slice(), "genres": request.genres.as_slice(),
@@ -71,7 +72,7 @@ fuzz_target!(|body: &[u8]| {
     for (read, members) in OPERATIONS {
         let Ok(meaning) = verdict(read, body) else {
             if let Some(object) = &object {
-                let _ = check_written_anew(read, object);
+                let _ = check_reserialized(read, object);
             }
             continue;
         };
@@ -84,7 +85,7 @@ fuzz_target!(|body: &[u8]| {
             assert_eq!(used(&meaning[name], name), used(value, name), "{name} is not used as it was sent");
         }
         assert_eq!(
-            check_written_anew(read, object),
+            check_reserialized(read, object),
             Ok(meaning.clone()),
             "the spelling of JSON must not matter"
         );
@@ -112,8 +113,9 @@ fn verdict(read: Read, body: &[u8]) -> Result<Value, &'static str> {
     })
 }
 
-/// Checks that the JSON of an object is never malformed, and returns what it means.
-fn check_written_anew(read: Read, object: &Map<String, Value>) -> Result<Value, &'static str> {
+/// Serializes an object again, and checks that the result is never malformed and that white space does not matter. Returns
+/// what it means.
+fn check_reserialized(read: Read, object: &Map<String, Value>) -> Result<Value, &'static str> {
     let verdicts = [serde_json::to_vec(object), serde_json::to_vec_pretty(object)]
         .map(|text| verdict(read, &text.expect("JSON")));
     for verdict in &verdicts {
@@ -126,7 +128,7 @@ fn check_written_anew(read: Read, object: &Map<String, Value>) -> Result<Value, 
     compact
 }
 
-/// Checks that members which are added to an accepted body are refused.
+/// Checks that unknown members, repeated members and a second object are refused when they are added to an accepted body.
 fn check_additions(read: Read, body: &[u8], object: &Map<String, Value>) {
     let start = body.iter().position(|byte| *byte == b'{').expect("an object") + 1;
     let with = |member: &str| [&body[..start], member.as_bytes(), b",", &body[start..]].concat();
@@ -149,7 +151,7 @@ fn check_additions(read: Read, body: &[u8], object: &Map<String, Value>) {
     assert_eq!(verdict(read, &after), Err("malformed_json"), "a second object");
 }
 
-/// Returns the form of a member's value that does not depend on how it was spelled.
+/// Normalizes the value of a member, so that all spellings of it are equal.
 fn used(value: &Value, name: &str) -> Value {
     match (name, value) {
         // A login compares the canonical form.
@@ -162,7 +164,10 @@ fn used(value: &Value, name: &str) -> Value {
             texts.iter().map(|text| text.as_str().expect("a text in a list").trim()).collect()
         }
         // Not every text is a token, but every text is accepted and then refused as unknown.
-        ("reset_token", _) => Value::Null,
+        ("reset_token", Value::String(text)) => {
+            let token = SubmittedResetToken::try_from(text.clone()).expect("a short text");
+            json!({"hash": token.hash().map(|hash| hash.as_str().to_owned())})
+        }
         _ => value.clone(),
     }
 }

@@ -1,4 +1,4 @@
-//! Cursors of `GET /api/movies`: a cursor has one spelling, works with its own filter, and names a position in its list.
+//! Checks the cursors of `GET /api/movies`: each position has one encoding, which works only with its own filter.
 
 #![no_main]
 
@@ -57,8 +57,8 @@ fn check_position(key: &[u8], name_key: &[u8], filter: &MovieFilter) {
         if mark(&other) == mark(filter) {
             continue;
         }
-        assert_eq!(Cursor::decode(&text, &other), None, "another list refuses the cursor");
-        assert_ne!(cursor.encode(&other), text, "another list has another cursor");
+        assert_eq!(Cursor::decode(&text, &other), None, "another list must refuse the cursor");
+        assert_ne!(cursor.encode(&other), text, "another list must have another cursor");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Emails: which texts are addresses, and their canonical form.
+//! Checks which texts are email addresses, and their canonical form.
 
 #![no_main]
 

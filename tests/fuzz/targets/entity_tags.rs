@@ -1,16 +1,14 @@
-//! The headers `if-match` and `if-none-match`: the grammar of RFC 9110, section 8.8.3, and the comparisons of section 13.
+//! Checks how `if-match` and `if-none-match` are read: the grammar of RFC 9110, section 8.8.3, and the comparisons of section
+//! 13.
 
 #![no_main]
 
-use fuzz::request;
+use fuzz::{VERSION, request};
 use libfuzzer_sys::fuzz_target;
 use shared::http::{EntityTag, if_match, if_none_match};
 use uuid::Uuid;
 
-/// A version that the seeds list.
-const VERSION: Uuid = Uuid::from_u128(0x019a_4c5e_7a31_7c08_b5d2_6f0e_9d3a_41c7);
-
-/// The most versions that a write is compared with.
+/// The most versions that `if-match` can list. Others are ignored.
 const MAX_VERSIONS: usize = 50;
 
 // Each line of the input is a header line.
@@ -42,7 +40,7 @@ fn check(lines: &[&[u8]]) {
     let listed = tags.iter().any(|tag| version(&tag.opaque) == Some(VERSION));
     assert_eq!(not_modified, listed, "if-none-match compares weakly");
 
-    // Each tag that can be a header value on its own has the same meaning there.
+    // A tag means the same in a header of its own.
     for tag in &tags {
         let text = [if tag.is_weak { b"W/\"".as_slice() } else { b"\"" }, &tag.opaque, b"\""].concat();
         let alone = fuzz::request([("if-none-match", text.as_slice())], b"");

@@ -1,5 +1,5 @@
-//! Events of API Gateway, through the entry of the functions with a route. No request gets a 5xx response, and a handler
-//! sees what the client sent.
+//! Checks that no request that API Gateway passes on gets a 5xx response, and that a handler sees what the client sent. The
+//! events go through the entry of the functions with a route.
 
 #![no_main]
 
@@ -11,7 +11,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::read::GzDecoder;
-use fuzz::{Outcome, RuntimeApi, ensure_own_process};
+use fuzz::{Outcome, RuntimeApi, VERSION, ensure_function_environment};
 use libfuzzer_sys::fuzz_target;
 use query::Query;
 use serde_json::{Value, json};
@@ -24,17 +24,14 @@ use uuid::Uuid;
 #[path = "../../../functions/list-movies/query.rs"]
 mod query;
 
-/// A version that the seeds list.
-const VERSION: Uuid = Uuid::from_u128(0x019a_4c5e_7a31_7c08_b5d2_6f0e_9d3a_41c7);
-
-/// The address of the client, which nothing that it sends changes.
+/// The address of the client. Nothing that it sends may change it.
 const SOURCE: &str = "203.0.113.7";
 
 static API: LazyLock<Mutex<RuntimeApi>> =
     LazyLock::new(|| Mutex::new(RuntimeApi::start(|| http::serve("fuzz", handle))));
 
 // The input is either an event or a request: a path with a query, the lines of headers, an empty line, and a body.
-fuzz_target!(init: ensure_own_process(), |input: &[u8]| {
+fuzz_target!(init: ensure_function_environment(), |input: &[u8]| {
     if input.starts_with(b"{") {
         check_event(input);
     } else {

@@ -1,5 +1,5 @@
-//! Names of movies, prefixes of names, and the texts of lists: bounds, and canonical forms that are the same for every
-//! spelling.
+//! Checks the names of movies, prefixes of names and the texts of lists: their bounds, and canonical forms that are the same
+//! for every spelling.
 
 #![no_main]
 

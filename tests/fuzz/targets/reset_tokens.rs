@@ -1,4 +1,4 @@
-//! Reset tokens: a token has one spelling, and every other text is none.
+//! Checks that a reset token has one encoding, and that every other text is refused.
 
 #![no_main]
 
@@ -14,7 +14,7 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(text) = str::from_utf8(data) {
         check(text);
     }
-    // Every 32 bytes make a token.
+    // Any 32 bytes are a token.
     let digest: [u8; 32] = Sha256::digest(data).into();
     check(&ResetToken::new(digest).expose());
 });

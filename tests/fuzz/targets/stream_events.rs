@@ -1,11 +1,11 @@
-//! Events of streams and schedules, through the entry of the functions without a route: each gets a response or is reported
-//! as an error, and the process goes on.
+//! Checks that each event of a stream or a schedule gets a response or is reported as an error, and that the process goes on.
+//! The events go through the entry of the functions without a route.
 
 #![no_main]
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use fuzz::{Outcome, RuntimeApi, ensure_own_process};
+use fuzz::{Outcome, RuntimeApi, ensure_function_environment};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 use shared::{
@@ -17,7 +17,7 @@ use uuid::Uuid;
 static API: LazyLock<Mutex<RuntimeApi>> =
     LazyLock::new(|| Mutex::new(RuntimeApi::start(|| serve_stream("purge-account", handle))));
 
-fuzz_target!(init: ensure_own_process(), |event: &[u8]| check(event));
+fuzz_target!(init: ensure_function_environment(), |event: &[u8]| check(event));
 
 /// Reports the records without a key, as the functions do.
 async fn handle(event: StreamEvent, _: Timestamp) -> Result<BatchReport, lambda_runtime::Error> {
@@ -37,7 +37,9 @@ fn check(event: &[u8]) {
         // Other JSON is not checked: serde also reads an array as a struct, so some arrays are events, too.
         return;
     };
-    let Outcome::Response(response) = outcome else { panic!("an object is not accepted: {outcome:?}") };
+    let Outcome::Response(response) = outcome else {
+        panic!("the function must accept an object: {outcome:?}")
+    };
     let records = event.get("Records").and_then(Value::as_array);
     let failed = records.into_iter().flatten().filter(|record| !has_key(record));
     let failures: Vec<Value> = failed

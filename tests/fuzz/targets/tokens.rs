@@ -62,7 +62,7 @@ fn check(header: &[u8], claims: &[u8], signer: &[u8]) {
         return;
     };
     let Ok(verified) = verified else {
-        assert!(!is_refused_anew(header, claims, secret), "refused, but this system issues it");
+        assert!(!is_refused_reserialized(header, claims, secret), "refused, but this system issues it");
         return;
     };
     let session = Session { user_id: verified.sub, epoch: verified.epoch, token_issued_at: verified.iat };
@@ -119,16 +119,17 @@ fn id(value: &Value) -> Option<Uuid> {
     Uuid::parse_str(value.as_str()?).ok()
 }
 
-/// Returns whether a token is refused that has exactly the members that this system writes, and is written as this system
-/// writes it. Others may be refused: they can repeat a member, or have one that a standard defines with another type.
-fn is_refused_anew(header: &[u8], claims: &[u8], secret: &str) -> bool {
-    let anew = |text: &[u8], names: &[&str]| {
+/// Returns whether a token with exactly the members that this system writes is refused even after it has been serialized
+/// again. Returns `false` for other tokens, which may be refused: they can repeat a member, or have one that a standard
+/// defines with another type.
+fn is_refused_reserialized(header: &[u8], claims: &[u8], secret: &str) -> bool {
+    let reserialized = |text: &[u8], names: &[&str]| {
         let object: Map<String, Value> = serde_json::from_slice(text).ok()?;
         let has_names = object.len() == names.len() && names.iter().all(|name| object.contains_key(*name));
         has_names.then(|| URL_SAFE_NO_PAD.encode(Value::Object(object).to_string()))
     };
-    let header = anew(header, &["alg", "kid", "typ"]);
-    let claims = anew(claims, &["aud", "epoch", "exp", "iat", "iss", "jti", "sub"]);
+    let header = reserialized(header, &["alg", "kid", "typ"]);
+    let claims = reserialized(claims, &["aud", "epoch", "exp", "iat", "iss", "jti", "sub"]);
     header.zip(claims).is_some_and(|(header, claims)| {
         let message = format!("{header}.{claims}");
         KEYS.verify(&format!("{message}.{}", signature(&message, secret)), now()).is_err()
