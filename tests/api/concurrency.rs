@@ -127,7 +127,7 @@ async fn a_write_that_conflicts_with_one_in_flight_is_retried() {
     assert_eq!(counts(&responses), BTreeMap::from([("200".to_owned(), 2)]));
     let calls = app.proxy.calls_of("create-movie");
     assert!(calls.iter().any(|call| call.status == 400), "the transactions must conflict");
-    // A client that repeats its request makes another transaction.
+    // A retry by a client, unlike one by the SDK, would have a client request token of its own.
     let transactions: BTreeSet<_> =
         calls.iter().filter_map(|call| call.body["ClientRequestToken"].as_str()).collect();
     assert_eq!(transactions.len(), 2, "the SDK repeats the transaction");

@@ -36,8 +36,8 @@ pub struct Flight {
 }
 
 impl InFlight {
-    /// Begins a transaction, or returns the error of one that conflicts: `TransactionConflict` for each item that is part
-    /// of another transaction in flight.
+    /// Begins a transaction. If it conflicts, returns the error instead, with the reason `TransactionConflict` for each item
+    /// that is part of another transaction in flight; if its client request token is in flight, `TransactionInProgress`.
     pub fn begin(&self, client_request_token: Option<&str>, items: &[Item]) -> Result<Flight, Fault> {
         let mut state = lock(&self.0);
         let is_known = |other: &Transaction| other.client_request_token.as_deref() == client_request_token;
@@ -56,13 +56,13 @@ impl InFlight {
         Ok(Flight { all: self.clone(), number })
     }
 
-    /// Notes that the transaction with this client request token was carried out.
+    /// Records that the transaction with this client request token was carried out.
     pub fn commit(&self, client_request_token: &str) {
         lock(&self.0).committed.insert(client_request_token.to_owned());
     }
 
-    /// Returns whether a transaction with this client request token was carried out. `DynamoDB` responds to a repetition
-    /// as to the first one, and does nothing that could conflict.
+    /// Returns whether a transaction with this client request token was carried out. `DynamoDB` responds to a retry
+    /// as to the original request and writes nothing, so the retry cannot conflict.
     pub fn is_committed(&self, client_request_token: &str) -> bool {
         lock(&self.0).committed.contains(client_request_token)
     }

@@ -253,7 +253,7 @@ mod tests {
     fn failures_are_forgotten_when_their_counter_expires() {
         assert_eq!(failures(Timestamp::EPOCH, now() + Duration::from_millis(1), [0, 0]), Ok(3));
         assert_eq!(failures(Timestamp::EPOCH, now(), [0, 0]), Ok(0));
-        // Even if the wait were longer.
+        // Even if the wait has not ended.
         assert_eq!(failures(now() + Duration::from_secs(9), now(), [0, 0]), Ok(0));
     }
 

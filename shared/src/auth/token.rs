@@ -253,8 +253,8 @@ fn signature_only() -> Validation {
 fn fault(error: &jsonwebtoken::errors::Error) -> TokenFault {
     match error.kind() {
         ErrorKind::InvalidSignature => TokenFault::Signature,
-        // The crate's enum is not exhaustive. Every other error means that the token is malformed: `verify` has compared the
-        // algorithm before, and an algorithm that the crate does not know makes the header unreadable.
+        // The crate's enum is not exhaustive. Every other error means that the token is malformed: `verify` has already
+        // checked the algorithm, and the crate cannot read a header with an algorithm that it does not know.
         _ => TokenFault::Malformed,
     }
 }

@@ -84,10 +84,10 @@ mod tests {
     }
 
     #[test]
-    fn the_list_never_exceeds_its_bound_not_even_by_its_commas() {
+    fn commas_count_toward_the_limit() {
         for length in 1..=100 {
             let json = serde_json::to_string(&faults_of(&"\u{1}".repeat(length))).expect("JSON");
-            // Without the two brackets, and with one comma too many.
+            // The limit counts a comma after each fault, also after the last one, but not the two brackets.
             assert!(json.len() - 1 <= MAX_JSON_BYTES, "{length}: {} bytes", json.len());
         }
     }

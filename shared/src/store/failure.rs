@@ -60,17 +60,17 @@ where
         if error.as_service_error().and_then(E::code) == Some(retry::CONFLICT_OF_A_SINGLE_WRITE) {
             // Of the single writes in handlers, only those to users, movies and the strict counters of password attempts
             // can conflict with a transaction. Only requests of one user write to a user or a movie; the writes to the
-            // counters use `of_shared_item` instead. Functions without a route only log conflicts.
+            // counters use `without_contention` instead. Functions without a route only log conflicts.
             return Self::Contended { cause: error.into() };
         }
-        Self::of_shared_item(error)
+        Self::without_contention(error)
     }
 }
 
 impl StoreError {
     /// Converts an error without attributing a conflict to one user: a conflict is [`Self::Unavailable`], not
     /// [`Self::Contended`]. For writes to items that requests of several users share, such as a counter of failed logins.
-    pub(super) fn of_shared_item<E>(error: SdkError<E>) -> Self
+    pub(super) fn without_contention<E>(error: SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {

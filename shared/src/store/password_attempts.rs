@@ -173,7 +173,7 @@ impl PasswordAttempts {
                 let ours = AttributeValue::S(next.last_attempt.to_string());
                 Ok(failed.item().and_then(|item| item.get("last_attempt")) == Some(&ours))
             }
-            _ => Err(StoreError::of_shared_item(error)),
+            _ => Err(StoreError::without_contention(error)),
         }
     }
 
@@ -183,7 +183,7 @@ impl PasswordAttempts {
     pub async fn clear(&self, name: &str) -> Result<(), StoreError> {
         let request =
             self.client.delete_item().table_name(&self.table).set_key(Some(item::key(name.to_owned())));
-        request.send().await.map(|_| ()).map_err(StoreError::of_shared_item)
+        request.send().await.map(|_| ()).map_err(StoreError::without_contention)
     }
 
     /// Returns the part of a transaction that deletes a strict counter. IAM: `DeleteItem`.

@@ -1,4 +1,4 @@
-//! Lasting faults: the operation gives up in time, and nothing has changed.
+//! Lasting faults: the operation gives up in time, and nothing has changed unless a response was lost first.
 
 use futures_util::future::{join, join_all};
 use local::fault_proxy::Fault;
@@ -48,7 +48,7 @@ async fn lasting_conflicts_with_oneself_are_429() {
     join_all(ends).await;
 }
 
-/// The write of details is no transaction, so the retries of one that was carried out can conflict like those of another.
+/// Details are not written in a transaction, so if a write was carried out and its response lost, its retries can conflict.
 #[tokio::test]
 async fn a_429_can_follow_a_write_that_was_carried_out() {
     let (test, case) = prepared(Scenario::UpdateDetails).await;

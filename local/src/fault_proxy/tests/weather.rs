@@ -124,7 +124,7 @@ async fn a_repetition_of_a_committed_transaction_never_conflicts() {
 
 #[tokio::test]
 async fn conflicts_end_with_the_transaction() {
-    let (database, proxy) = start_in(Weather { transaction_time: Duration::from_millis(50), ..CALM }).await;
+    let (database, proxy) = start_in(Weather { transaction_time: Duration::from_millis(500), ..CALM }).await;
     let proxy = Arc::new(proxy);
     let first = start_transaction(&proxy).await;
     assert_eq!(first.await.expect("a response"), (200, String::new()));
